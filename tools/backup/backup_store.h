@@ -1,11 +1,11 @@
 // tools/backup/backup_store.h
-// Where backups are kept: named objects, which are written once, read, listed and deleted. A name is words with /
-// between them, as "monday/00001.part"; what is before a / is a folder, which nobody makes.
-// Place:      block_file.h writes and reads objects; directory_store.h and s3_store.h are the two that there are;
-//             open_store.h makes one of what a person typed.
-// Invariants: An object is there whole, or not at all. Whoever has finished it finds it after a crash of this machine.
-// Errors:     NOT_FOUND for what is not there; UNAVAILABLE for what may work later; else INVALID_ARGUMENT,
-//             PERMISSION_DENIED or INTERNAL. They name the object and say why.
+// A place for backups: named objects, which are written once, read, listed and deleted. A name is words with / between
+// them, as "monday/00001.part". The part before a / is a folder, which needs no creation.
+// Place:      block_file.h writes and reads objects; directory_store.h and s3_store.h are the two stores; open_store.h
+//             opens a store by its typed address.
+// Invariants: An object exists whole, or not at all. A finished object survives a crash of this machine.
+// Errors:     NOT_FOUND for a missing object; UNAVAILABLE for a failure that may pass; else INVALID_ARGUMENT,
+//             PERMISSION_DENIED or INTERNAL. They name the object and the cause.
 // Threads:    thread-compatible, a store with its writers and readers.
 #pragma once
 
@@ -41,7 +41,8 @@ class BackupStore {
   virtual Result<std::unique_ptr<ObjectWriter>> Create(const std::string& name) = 0;
   virtual Result<std::unique_ptr<ObjectReader>> Open(const std::string& name) = 0;
   virtual Result<bool> Exists(const std::string& name) = 0;
-  // What lies in the folder ("": all of it), by its last word, sorted; a folder in it ends with /.
+  // The entries of the folder ("": of the whole store), by their last word, sorted; the name of a folder in it ends
+  // with /.
   virtual Result<std::vector<std::string>> List(const std::string& folder) = 0;
   // OK also where there is none.
   virtual Status Delete(const std::string& name) = 0;

@@ -97,7 +97,7 @@ std::optional<std::string> Decrypt(const Key& key, const std::string& place, std
   return done ? std::optional(std::move(plain)) : std::nullopt;
 }
 
-// What follows the last /.
+// The part of the name after the last /.
 std::string NameOf(const std::string& object) { return object.substr(object.rfind('/') + 1); }
 
 }  // namespace

@@ -1,21 +1,20 @@
 // tools/backup/block_file.h
-// A file of a backup: blocks of bytes, compressed, checked, and encrypted where there is a key.
+// A file of a backup: blocks of bytes, compressed, checked, and encrypted if there is a key.
 //
 //   file   "EBLABKP2", then blocks, the last of which is the end
-//   block  length of the stored bytes (4, little endian), kind (1: data, 2: end), size of the plain bytes (4),
+//   block  length of the stored bytes (4, little endian), kind (1 is data, 2 is the end), size of the plain bytes (4),
 //          stored bytes, CRC-32 of all of the block before it (4)
-//   stored bytes, without a key: zstd's of the plain bytes. With a key: a nonce (12), AES-256-GCM of the same, its tag
-//          (16). What is authenticated with them is the file's name (of the object's, what
-//          follows its last /), the block's number and its kind, so that a block is
-//          neither moved, nor left out, nor taken from another file.
+//   stored bytes are, without a key, zstd's of the plain bytes; with a key, a nonce (12), AES-256-GCM of the same and
+//          its tag (16). The file's name (the object's name after its last /), the block's number and its kind are
+//          authenticated with them, so that a block is neither moved, nor left out, nor taken from another file.
 //   end    its plain bytes are the number of data blocks before it (8, little endian)
 //
-// Files of before, "EBLABKP1", are read too: they are the same with zlib, which takes several times as much of a core,
-// and that core is often a serving one.
+// Older files, "EBLABKP1", are read, too. They have zlib instead of zstd, which takes several times as much of a core,
+// and that core often serves clients.
 //
-// Place:   an object of a backup_store.h; record_stream.h and manifest.h say what is in the blocks.
-// Errors:  the store's; INVALID_ARGUMENT for a damaged file, which they name with the place, and for a key that is not
-//          this backup's.
+// Place:   an object of a backup_store.h; record_stream.h and manifest.h define the contents of the blocks.
+// Errors:  the store's; INVALID_ARGUMENT, with the file and the place, for a damaged file, and for a key of another
+//          backup.
 // Source:  zstd (RFC 8878); zlib; OpenSSL 3; NIST SP 800-38D.
 // Threads: thread-compatible.
 #pragma once

@@ -74,7 +74,7 @@ TEST_P(BlockFileTest, FindsEveryFlippedBitAndEveryMissingByte) {
   EXPECT_THAT(Read(key()).error().message(), HasSubstr("bytes follow its end"));
 }
 
-// As it was written before there was zstd, by the page of its format.
+// A file in the older format with zlib, written by its specification.
 TEST(BlockFileOfBefore, IsRead) {
   const testing::TemporaryDirectory directory;
   DirectoryStore store(directory.path());

@@ -111,7 +111,7 @@ class Maker {
     manifest_.ended_ms = TimeOfDayMs();
     EBLA_TRY(ClearAway());
     EBLA_TRY(WriteManifest(store_, kManifestFile, manifest_, options_.key));
-    // Where it stays, the manifest counts.
+    // If this deletion fails, the manifest counts.
     std::ignore = store_.Delete(options_.name + "/" + kProgressFile);
     return manifest_;
   }
@@ -141,7 +141,7 @@ class Maker {
     return AddTables();
   }
 
-  // What an earlier run has done.
+  // Resumes the progress of an earlier run.
   Status ResumeProgress() {
     EBLA_ASSIGN(manifest_, ReadManifest(store_, options_.name, kProgressFile, options_.key));
     if (manifest_.since != options_.since)
@@ -188,14 +188,14 @@ class Maker {
       table.name = info.name;
       table.id = info.id.value;
       table.options = info.options;
-      // Of a table that was made anew, versions say nothing of the former one's records.
+      // After a table was dropped and created again, versions do not relate to the former table's records.
       const TablePart* before = before_ ? before_->newest().Find(info.name) : nullptr;
       table.whole = before == nullptr || before->id != table.id;
     }
     return WriteManifest(store_, kProgressFile, manifest_, options_.key);
   }
 
-  // What an earlier run put there and no part names.
+  // Deletes objects of an earlier run that no part names.
   Status ClearAway() {
     std::set<std::string> named = {kManifestFile, kProgressFile};
     for (const TablePart& table : manifest_.tables)
@@ -207,7 +207,7 @@ class Maker {
     return {};
   }
 
-  // False: the table was dropped meanwhile, and nobody asked for it by name.
+  // False: the table was dropped meanwhile, and was not asked for by name.
   Result<bool> CoverAll(TablePart& table) {
     while (const std::optional<KeyRange> gap = FirstGap(table.parts)) {
       const Status covered = Cover(table, *gap);
@@ -292,7 +292,7 @@ class Maker {
     return {};
   }
 
-  // The backup before, where this one says what has changed since.
+  // The backup before, if this one holds only changes since it.
   struct Changes {
     std::unique_ptr<RecordStream> before;
     std::optional<BackupRecord> old;  // its next
@@ -308,7 +308,7 @@ class Maker {
     }
     return parts.Add(row);
   }
-  // Of what was there before this key, or at all, and is no more.
+  // Writes deletes of records that existed before this key (null: of all remaining ones) and do not any more.
   static Status WriteDeletes(TabletParts& parts, Changes& changes, const std::string* before) {
     while (changes.old && (before == nullptr || changes.old->row.key < *before)) {
       EBLA_TRY(parts.AddDelete(changes.old->row.key));

@@ -1,5 +1,5 @@
-// A whole backup, one on top of it, one that is not finished and an archive: whatever bit of whichever of their files
-// is flipped, verifying says so, and a restore meets an error before its end.
+// A whole backup, a backup built on it, an unfinished backup and an archive. Whichever bit of any of their files is
+// flipped, verification reports it, and a restore meets an error before its end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ class DamageTest : public ::testing::TestWithParam<bool> {
   }
   Key key() const { return GetParam() ? Key(kKeyBytes, 'k') : Key(); }
   std::string Path(const std::string& object) const { return directory_.path() + "/" + object; }
-  // That no compression makes smaller.
+  // A value that no compression makes smaller.
   std::string Value(size_t bytes) {
     std::string value(bytes, '\0');
     for (char& byte : value) byte = static_cast<char>(random_());
@@ -86,7 +86,7 @@ class DamageTest : public ::testing::TestWithParam<bool> {
 
   // ---- what reads them
 
-  // As a restore reads it.
+  // Reads the backup as a restore does.
   Status ReadBackup(const std::string& name) {
     EBLA_ASSIGN(const Chain chain, Chain::Open(store_, name, key()));
     for (const TablePart& table : chain.newest().tables) {
@@ -110,7 +110,7 @@ class DamageTest : public ::testing::TestWithParam<bool> {
     const auto verified = Verify(store_, name, key());
     return verified ? Status() : Status(verified.error());
   }
-  // What an operator or the program that goes on with it is told of the unfinished one.
+  // Reads the unfinished backup as an operator or a continued run does.
   Status Unfinished() {
     EBLA_ASSIGN([[maybe_unused]] const Manifest manifest, ReadManifest(store_, "unfinished", kProgressFile, key()));
     EBLA_ASSIGN(const std::vector<Listed> all, ListAll(store_, key()));
@@ -150,7 +150,7 @@ TEST_P(DamageTest, AnyFlippedBitOfAnyFileIsFound) {
     for (const Status& status : Readers(object)) ASSERT_TRUE(status.ok()) << object << ": " << status;
     std::ifstream in(Path(object), std::ios::binary);
     const std::string whole = ReadAll(in);
-    // Of a large one those of its head, and some of the rest.
+    // In a large file, flips bits of its head, and some of the rest.
     const size_t apart = whole.size() < 4'096 ? 1 : whole.size() / 16;
     for (size_t at = 0; at < whole.size(); at += at < 24 ? 1 : apart, ++flips) {
       std::string flipped = whole;

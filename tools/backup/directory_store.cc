@@ -29,7 +29,7 @@ Status SyncDirectory(const std::string& directory) {
   return done ? Status() : Status(Failed("sync", directory));
 }
 
-// Empty, and nobody else writes it: null with EWOULDBLOCK where somebody does.
+// An empty file with a lock against other writers. Null with EWOULDBLOCK: another process writes it.
 File OpenUnfinished(const std::string& path) {
   while (true) {
     const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -61,7 +61,7 @@ class FileWriter : public ObjectWriter {
   }
   Status Finish() override {
     if (std::fflush(file_.get()) != 0 || fsync(fileno(file_.get())) != 0) return Failed("write", path_);
-    // Before it is closed, as then somebody else may write it.
+    // Renamed before the file is closed, because then another process may write it.
     if (std::rename((path_ + std::string(kUnfinished)).c_str(), path_.c_str()) != 0) return Failed("name", path_);
     if (std::fclose(file_.release()) != 0) return Failed("close", path_);
     return SyncDirectory(std::filesystem::path(path_).parent_path());

@@ -1,8 +1,8 @@
 // tools/backup/listing.h
-// The backups in a store, and how one is taken away.
-// Invariants: A backup that others are on top of stays. One whose deletion was interrupted is unfinished: nothing is
-//             restored from it, and deleting it again goes on.
-// Errors:     the store's; NOT_FOUND, and INVALID_ARGUMENT for a backup that others need.
+// Lists the backups in a store, and deletes one.
+// Invariants: A backup that other backups build on stays. A backup whose deletion was interrupted is unfinished:
+// nothing is restored from it, and a second deletion continues the first.
+// Errors:     the store's; NOT_FOUND, and INVALID_ARGUMENT for a backup that other backups need.
 // Threads:    functions, and values.
 #pragma once
 

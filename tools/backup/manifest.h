@@ -1,13 +1,13 @@
 // tools/backup/manifest.h
-// What a backup holds: its tables, and of each the parts, which cover the table's keys without a gap. Every part is one
-// file, and shows its range as it was at one moment, at one position of one tablet's log.
+// The contents of a backup: its tables, and the parts of each, which cover the table's keys without a gap. Every part
+// is one file, and shows its range as it was at one moment, at one position of one tablet's log.
 //
 //   NAME/manifest    the list below, as JSON in a block file (block_file.h)
 //   NAME/progress    the same, of a backup that is not finished
 //   NAME/00001.part  the records of a part (record_stream.h)
 //
-// A backup since another holds what has changed since then, and is read on top of it.
-// Errors:  INVALID_ARGUMENT for what is not there, damaged, or of a newer format.
+// A backup since another holds only changes since then, and is read on top of it.
+// Errors:  INVALID_ARGUMENT for a manifest that is missing, damaged, or of a newer format.
 // Threads: functions, and values.
 #pragma once
 

@@ -1,8 +1,8 @@
 // tools/backup/pace.h
-// How fast a backup reads. With a rate it reads that much. Without one it is a guest: it reads a tablet as fast as it
-// can, and then rests kRests times as long. So others have the servers to themselves most of the time, and where these
-// are busy and reading takes longer, it rests longer. It does not rest within a tablet: for as long as that is read,
-// its server keeps every version that is replaced meanwhile.
+// Limits how fast a backup reads. With a rate it reads at that rate. Without one it is a guest: it reads a tablet as
+// fast as it can, and then rests kRests times as long. So clients have the servers to themselves most of the time, and
+// on busy servers, which take longer to read, the backup rests longer. It does not rest within a tablet, because the
+// server retains every replaced version while the tablet is read.
 // Threads: one.
 #pragma once
 

@@ -113,7 +113,7 @@ class PartStream : public RecordStream {
   uint64_t records_ = 0, deletes_ = 0;
 };
 
-// Those parts that meet the range, one after the other, and of them the range alone.
+// Reads the parts that overlap the range, one after the other, and of them only the range.
 class PartsStream : public RecordStream {
  public:
   PartsStream(BackupStore& store, std::string backup, std::vector<Part> parts, KeyRange range, Key key)
@@ -151,7 +151,7 @@ class PartsStream : public RecordStream {
   std::unique_ptr<RecordStream> present_;
 };
 
-// What was there before, as the changes leave it.
+// Reads the records of the earlier backup with the changes applied.
 class ChangedStream : public RecordStream {
  public:
   ChangedStream(std::unique_ptr<RecordStream> before, std::unique_ptr<RecordStream> changes)

@@ -1,10 +1,9 @@
 // tools/backup/record_stream.h
 // The records of a backup in the order of their keys: written to a part's file, and read from the parts of a backup and
-// of those that it follows, the newest of each key.
-//   block of a part  records, each: 1 (there) or 2 (deleted since), key; of one that is there also value, epoch, lsn
-//   and
-//                    expiry in ms (0: none). Numbers are varints, bytes have their length before them.
-// Place:   create.h writes them; restore.h and create.h, for what has changed, read them.
+// of those that it builds on, the newest record of each key.
+//   block of a part  records, each with 1 (there) or 2 (deleted since), key; if it is there also value, epoch, lsn and
+//                    expiry in ms (0 is none). Numbers are varints, bytes have their length before them.
+// Place:   create.h writes them; restore.h reads them, and create.h does to find changes.
 // Errors:  as of block_file.h; INVALID_ARGUMENT also for records out of order or outside their part.
 // Threads: thread-compatible.
 #pragma once
@@ -52,7 +51,7 @@ class RecordStream {
   virtual Result<std::optional<BackupRecord>> Next() = 0;
 };
 
-// One part, all of it, judged against what the manifest says of it.
+// All records of one part, checked against the manifest's entry.
 std::unique_ptr<RecordStream> ReadPart(BackupStore& store, const std::string& backup, const Part& part, const Key& key);
 
 // A backup and those that it follows, the newest first.
@@ -63,7 +62,7 @@ struct Chain {
 
   static Result<Chain> Open(BackupStore& store, const std::string& name, const Key& key);
   const Manifest& newest() const { return backups.front(); }
-  // What the table held within the range; NOT_FOUND: it is not part of the newest backup.
+  // The table's records within the range; NOT_FOUND: the table is not part of the newest backup.
   Result<std::unique_ptr<RecordStream>> Read(const std::string& table, const KeyRange& range = {}) const;
 };
 

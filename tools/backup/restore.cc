@@ -120,7 +120,7 @@ class Restorer {
       if (there) tables.push_back(table);
     }
     if (!replay) return tables;
-    // Only a backup of everything says what was not there yet.
+    // Only a backup of everything shows which tables did not exist yet.
     if (!options_.table.empty() || !chain_.newest().documents.empty()) {
       EBLA_ASSIGN(const std::vector<ArchivedTable> made, replay->MadeSince(options_.table));
       for (const ArchivedTable& table : made)
@@ -144,7 +144,7 @@ class Restorer {
     return to;
   }
 
-  // Of all tables, in one reading of the archive.
+  // Writes the changes of all tables, in one reading of the archive.
   Status WriteChanges(const Replay& replay, const std::map<uint64_t, Table>& tables) {
     Writes writes(options_.parallel);
     EBLA_TRY(replay.Read([&](uint64_t table, const UnresolvedEffect& change) -> Status {
@@ -171,7 +171,7 @@ class Restorer {
     }
   }
 
-  // What has expired since must not leave what was there before it.
+  // A record that has expired since must not leave its older version in the table.
   Status Write(const UnresolvedEffect& change, const Table& to, Writes& writes) {
     const auto put = change.is_delete ? std::nullopt : OptionsFor(change.expires);
     if (put) {

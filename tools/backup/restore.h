@@ -1,13 +1,13 @@
 // tools/backup/restore.h
-// Makes tables of a backup again, in the cluster it came from or in another, of any size: with its splits first, then
-// all records, many at a time.
-// Records get new versions, and those that have expired meanwhile are left out. Deletes that a last_write_wins table
+// Restores tables of a backup, of any size, in their own cluster or in another: first the splits, then all records,
+// many at a time.
+// Records get new versions, and records that have expired meanwhile are left out. Deletes that a last_write_wins table
 // remembers are not part of a backup.
-// At a moment: the archive's changes since the backup are written after its records, of each key in their order. Tables
-// that were dropped by then are left out, and such as were made since are made, too.
-// Interrupted: `go_on` puts the records into the table that is there already; a record that is there is overwritten.
-// Errors:  TABLE_EXISTS; INVALID_ARGUMENT for a damaged backup, which is found before or while it is read; of a record
-//          that could not be written, the first.
+// At a moment: the archive's changes since the backup are written after its records, in order for each key. Tables that
+// were dropped by then are left out, and tables that were created since are created, too.
+// Interrupted: `go_on` puts the records into the existing table, and overwrites records that are there.
+// Errors:  TABLE_EXISTS; INVALID_ARGUMENT for a damaged backup, which is found before or while it is read; the first
+//          error of a record that could not be written.
 // Threads: one.
 #pragma once
 
@@ -28,7 +28,8 @@ struct RestoreOptions {
   size_t parallel = 256;
   bool go_on = false;
   bool settings = false;  // the cluster's, too, after all tables
-  // As everything was at this moment, ms since 1970, by the archive in the same store; none: as the backup has it.
+  // Restores the state at this moment, ms since 1970, with the archive in the same store; none: the state in the
+  // backup.
   std::optional<int64_t> at_ms;
   std::function<void(const Progress&)> progress = [](const Progress&) {};
   std::function<bool()> interrupted = [] { return false; };

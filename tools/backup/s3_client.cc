@@ -68,7 +68,7 @@ bool MayPass(const S3Reply& reply) {
          (reply.status == 400 && reply.body.find("<Code>RequestTimeout</Code>") != std::string::npos);
 }
 
-// <Error><Code>..</Code><Message>..</Message>..</Error>, where the store says so.
+// <Error><Code>..</Code><Message>..</Message>..</Error>, if the store sends it.
 struct Said {
   std::string code, message, region;
 };
@@ -82,7 +82,7 @@ Said WhatItSays(const S3Reply& reply) {
     said.message = tree.get("Error.Message", "");
     said.region = tree.get("Error.Region", "");
   } catch (const std::exception&) {
-    // Whatever else answered there says nothing more than its status.
+    // An answer in another form has no more than its status.
   }
   if (const auto region = reply.headers.find("x-amz-bucket-region"); region != reply.headers.end())
     said.region = region->second;
@@ -178,7 +178,7 @@ Result<S3Reply> S3Client::Try(const S3Request& request) {
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   const CURLcode done = curl_easy_perform(curl);
   if (done != CURLE_OK) {
-    // What more time does not mend: a certificate that is not trusted, and what was typed wrong.
+    // Errors that time does not mend: a certificate that is not trusted, and a wrong address.
     const bool final = done == CURLE_PEER_FAILED_VERIFICATION || done == CURLE_SSL_CACERT_BADFILE ||
                        done == CURLE_URL_MALFORMAT || done == CURLE_UNSUPPORTED_PROTOCOL;
     return Error(final ? Code::kInvalidArgument : Code::kUnavailable,

@@ -1,9 +1,9 @@
 // tools/backup/s3_client.h
-// Single requests to an S3-compatible store: signed (AWS Signature Version 4, by libcurl), and sent again while the
-// store is out of order. Every request that is used here may be sent twice.
+// Single requests to an S3-compatible store. They are signed (AWS Signature Version 4, by libcurl), and retried while
+// the store is out of order, because every request that is used here may be sent twice.
 // Place:   s3_store.h makes objects of them.
-// Errors:  UNAVAILABLE when the store did not answer, or answered that it cannot now, for `patience`; what it refuses
-//          is in the reply, and Refusal() says it.
+// Errors:  UNAVAILABLE when the store did not answer, or answered that it cannot now, for `patience`. A refusal is in
+//          the reply, and Refusal() describes it.
 // Source:  libcurl; Amazon S3 API reference, 2006-03-01.
 // Threads: thread-compatible: one connection.
 #pragma once
@@ -62,7 +62,7 @@ class S3Client {
   const std::unique_ptr<Handle> handle_;
 };
 
-// As a path or a query needs it; `keep`: what else is not encoded.
+// Encodes text for a path or a query of a URL; `keep`: further characters that stay as they are.
 std::string EncodeForUrl(std::string_view text, std::string_view keep = "");
 
 }  // namespace ebla::backup

@@ -34,7 +34,7 @@ class S3Reader : public ObjectReader {
   S3Reader(S3Client& client, std::string name, std::string where)
       : client_(client), name_(std::move(name)), where_(std::move(where)) {}
 
-  // Asks for the first bytes, so that whoever opens what is not there learns it.
+  // Requests the first bytes, so that opening a missing object fails at once.
   Status Begin() { return Fill(); }
 
   Result<std::string> Read(size_t bytes) override {
@@ -71,7 +71,7 @@ class S3Reader : public ObjectReader {
   uint64_t next_ = 0;  // what to ask for
   std::string bytes_;  // what has come, and how much of it was taken
   size_t taken_ = 0;
-  bool ended_ = false;  // nothing comes after bytes_
+  bool ended_ = false;  // bytes_ are the last
 };
 
 }  // namespace

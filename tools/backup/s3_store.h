@@ -1,7 +1,7 @@
 // tools/backup/s3_store.h
-// Backups in a bucket of an S3-compatible store. An object is put by one request when it is finished, so that it is
-// there whole or not at all: until then its bytes are in memory. Objects are read in pieces of 8 MiB.
-// Invariants: Nobody reads an object while it is replaced: a finished backup's are never written again.
+// Backups in a bucket of an S3-compatible store. One request puts an object when it is finished, so that it exists
+// whole or not at all; until then its bytes are in memory. Objects are read in pieces of 8 MiB.
+// Invariants: No object is read while it is replaced, because objects of a finished backup are never written again.
 // Errors:     as of backup_store.h and s3_client.h.
 // Threads:    thread-compatible.
 #pragma once

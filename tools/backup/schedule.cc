@@ -86,7 +86,7 @@ class Round {
                 std::to_string(made.records()) + " records, " + std::to_string(made.file_bytes()) + " bytes");
       return {};
     }
-    // What the store cannot read at present may be as it should.
+    // A backup that the store cannot read at present may still be whole.
     if (verified.error().code() == Code::kInvalidArgument || verified.error().code() == Code::kNotFound)
       EBLA_TRY(Delete(store_, step.name, key()));
     return Error(verified.error().code(), step.name + " does not verify: " + verified.error().message());
@@ -124,7 +124,7 @@ ScheduledStep NextStep(const std::vector<Listed>& all, const ScheduleOptions& op
                          (one.manifest.since.empty() || (newest != nullptr && one.manifest.since == newest->name));
     if (goes_on) return {.kind = Kind::kMake, .name = one.name, .since = one.manifest.since};
   }
-  // Where the clock was set back, none is made until it has caught up.
+  // If the clock was set back, no backup is made until it has caught up.
   const int64_t due = newest == nullptr ? now_ms : newest->manifest.began_ms + options.every.count();
   if (due > now_ms) return {.kind = Kind::kWait, .due = milliseconds(due - now_ms)};
   const bool whole = newest == nullptr || chains.back().size() >= options.full_every;
@@ -138,7 +138,7 @@ std::vector<std::string> TooOld(const std::vector<Listed>& all, const ScheduleOp
     const auto in_chain = [&](const std::string& name) {
       return std::ranges::any_of(chains[i], [&](const Listed* one) { return one->name == name; });
     };
-    // Somebody has made a backup of his own on top of it: it stays.
+    // A backup by hand may build on this one, which then stays.
     const bool needed = std::ranges::any_of(all, [&](const Listed& one) {
       return one.problem.empty() && in_chain(one.manifest.since) && !in_chain(one.name);
     });

@@ -1,12 +1,12 @@
 // tools/backup/schedule.h
-// Backups one after the other: a whole one, some that follow it, the next whole one; and the oldest are deleted. What
-// is there decides what is next, so that a schedule that was stopped goes on where it was.
+// Makes backups one after the other: a whole one, some with changes, the next whole one; and deletes the oldest. The
+// backups in the store decide the next step, so a schedule that was stopped continues where it was.
 // Place:      verbs_backup_schedule.cc runs it in the foreground; NextStep and TooOld decide, and are pure.
 // Invariants: 1. It deletes only backups of its own names, "PREFIX-20261124T213000Z".
-//             2. It deletes a chain only while `keep` younger ones are there, the newest of which was read to its end
+//             2. It deletes a chain only while there are `keep` younger ones, the newest of which was read to its end
 //                and found whole just before.
-//             3. A backup that does not verify when it has been made is deleted at once, and nothing follows it.
-// Errors:     of one round: said, and tried again later; with `once` it ends with them.
+//             3. A backup that does not verify when it has been made is deleted at once, and no backup builds on it.
+// Errors:     of one round: reported, and tried again later; with `once` the run ends with them.
 // Threads:    one. One schedule for each prefix of a store.
 #pragma once
 
@@ -37,10 +37,10 @@ struct ScheduledStep {
 
 // `all`: as ListAll has them.
 ScheduledStep NextStep(const std::vector<Listed>& all, const ScheduleOptions& options, int64_t now_ms);
-// What may be deleted, in this order, once the newest backup was verified; empty: nothing.
+// Backups that may be deleted, in this order, once the newest backup was verified.
 std::vector<std::string> TooOld(const std::vector<Listed>& all, const ScheduleOptions& options);
 
-// What it does to the world.
+// The schedule's effects on the world.
 struct ScheduleHost {
   std::function<int64_t()> now_ms;                                   // since 1970
   std::function<bool(std::chrono::milliseconds)> wait;               // false: it is to end

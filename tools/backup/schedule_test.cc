@@ -22,7 +22,7 @@ using Kind = ScheduledStep::Kind;
 constexpr int64_t kDay = 86'400'000;
 constexpr int64_t kBegin = 20'000 * kDay;  // 2024-10-04
 
-// Days of a schedule: its backups are made at once, of one table with one record, and its clock goes as it waits.
+// Days of a schedule. Its backups take no time and have one table with one record; its clock advances as it waits.
 class ScheduleTest : public ::testing::Test {
  protected:
   Result<Manifest> Make(const CreateOptions& create) {

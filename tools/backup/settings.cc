@@ -9,7 +9,7 @@
 namespace ebla::backup {
 namespace {
 
-// {"enabled": true}: whether the planner splits, merges and moves tablets by itself.
+// {"enabled": true}, if the planner splits, merges and moves tablets by itself.
 Result<std::string> ReadPlanner(const Client& client) {
   EBLA_ASSIGN(const PlannerState state, client.Planner());
   return nlohmann::json{{"enabled", state.enabled}}.dump();

@@ -1,8 +1,8 @@
 // tools/backup/settings.h
-// What a backup of a whole cluster holds beside tables: documents about the cluster, each of one kind. A kind says how
-// its document is read from a cluster and given to one; nothing else looks into it.
-// To add one: a line in SettingKinds(), and its two functions.
-// Place:   create.h keeps them in the manifest; restore.h gives them back where that is asked for.
+// Settings that a backup of a whole cluster holds beside tables: documents about the cluster, each of one kind. A kind
+// has functions that read its document from a cluster and apply it to one; no other code looks into it.
+// A new kind needs a line in SettingKinds(), and its two functions.
+// Place:   create.h stores them in the manifest; restore.h restores them on request.
 // Errors:  the cluster's; INVALID_ARGUMENT for a document that cannot be read.
 // Threads: functions.
 #pragma once

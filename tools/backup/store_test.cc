@@ -1,4 +1,5 @@
-// What each store of backups promises, and what the S3 one does when its server fails. The server checks signatures.
+// The promises of every store of backups, and the S3 store's behaviour when its server fails. The server checks
+// signatures.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

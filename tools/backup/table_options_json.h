@@ -1,6 +1,6 @@
 // tools/backup/table_options_json.h
 // A table's options in the JSON of backups and archives.
-// Errors:  OptionsFromJson throws what nlohmann_json throws: who reads a file says which one it was.
+// Errors:  OptionsFromJson throws what nlohmann_json throws, and its caller adds the file's name.
 // Threads: functions of their arguments.
 #pragma once
 

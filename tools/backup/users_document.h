@@ -1,8 +1,8 @@
 // tools/backup/users_document.h
-// Users, roles, grants and limits as a document of a backup, and what gives them to a cluster.
-// Format:  JSON, as docs/guide/backup.md shows it: {"users": [{"name", "secret", "roles", "grants", "limits"}],
-//          "roles": [{"name", "grants"}], "every_user": limits, "tables": {name: limits}}. A grant is {"permission",
-//          "table", "prefix"}, its prefix with escapes; what is empty is left out.
+// Users, roles, grants and limits as a document of a backup, and the changes that apply it to a cluster.
+// Format:  JSON, as in docs/guide/backup.md: {"users": [{"name", "secret", "roles", "grants", "limits"}], "roles":
+//          [{"name", "grants"}], "every_user": limits, "tables": {name: limits}}. A grant is {"permission", "table",
+//          "prefix"}, its prefix with escapes; empty fields are left out.
 // Errors:  INVALID_ARGUMENT for a text that is no such document.
 // Threads: functions.
 #pragma once
@@ -16,8 +16,8 @@
 namespace ebla::backup {
 
 std::string WriteUsers(const AccessInfo& access);
-// What a cluster lacks of the document. A user who is there keeps its password; nothing is taken away. Grants and
-// limits of tables that are not there are left out.
+// The changes by which a cluster gets what it lacks of the document. An existing user keeps its password, and nothing
+// is removed. Grants and limits of missing tables are left out.
 Result<std::vector<AccessChange>> MissingUsers(const std::string& text, const AccessInfo& present,
                                                const std::set<std::string>& tables);
 

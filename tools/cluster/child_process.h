@@ -1,8 +1,8 @@
 // tools/cluster/child_process.h
-// Starts programs that outlive whoever started them, and finds, signals and awaits them later, also from another
-// process: a process is named by its pid and when it started, so that a recycled pid is never mistaken for it.
+// Starts programs that outlive their parent, and finds, signals and awaits them later, also from another process. A
+// process is named by its pid and its start time, so that a recycled pid is never mistaken for it.
 // Place:   launcher.h keeps ProcessIds in the cluster's state file.
-// Errors:  INTERNAL with the system's reason; NOT_FOUND for a process that is no more.
+// Errors:  INTERNAL with the system's reason; NOT_FOUND for a process that no longer exists.
 // Threads: free functions without state; Spawn() may be called in a process with threads.
 #pragma once
 
@@ -43,8 +43,8 @@ bool IsAlive(const ProcessId& id);
 Status Signal(const ProcessId& id, int signal);
 // Waits until it is gone; false when it still lives after `timeout`.
 bool WaitForExit(const ProcessId& id, std::chrono::milliseconds timeout);
-// Waits for a child of this process and says how it ended: its exit code, or 128 + the signal. DEADLINE_EXCEEDED when
-// it still lives after `timeout`, NOT_FOUND when it is no child, or was reaped already.
+// Waits for a child of this process to end and returns its exit code, or 128 + the signal. DEADLINE_EXCEEDED when it
+// still lives after `timeout`, NOT_FOUND when it is no child, or was reaped already.
 Result<int> ExitCode(const ProcessId& id, std::chrono::milliseconds timeout);
 // How long it has been running; zero when it is gone.
 std::chrono::seconds Uptime(const ProcessId& id);

@@ -1,6 +1,6 @@
 // tools/cluster/cluster_state.h
-// What the launcher remembers of a cluster between two of its runs, and how that is written: JSON, format 1.
-// Errors:  INVALID_ARGUMENT naming the file and what is wrong with it.
+// The launcher's memory of a cluster between two of its runs, in JSON, format 1.
+// Errors:  INVALID_ARGUMENT with the file and its fault.
 // Threads: values.
 #pragma once
 

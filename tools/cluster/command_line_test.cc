@@ -1,4 +1,4 @@
-// The program itself, where no cluster is: what it says to somebody who sees it for the first time.
+// The program itself, without a cluster: its messages to a new user.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -25,7 +25,7 @@ class CommandLineTest : public ::testing::Test {
   }
   ~CommandLineTest() override { std::filesystem::remove_all(directory_); }
 
-  // What is shown on both outputs, with the exit code after it where it is not 0.
+  // Both outputs, followed by the exit code if it is not 0.
   std::string Run(const std::string& arguments) {
     const std::string command = "cd " + directory_ + " && " + kBinaryDir + "/bin/ebla-cluster " + arguments + " 2>&1";
     FILE* pipe = popen(command.c_str(), "r");

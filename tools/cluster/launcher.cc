@@ -98,8 +98,8 @@ Status Launcher::AddMember(Role role, int number) {
   return Status::Ok();
 }
 
-// From the base port on, two for each; those of one that was removed are used again. What joins a cluster that runs
-// passes over ports that somebody else has.
+// Assigns ports from the base port on, two for each process, and reuses ports of removed processes. A process that
+// joins a running cluster skips ports that are in use.
 Status Launcher::ChoosePorts(Member& member) const {
   const auto taken = [&](int port) {
     return std::any_of(state_.members.begin(), state_.members.end(),
@@ -200,7 +200,7 @@ Status Launcher::Start(const StartOptions& options) {
 
 Status Launcher::StartMembers(const StartOptions& options) {
   const auto deadline = StartDeadline();
-  // ZooKeeper first, as the others only wait for it; then all of them at once.
+  // ZooKeeper starts first, because the other processes need it; then all of them at once.
   for (size_t i = 0; i < state_.members.size(); ++i) {
     if (IsAlive(state_.members[i].process)) continue;
     EBLA_TRY(StartMember(state_.members[i]));

@@ -1,24 +1,24 @@
 // tools/cluster/launcher.h
 // A whole cluster on one machine: ZooKeeper, masters and tablet servers, each a process with its own data, log and
-// ports below one directory. The processes outlive the launcher; what it knows of them is in a state file, so that the
-// next launcher goes on from there.
+// ports below one directory. The processes outlive the launcher. A state file describes them, so that the next launcher
+// continues from there.
 //
 //   <dir>/cluster.json     names, ports, process ids (replaced by rename); <dir>/lock is held while a launcher changes
 //                          them, and not while it only waits
-//   <dir>/zookeeper/       and m-1/, m-2/, ... ts-1/, ...: data; output.log is what the process printed
+//   <dir>/zookeeper/       and m-1/, m-2/, ... ts-1/, ...: data; output.log is the process's output
 //
 //   auto launcher = Launcher::Open({.dir = dir, .die_with_parent = true, .stop_at_end = true});
 //   launcher->Start({.masters = 2, .servers = 3});
 //   ConnectTo(launcher->Masters());
 //   launcher->Kill("ts-2", SIGKILL);  launcher->Restart("ts-2");
 //
-// Place:      processes.h starts, asks and ends single processes. main.cc is its command line; integration and
-//             chaos tests use it as above.
-// Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right; the
-//                name and directory of one that was removed are nobody else's.
+// Place:      processes.h starts, asks and ends single processes. main.cc is its command line; integration and chaos
+//             tests use it as above.
+// Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right. The
+// name and directory of a removed process are never reused.
 //             2. Only processes of the state file are ever signalled, and none whose pid has been recycled.
-// Errors:     name what did not start and its log, and show the log's last lines.
-// Threads:    thread-compatible; other threads may go on using the cluster meanwhile.
+// Errors:     name the process that did not start and its log, and show the log's last lines.
+// Threads:    thread-compatible; other threads may continue to use the cluster meanwhile.
 #pragma once
 
 #include <chrono>
@@ -35,7 +35,7 @@
 namespace ebla::cluster {
 
 struct StartOptions {
-  int masters = 0;    // how many there shall be: 0: as many as there were; at first 2
+  int masters = 0;  // the wanted number; 0 means as many as before, at first 2
   int servers = 0;    // at first 3
   int base_port = 0;  // at first: ports from here on, Thrift and HTTP of each process; 0: any that are free
   std::vector<std::string> master_flags;  // further flags, kept for later starts
@@ -45,9 +45,9 @@ struct StartOptions {
 
 class Launcher {
  public:
-  // Reads the state in the directory, when there is any, and locks it: one launcher at a time changes it. One that
-  // waits for a process to be ready lets others work, and goes on from what they left.
-  // INVALID_ARGUMENT when the state cannot be read.
+  // Reads the state in the directory, if there is any, and locks it, because only one launcher at a time may change it.
+  // A launcher that waits for a process to be ready lets others work, and continues from their state. INVALID_ARGUMENT
+  // when the state cannot be read.
   static Result<Launcher> Open(LauncherOptions options);
   Launcher(Launcher&&) noexcept;
   Launcher& operator=(Launcher&&) = delete;

@@ -50,7 +50,7 @@ os.rename(path + ".new", path)
 server.serve_forever()
 )PY";
 
-// Somebody else's.
+// A port that another process uses.
 class Listener {
  public:
   explicit Listener(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {

@@ -225,7 +225,7 @@ int RemoveServer(std::optional<Launcher> cluster, const Arguments& arguments) {
   return 0;
 }
 
-// What goes with every command.
+// Options of every command.
 void AddCommon(CLI::App* command, Arguments& arguments) {
   command->add_option("--dir", arguments.launcher.dir, "The directory of the cluster's data and logs")
       ->type_name("DIR")

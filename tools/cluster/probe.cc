@@ -31,7 +31,7 @@ class Asking {
   Asking(int fd, std::unique_ptr<security::TlsSession> tls, std::chrono::steady_clock::time_point deadline)
       : fd_(fd), tls_(std::move(tls)), deadline_(deadline) {}
 
-  // The whole answer to a request, or what came of it before the time was over.
+  // The whole answer to a request, or the part that arrived before the time limit.
   Result<std::string> Ask(const std::string& request) {
     std::string answer, out, bytes;
     bool asked = tls_ == nullptr;

@@ -19,8 +19,8 @@ namespace ebla::cluster {
 // The certificates that a process which runs uses as a server, by its --tls_dir; null: it speaks in the clear.
 Result<std::shared_ptr<security::TlsCredentials>> CertificatesOf(pid_t pid);
 
-// What GET http://host:port/path answers, with its head; the host is an IPv4 address. With `tls`, over TLS.
-// UNAVAILABLE: nobody answers.
+// The answer to GET http://host:port/path, with its head; the host is an IPv4 address. With `tls`, over TLS.
+// UNAVAILABLE: no answer.
 Result<std::string> GetPage(const std::string& host, uint16_t port, const std::string& path,
                             std::chrono::milliseconds timeout,
                             const std::shared_ptr<security::TlsCredentials>& tls = nullptr);

@@ -59,14 +59,14 @@ class Processes {
   const std::string& dir() const { return dir_; }
   std::string DataDir(const std::string& name) const { return dir_ + "/" + name; }
   std::string LogFile(const std::string& name) const { return DataDir(name) + "/output.log"; }
-  // What it printed and, where it keeps one, its own newest log.
+  // Its output and, if it writes one, its own newest log.
   std::vector<std::string> LogFiles(const std::string& name) const;
   std::string Address(const Member& member) const;
-  // Of the cluster's ZooKeeper; empty where it has none.
+  // The address of the cluster's ZooKeeper; empty if it has none.
   std::string ZooKeeper(const ClusterState& state) const;
   ProcessView View(const Member& member) const;
 
-  // Starts it as a member of this cluster, and says so.
+  // Starts it as a member of this cluster, and reports it.
   Result<ProcessId> Start(const Member& member, const ClusterState& state) const;
   using Deadline = std::chrono::steady_clock::time_point;
   Status AwaitAddress(const Member& member, Deadline deadline) const;

@@ -23,7 +23,7 @@ Result<Client> Connect(const RemovalOptions& options) {
       {.masters = options.masters, .deadline = kDeadline, .tls_dir = tls_dir == nullptr ? "" : tls_dir});
 }
 
-// What a server still has.
+// Replicas and writes that a server still holds.
 struct Left {
   int replicas = 0;
   size_t undelivered = 0;  // writes

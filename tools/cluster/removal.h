@@ -1,8 +1,8 @@
 // tools/cluster/removal.h
-// What the cluster itself has to do before and after one of its tablet servers is ended for good: its replicas go to
-// the others, and then it is forgotten. A client of the cluster, unlike launcher.h.
+// Prepares a cluster for the removal of a tablet server, and completes it: the server's replicas move to other servers,
+// and later the master forgets it. A client of the cluster, unlike launcher.h.
 // Place:   main.cc, for `ebla-cluster remove-server`; integration tests.
-// Errors:  say what to do; nothing is lost by any of them, and all of it may be asked for again.
+// Errors:  tell what to do; nothing is lost by any of them, and every function may be called again.
 // Threads: free functions; each blocks, for `timeout` at most and a little more.
 #pragma once
 
@@ -23,9 +23,9 @@ struct RemovalOptions {
   std::function<void(const std::string&)> say;  // told how far it is; may be empty
 };
 
-// Has the master drain the server, and waits until it holds no replica, and no write that is still to be delivered. How
-// many replicas it had. CONDITION_FAILED: the others cannot take them, or it keeps conflict records, which no drain
-// moves; DEADLINE_EXCEEDED: it goes on draining.
+// Lets the master drain the server, and waits until it holds no replica and no write that is still to be delivered.
+// Returns the number of replicas it had. CONDITION_FAILED: the other servers have no room for them, or the server keeps
+// conflict records, which no drain moves; DEADLINE_EXCEEDED: it continues to drain.
 Result<size_t> Empty(const RemovalOptions& options);
 
 // Has the master forget the server, which has ended: waits until the master knows that.

@@ -35,9 +35,9 @@ struct ArchiveFile {
   std::string name;    // within its folder
 };
 
-// Those that count, by growing number. INVALID_ARGUMENT where one lacks, or has another name.
+// The files that the index counts, by growing number. INVALID_ARGUMENT if a file is missing or was renamed.
 Result<std::vector<ArchiveFile>> ListArchiveFiles(BackupStore& store, const ArchiveIndex& index, const Key& key);
-// Those that do not.
+// Deletes the files that the index does not count.
 Status DeleteUnnamedFiles(BackupStore& store, const ArchiveIndex& index);
 // Whether any file is there, of which an index would speak.
 Result<bool> HasArchiveFiles(BackupStore& store, const std::string& cluster);

@@ -128,11 +128,11 @@ TEST_F(ArchiveFilesTest, AFileThatLacksOrHasAnotherNameIsSaid) {
     EXPECT_THAT(ListArchiveFiles(store_, index, key_).error().message(), HasSubstr("of the archive is missing")) << name;
     std::filesystem::rename(folder + "aside", path);
   }
-  // Whoever restores a moment would pass it over by its name.
+  // A restore of a moment would skip the file because of its name.
   std::filesystem::rename(folder + "000000000002-200-202-w.log", folder + "000000000002-0-0-w.log");
   EXPECT_THAT(ListArchiveFiles(store_, index, key_).error().message(), HasSubstr("another name"));
   std::filesystem::rename(folder + "000000000002-0-0-w.log", folder + "000000000002-200-202-w.log");
-  // The oldest may go if the index says so.
+  // The oldest file may be missing if the index was told of it.
   index.files.RemoveFirst("000000000001-100-102-w.log", key_);
   EXPECT_THAT(*ListArchiveFiles(store_, index, key_), SizeIs(19));
   EXPECT_TRUE(DeleteUnnamedFiles(store_, index).ok());

@@ -144,7 +144,7 @@ const Span* ArchivedTable::Covering(int64_t from_ms, int64_t through_ms) const {
   return found == spans.end() ? nullptr : &*found;
 }
 
-// With the key: whoever has not got it cannot have another name count as much.
+// Uses the key, so that only its holder can make another name count as much.
 uint64_t ArchivedFiles::SumOf(const std::string& name, const Key& key) {
   const std::string text = key + name;
   unsigned char digest[SHA256_DIGEST_LENGTH];

@@ -1,11 +1,11 @@
 // tools/backup/archive/archive_index.h
-// What an archive knows of itself: its tables, with what of each is known from when to when, its files, and from where
-// its run goes on. One object, `index`, JSON in a block file, written again with each flush.
+// The index of an archive: its tables with the periods in which each moment is known, its files, and the place in each
+// server's log where the next run continues. One object, `index`, JSON in a block file, written again with each flush.
 //
 //   .archive/CLUSTER/index
 //
 // Place:   archiver.h keeps it; replay.h and `backup moments` read it.
-// Errors:  the store's; INVALID_ARGUMENT for what is damaged, or of a newer format.
+// Errors:  the store's; INVALID_ARGUMENT for an index that is damaged, or of a newer format.
 // Threads: functions, and values.
 #pragma once
 
@@ -28,7 +28,7 @@ struct ArchivedTable {
   int64_t seen_ms = 0;      // and the first that did; 0: not known
   int64_t dropped_ms = 0;   // the first after that which did not; 0: it is there
 
-  // That has all between the two moments; null: there is none.
+  // The span that has every moment between the two; null: there is none.
   const Span* Covering(int64_t from_ms, int64_t through_ms) const;
 };
 

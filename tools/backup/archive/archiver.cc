@@ -47,7 +47,7 @@ Status Archiver::Open() {
   index_.every_ms = options_.every.count();
   now_ms_ = TimeOfDayMs();
   flushed_ = Clock::now();
-  // Before the first file: files without an index are taken for an archive that has lost it.
+  // Written before the first file, because files without an index look like an archive that has lost it.
   return found_writer_.empty() ? WriteArchiveIndex(store_, index_, options_.key) : Status();
 }
 
@@ -163,7 +163,7 @@ Error Archiver::AnotherRun() const {
           "another run writes the archive in " + store_.LocationOf(ArchiveFolder(index_.cluster)) + ": run only one"};
 }
 
-// Two runs would each undo what the other says.
+// Two runs would each undo the other run's changes.
 Status Archiver::CheckWriter() {
   const Result<ArchiveIndex> there = ReadArchiveIndex(store_, index_.cluster, options_.key);
   if (!there && there.error().code() != Code::kNotFound) return there.error();

@@ -1,12 +1,13 @@
 // tools/backup/archive/archiver.h
-// Keeps an archive of a cluster's changes in a backup store, so that its tables can be made as they were at any moment
-// (replay.h). It reads every server's log as it grows, about once a second, and writes a file of what has come every
-// few seconds.
-// Interrupted or killed, it goes on where it was: servers keep their logs for it for ten minutes, and up to
-// --log_followed_mb. After a longer rest, or if something lacks, a table begins anew: its moments in between are not
-// known, and a backup that was begun after that is needed for those that follow. It says so.
-// One run writes an archive: one that begins waits whether the index is written by another, and refuses if so. Each
-// also looks before it writes.
+// Keeps an archive of a cluster's changes in a backup store, so that tables can be restored as they were at any moment
+// (replay.h). It reads every server's log as it grows, about once a second, and writes a file of new changes every few
+// seconds.
+// A run that was interrupted or killed continues from its last flush, because servers retain their logs for it for ten
+// minutes, and up to --log_followed_mb. After a longer pause, or if changes are missing, a table's history starts
+// again. Moments in between are then lost, and later moments need a backup that began after the gap. The archiver
+// reports this.
+// Only one run may write an archive. A run that begins waits to see whether another run writes the index, and refuses
+// if so. Each also checks before it writes.
 // Errors:  of a round: the cluster's and the store's; nothing is lost by them. INVALID_ARGUMENT when another run writes
 //          the same archive, or when the store has its files and no index.
 // Threads: one.
@@ -41,7 +42,7 @@ class Archiver {
   Result<bool> Round();
   // Writes what has come and not been written.
   Status Flush();
-  // And says that this run has ended.
+  // Also records that this run has ended.
   Status Close();
 
   const ArchiveIndex& index() const { return index_; }

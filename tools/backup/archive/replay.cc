@@ -91,7 +91,7 @@ bool Replay::WasMadeBetween(const ArchivedTable& table) const {
   const bool known_whole = table.whole && !table.spans.empty();
   if (known_whole && at_ms_ < table.spans.front().from_ms) return false;
   if (at_ms_ < table.unseen_ms) return false;
-  // One that is older, and not in the backup, was dropped before that.
+  // An older table that is not in the backup was dropped before it.
   if (table.seen_ms != 0) return table.seen_ms > began_ms_ - kClocksMs;
   return known_whole && table.spans.front().from_ms >= began_ms_ - kReplayedBeforeMs;
 }
@@ -111,7 +111,7 @@ Result<std::vector<ArchivedTable>> Replay::MadeSince(const std::string& name) co
   return made;
 }
 
-// What was before the span that leads to the moment is in the backup, or was overtaken by what is.
+// Changes before the span are in the backup, or were overwritten by changes that are.
 std::map<uint64_t, int64_t> Replay::Beginnings() const {
   std::map<uint64_t, int64_t> beginnings;
   for (const ArchivedTable& table : index_.tables) {

@@ -1,7 +1,7 @@
 // tools/backup/archive/replay.h
-// What an archive adds to a backup so that tables are as they were at a moment: the changes between the two.
-// Errors:  INVALID_ARGUMENT: the archive does not know every moment from the backup to the one that is wanted, and what
-//          it knows; or it is damaged. Else as of archive_files.h.
+// The changes from a backup to a moment, which an archive adds to the backup so that tables are as they were then.
+// Errors:  INVALID_ARGUMENT, with the known moments: the archive lacks a moment between the backup and the wanted one,
+//          or is damaged. Else as of archive_files.h.
 // Threads: one.
 #pragma once
 
@@ -23,15 +23,14 @@ Result<int64_t> ParseMoment(const std::string& text, int64_t now_ms = TimeOfDayM
 
 class Replay {
  public:
-  // Of the cluster that the backup is of, from it to the moment.
+  // Opens the archive of the backup's cluster, for the changes from the backup to the moment.
   static Result<Replay> Open(BackupStore& store, const Manifest& backup, int64_t at_ms, const Key& key);
 
-  // Of a table that the backup has: whether it was there at that moment. INVALID_ARGUMENT: every moment from the backup
-  // on is not known.
+  // Whether a table of the backup existed at that moment. INVALID_ARGUMENT: a moment since the backup is not known.
   Result<bool> WasThere(const TablePart& table) const;
-  // Those of this name (empty: of any) that were made after the backup, and were there. INVALID_ARGUMENT: of one of
-  // them every moment is not known. The backup tells what was there before: it is of everything, or has a table of the
-  // name.
+  // Tables of this name (empty: of any name) that were created after the backup and existed at the moment.
+  // INVALID_ARGUMENT: a moment of one of them is not known. A backup of everything, or with a table of this name, shows
+  // which tables existed before.
   Result<std::vector<ArchivedTable>> MadeSince(const std::string& name) const;
   // All changes of all tables, by their ids, up to the moment, those that the backup has already among them; of each
   // key in their order.

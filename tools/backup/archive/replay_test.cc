@@ -93,11 +93,11 @@ TEST_F(ReplayTest, ATableThatWasMadeWhileNobodyLookedIsThereToo) {
   EXPECT_THAT(Ids(Open(10).MadeSince("")), ElementsAre(8u));
 }
 
-// What a backup of everything lacks, and was seen before it, was dropped before it.
+// A table that was seen before a backup of everything, and that the backup lacks, was dropped before it.
 TEST_F(ReplayTest, ATableThatWasDroppedBeforeTheBackupIsNotMissed) {
   ArchivedTable& table = Know(8, "old", -20, -5);
   table.seen_ms = At(-20);
-  table.dropped_ms = At(9);  // when somebody looked again
+  table.dropped_ms = At(9);  // the time of the next look
   EXPECT_THAT(Ids(Open(5).MadeSince("")), IsEmpty());
 }
 
@@ -109,7 +109,7 @@ TEST_F(ReplayTest, ATableMadeAgainUnderItsNameIsFoundByIt) {
   EXPECT_THAT(Ids(replay.MadeSince("carts")), ElementsAre(8u));
 }
 
-// The backup that was made after a gap has what came in it.
+// A backup that was made after a gap has the changes of the gap.
 TEST_F(ReplayTest, WhatWasBeforeAGapIsNotWrittenOverTheBackup) {
   Know(7, "carts", -20, -1).spans.push_back({At(0) - 2'000, At(20)});
   Know(8, "gone", -20, -10);

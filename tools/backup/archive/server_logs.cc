@@ -32,7 +32,7 @@ bool ServerLogs::Read(const std::vector<ServerSummary>& servers, const Places& s
   return all;
 }
 
-// As far as it goes, or as anybody will ever read it.
+// Whether the log is read to its end, or as far as it can ever be read.
 bool ServerLogs::IsRead(const Server& state, Step step) const {
   const auto rests = ports_.now() - state.came_on;
   if (step == Step::kFailed) return rests >= kUnreadable;
@@ -76,7 +76,7 @@ void ServerLogs::NoteWaits(Server& state, const LogPage& page) {
   }
 }
 
-// A moment that lies ahead of what is known would be taken for known, and be another one.
+// A moment from a fast clock would count as known and mean a different time.
 void ServerLogs::CheckClock(const ServerName& name, Server& state, int64_t asked_ms, LogPage& page) {
   const int64_t answered_ms = ports_.wall_clock_ms();
   int64_t apart_ms = 0;

@@ -29,7 +29,7 @@ class ServerLogs {
   static constexpr std::chrono::seconds kHeldUpToo{3};  // by another, behind one that is passed over
   static constexpr std::chrono::seconds kStuck{5};      // in one place: what others lack may be behind it
   static constexpr std::chrono::minutes kUnreadable{10}, kPassedOver{10};
-  static constexpr std::chrono::seconds kRoundsApart{10};  // at most; else nobody has looked meanwhile
+  static constexpr std::chrono::seconds kRoundsApart{10};  // at most; a longer pause counts as a gap between looks
   static constexpr std::chrono::milliseconds kClocksApart{5'000};
 
   // A page of the server's log.

@@ -103,7 +103,7 @@ TEST_F(ServerLogsTest, WhatHoldsALogUpIsPassedOverAfterAWhileAndUntilItComesOn) 
   EXPECT_THAT(last_.pass_over, IsEmpty());
 }
 
-// Whoever could not look does not know how long it was so.
+// While the archiver could not look, it does not know how long the state lasted.
 TEST_F(ServerLogsTest, PatienceDoesNotRunWhileNobodyLooks) {
   for (int look = 0; look < 3; ++look, now_ += 1min) {
     pages_["ts-2"] = {Waits()};
@@ -133,7 +133,7 @@ TEST_F(ServerLogsTest, AServerThatIsAwayHoldsOthersUpForAsLongAsItsLogIsKept) {
   EXPECT_TRUE(Read());
 }
 
-// Who is written all the time waits at another entry each time.
+// A tablet with constant writes waits at a different entry each time.
 TEST_F(ServerLogsTest, WhatComesOnIsNotHeldUp) {
   for (uint64_t segment = 1; segment < 60; ++segment) {
     LogPage page = More(segment);

@@ -37,7 +37,7 @@ void TabletChains::Chain::NoteEpoch(uint64_t lsn, Epoch epoch) {
 void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets) {
   const bool first = ++round_ == 1 && !loaded_;
   const int64_t before_ms = std::exchange(now_ms_, now_ms);
-  // Nobody has looked for a while: what lacked then may have come since.
+  // The last look was long ago, so an entry that was missing then may have arrived since.
   if (now_ms - before_ms > kRoundsApartMs) {
     for (auto& [tablet, chain] : chains_) chain.behind_since_ms = 0;
   }
@@ -58,7 +58,7 @@ void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets
     chain.awaited_ms = 0;
     if (fresh.contains(one.table) && !chain.through && !starts_.contains(one.tablet)) Begin(chain, 0);
   }
-  // Nobody marks any more what is not listed: what has come of it leaves.
+  // A tablet that is no longer listed gets no more marks, so its entries are emitted now.
   for (auto& [tablet, chain] : chains_) Emit(tablet, chain);
   BeginStarted();
 }
@@ -71,7 +71,7 @@ void TabletChains::Take(LogPage page) {
 }
 
 void TabletChains::TakeStart(LoggedStart start) {
-  // What was merged is gone, and need not be listed any more.
+  // Merged tablets no longer exist, so the catalog need not list them.
   if (start.origins.size() > 1) {
     for (const auto& [origin, lsn] : start.origins) {
       merged_[origin] = now_ms_;
@@ -81,7 +81,7 @@ void TabletChains::TakeStart(LoggedStart start) {
   if (merged_.contains(start.tablet) && !chains_.contains(start.tablet)) return;
   Chain& chain = chains_[start.tablet];
   if (chain.through && !chain.at_its_making()) return;
-  // Where its table begins, it does so at its mark: what it had before is gone.
+  // If its table begins here, the table begins at the mark, and earlier entries are dropped.
   const auto table = tables_.find(start.table);
   if (Lists(chain) && table != tables_.end() && table->second.beginning) return;
   Note(chain, start.table);
@@ -114,11 +114,12 @@ void TabletChains::TakeMark(const LedTablet& mark) {
   const auto table = tables_.find(chain.table);
   if (!chain.through && table != tables_.end() && table->second.beginning) {
     Begin(chain, mark.applied);
-    chain.floor_ms = std::max(chain.floor_ms, mark.time_of_day_ms);  // what was known before it began anew stays
+    // moments that were known before the restart stay known
+    chain.floor_ms = std::max(chain.floor_ms, mark.time_of_day_ms);
   }
   chain.marked_round = round_;
   chain.marked = mark;
-  // Of several at one place the first says best when that was.
+  // Among several marks at one position, the first has the best time.
   const LedTablet* const last = chain.marks.empty() ? nullptr : &chain.marks.back();
   if (last == nullptr || mark.applied > last->applied || (mark.applied == last->applied && mark.epoch > last->epoch))
     chain.marks.push_back(mark);
@@ -137,7 +138,7 @@ void TabletChains::Begin(Chain& chain, uint64_t lsn) {
   Drain(chain);
 }
 
-// Those whose origins have left as far as they go: again, as one may be the origin of the next.
+// Starts chains whose origins have emitted everything. Repeats, because a started chain may be the origin of the next.
 void TabletChains::BeginStarted() {
   const auto has_left = [&](const std::pair<TabletId, uint64_t>& origin) {
     const auto chain = chains_.find(origin.first);
@@ -158,7 +159,7 @@ void TabletChains::BeginStarted() {
       chain.offset_epoch = chains_[origin].offset_epoch;
     }
     Begin(chain, start->second.lsn);
-    // What is waited for was asked for without this one.
+    // The awaited goal was set without this chain.
     if (const auto table = tables_.find(chain.table); table != tables_.end()) {
       std::optional<Table::Goal>& goal = table->second.goal;
       if (goal && !goal->lsns.contains(start->first)) goal.reset();
@@ -190,7 +191,7 @@ void TabletChains::Emit(TabletId tablet, Chain& chain) {
       chain.marks.pop_front();
     }
   };
-  // What a table is said to have been at some moment stays so, whatever clocks say.
+  // A table's state at a reported moment must stay the same, even if clocks disagree.
   const auto table = tables_.find(chain.table);
   const bool covered = table != tables_.end() && table->second.coverage;
   const int64_t not_before = covered ? table->second.coverage->span.through_ms + 1 : 0;
@@ -293,7 +294,7 @@ std::vector<TableId> TabletChains::EndRound(bool all_read, int64_t ended_ms) {
     const auto begins_anew = [&] {
       if (std::ranges::find(anew, chain.table) == anew.end()) anew.push_back(chain.table);
     };
-    // Who is written all the time is always behind the latest goal.
+    // A tablet with constant writes is always behind the latest goal.
     const bool comes_on = std::exchange(chain.was_emitted, chain.emitted) != chain.emitted;
     if (chain.diverged) {
       begins_anew();
@@ -398,7 +399,7 @@ TabletChains::State TabletChains::Save() const {
 }
 
 void TabletChains::Load(const State& state) {
-  loaded_ = state.looked_ms != 0 || !state.tables.empty();  // else nobody has looked before
+  loaded_ = state.looked_ms != 0 || !state.tables.empty();  // else there was no earlier look
   now_ms_ = state.looked_ms;
   for (const State::Table& table : state.tables) {
     tables_[table.table].coverage = table.coverage;

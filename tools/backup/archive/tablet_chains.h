@@ -1,26 +1,26 @@
 // tools/backup/archive/tablet_chains.h
-// Puts together the histories of tablets from what servers' logs show: each tablet's entries in order and without a
-// hole, from one tablet on to those that came of it by splits and merges, each with its moment on the wall clock. Every
-// replica's log shows an entry; the first one counts. And it says from when to when that is whole.
+// Builds the histories of tablets from servers' logs: each tablet's entries in order and without a hole, continued from
+// tablet to tablet over splits and merges, each entry with its moment on the wall clock. Every replica's log has an
+// entry; the first one read counts. It also reports the periods in which a history is whole.
 //
-//   round        tablets that the catalog lists; then every server's log is read to its end, where it says which
-//                tablets it leads and how far they are applied (marks)
-//   covered      through the beginning of a round, once each listed tablet has a mark of that round, and everything
-//                at or below the mark has come. A tablet that is led, or was split off, and is not listed yet may have
-//                acknowledged writes: nothing is covered until it is
-//   a moment     of an entry: its tablet time, and what lies between that and the time of day at the next mark. No
-//                earlier than the mark before it, no later than the one after it; by a mark of the primary that
-//                wrote it, where there is one: then never later than a majority had it, and early by 2 ms at most
+//   round        tablets that the catalog lists; then every server's log is read to its end, with the tablets that
+//                the server leads and how far they are applied (marks)
+//   covered      through the beginning of a round, once each listed tablet has a mark of that round, and every entry
+//                at or below the mark has arrived. A tablet that has a primary or was split off, but is not listed
+//                yet, may have acknowledged writes, so nothing is covered until it is listed
+//   a moment     of an entry is its tablet time plus the difference to the time of day at the next mark. It is no
+//                earlier than the mark before it, no later than the one after it. If there is a mark of the primary
+//                that wrote it, it is never later than a majority had it, and early by 2 ms at most
 //
-// Invariants:  1. Entries leave by growing lsn of their tablet, and a tablet's first after its origins' last: of one
-//              key
-//                 by growing version.
-//              2. What leaves after a table was said to be covered through a moment is later than that moment.
-//              3. Where something lacks for kPatience though all logs were read, the table begins anew: a gap. So it
-//                 does at once where a tablet was recovered by hand, and what had been committed is no more: an lsn
-//                 comes with another epoch, or a primary has applied it with another.
-//              4. What is held, as nobody has said when it was or as something before it lacks, is bounded: beyond,
-//                 the table that holds most begins anew.
+// Invariants:  1. Entries leave by growing lsn of their tablet, and a tablet's first after its origins' last, so
+//                 entries of one key leave by growing version.
+//              2. An entry that leaves after its table was reported as covered through a moment is later than that
+//                 moment.
+//              3. If an entry is missing for kPatience although all logs were read, the table's history starts again,
+//                 with a gap. So it does at once if a tablet was recovered by hand and lost committed entries: an lsn
+//                 arrives with another epoch, or a primary has applied it with another.
+//              4. Entries that are held, because their time or an earlier entry is missing, are bounded. Beyond the
+//                 bound, the table that holds most starts again.
 // Threads:     thread-compatible.
 #pragma once
 
@@ -70,11 +70,11 @@ class TabletChains {
   void Take(LogPage page);
   // More is held than may be: time to end the round.
   bool Full();
-  // `all_read`: every server's log, to its end. `ended_ms`: the time of day; what has come by now was committed before
-  // it. Returns the tables that begin anew.
+  // `all_read`: every server's log was read to its end. `ended_ms`: the time of day; every entry that has arrived was
+  // committed before it. Returns the tables whose histories start again.
   std::vector<TableId> EndRound(bool all_read, int64_t ended_ms = 0);
 
-  // What has left, until it is cleared.
+  // Emitted entries, until they are cleared.
   const std::vector<ArchivedEntry>& ready() const { return ready_; }
   size_t ready_bytes() const { return ready_bytes_; }
   void ClearReady() {
@@ -87,13 +87,13 @@ class TabletChains {
     bool whole = false;
   };
   std::optional<Coverage> CoverageOf(TableId table) const;
-  // Nobody knows any more what was before this moment.
+  // Moments before this one are not known any more.
   void CutBefore(int64_t at_ms);
-  // Those of which something has come that has not left yet.
+  // The rounds of entries that have arrived and not left yet.
   std::set<uint64_t> HeldRounds() const;
   uint64_t round() const { return round_; }
 
-  // What goes on after a restart, if the logs are read again from where the oldest round began.
+  // The state that survives a restart, if the logs are read again from where the oldest round began.
   struct EpochStart {
     uint64_t lsn = 0;
     Epoch epoch;
@@ -126,14 +126,16 @@ class TabletChains {
     LoggedEntry entry;
     uint64_t round = 0;
   };
-  // What outlives a new beginning: what the catalog said, and the moment before which nothing of it may be any more.
+  // The state that survives a new start of the history: the catalog's answer, and the moment before which no entry may
+  // leave any more.
   struct Known {
     TableId table;
     int64_t floor_ms = 0;  // the last mark that was reached
     uint64_t listed_round = 0;
     int64_t seen_ms = 0;  // when it was last listed; before it was, when a log first showed it
     bool was_listed = false;
-    int64_t awaited_ms = 0;  // since it came of others, until the catalog lists it; 0: it is not awaited
+    // from the split or merge that made the tablet until the catalog lists it; 0: it is not awaited
+    int64_t awaited_ms = 0;
   };
   struct Chain : Known {
     std::optional<uint64_t> through;  // lsn: all in order; none: where it begins is not known
@@ -141,7 +143,7 @@ class TabletChains {
     bool diverged = false;            // its tablet has gone back, and on from there with other entries
     uint64_t emitted = 0;
     std::map<uint64_t, Held> ahead;  // beyond a hole
-    std::deque<Held> untimed;        // in order, until a mark says when
+    std::deque<Held> untimed;  // in order, until a mark gives their time
     std::deque<LedTablet> marks;     // that are not reached
     int64_t offset_ms = 0;           // from tablet time to the time of day, as the last mark had it
     Epoch offset_epoch;              // whose primary said so: each has clocks of its own

@@ -22,7 +22,7 @@ class TabletChainsTest : public ::testing::Test {
     for (const TabletId tablet : listed) tablets.push_back({tablet, kTable});
     chains_.BeginRound(now_ms_, tablets);
   }
-  // Of the present primary, by its clock.
+  // An entry of the present primary, by its clock.
   LoggedEntry Entry(TabletId tablet, uint64_t lsn, int64_t at_ms) {
     UnresolvedEffect effect{.key = "key", .is_delete = false, .value = "v", .expires = std::nullopt};
     return {tablet, kTable, {epoch_, Lsn{lsn}}, at_ms + ahead_, {effect}};
@@ -38,7 +38,7 @@ class TabletChainsTest : public ::testing::Test {
     page.led.push_back({tablet, kTable, applied, now_ms_ + 10 + ahead_, now_ms_ + 10, epoch_});
     chains_.Take(std::move(page));
   }
-  // One whose tablets are all led, applied so far.
+  // A round in which all tablets have primaries and are applied this far.
   void Round(const std::map<TabletId, uint64_t>& applied) {
     std::vector<TabletId> listed;
     for (const auto& [tablet, lsn] : applied) listed.push_back(tablet);
@@ -84,7 +84,7 @@ TEST_F(TabletChainsTest, EachEntryLeavesOnceInOrderAndWithItsMoment) {
 TEST_F(TabletChainsTest, AMomentLiesBetweenTheMarksBeforeAndAfter) {
   Round({{kLeft, 5}});
   Begin({kLeft});
-  // As a primary whose clock was slow, and one whose clock was fast, had it.
+  // Entries of a primary with a slow clock, and of a primary with a fast clock.
   Take({Entry(kLeft, 6, 200), Entry(kLeft, 7, 9'000)});
   Mark(kLeft, 7);
   chains_.EndRound(true);
@@ -149,7 +149,7 @@ TEST_F(TabletChainsTest, AChildGoesOnWhereItsParentWasSplit) {
   EXPECT_EQ(through(), 3'000);
 }
 
-// Its primary may have acknowledged writes that nobody has asked for.
+// The child's primary may have acknowledged writes that were not read yet.
 TEST_F(TabletChainsTest, NothingIsCoveredWhileAChildIsNotListed) {
   Round({{kLeft, 5}});
   Begin({kLeft});
@@ -251,7 +251,7 @@ TEST_F(TabletChainsTest, PatienceDoesNotRunWhileNobodyLooks) {
   }
 }
 
-// What comes in a long first round may have been committed after the round began.
+// Entries that arrive in a long first round may have been committed after the round began.
 TEST_F(TabletChainsTest, ATableIsKnownFromTheEndOfItsFirstRound) {
   Begin({kLeft});
   Mark(kLeft, 5);
@@ -259,7 +259,7 @@ TEST_F(TabletChainsTest, ATableIsKnownFromTheEndOfItsFirstRound) {
   EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 9'000);
 }
 
-// What was asked for then did not ask for the child, which has acknowledged writes since.
+// The earlier question did not cover the child, which has acknowledged writes since.
 TEST_F(TabletChainsTest, WhatWasAskedForBeforeASplitWasSeenIsAskedForAgain) {
   Round({{kLeft, 5}});
   Round({{kLeft, 7}});  // and neither the sixth, nor the split, has come
@@ -274,7 +274,7 @@ TEST_F(TabletChainsTest, WhatWasAskedForBeforeASplitWasSeenIsAskedForAgain) {
 
 TEST_F(TabletChainsTest, AMergedTabletGoesOnAfterBoth) {
   Round({{kLeft, 5}, {kRight, 8}});
-  Begin({kChild});  // the two are no longer listed: nobody marks them any more
+  Begin({kChild});  // the two are no longer listed, so they get no more marks
   Take({Entry(kChild, 11, 1'900)}, {{kChild, kTable, {{kLeft, 6}, {kRight, 9}}, 10}});
   Take({Entry(kLeft, 6, 1'700)});
   Mark(kChild, 11);
@@ -387,7 +387,8 @@ TEST_F(TabletChainsTest, ATabletThatHasLostWhatWasCommittedBeginsAnewAfterAResta
   EXPECT_THAT(chains_.EndRound(true), ElementsAre(kTable));
 }
 
-// What the primary had applied when it was asked has never come: what has come since in its place is not that.
+// The entry that the primary had applied when it was asked never arrived; the entry that arrived in its place is
+// another.
 TEST_F(TabletChainsTest, WhatIsOfALaterEpochThanItsMarkIsNotWhatWasAskedFor) {
   Round({{kLeft, 5}});
   Round({{kLeft, 7}});

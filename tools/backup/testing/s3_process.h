@@ -18,14 +18,14 @@ class S3Process {
   static Result<std::unique_ptr<S3Process>> Start();
   ~S3Process();
 
-  // Of everything below "nightly" in its bucket.
+  // The settings for everything below "nightly" in its bucket.
   backup::S3Settings Settings() const;
   std::string endpoint() const { return "http://127.0.0.1:" + port_; }
   // Before a command: its keys and region. After it: where backups are.
   std::string Environment() const;
   std::string Place() const { return "s3://backups/nightly --s3-endpoint " + endpoint(); }
 
-  // What becomes of its next requests, one by one: "503", "drop", "lose", "ok".
+  // The faults of its next requests, one by one: "503", "drop", "lose", "ok".
   void Fail(const std::vector<std::string>& faults) const;
   size_t requests() const;  // so far
   // The file of an object, by its name below "nightly".

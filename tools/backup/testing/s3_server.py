@@ -6,10 +6,10 @@ told.
 
 Serves path-style requests at a port of 127.0.0.1 that the system picks, and writes the port to DIRECTORY/port. The
 key is AKTEST, its secret "secret/of+tests", the region test-1, the bucket "backups"; there is no other. Objects are
-files below DIRECTORY/objects, with / as %2F. Each line of DIRECTORY/faults says what becomes of one of the next
-requests, and is then taken away: a status as 503, "drop" (the connection is closed after the request), "lose" (the
+files below DIRECTORY/objects, with / as %2F. Each line of DIRECTORY/faults decides the fate of one of the next
+requests, and is then removed: a status as 503, "drop" (the connection is closed after the request), "lose" (the
 request is carried out, and then the connection is closed), or "ok". DIRECTORY/requests has a line for every request.
-A list has two objects at most at a time, so that every test of three sees how it goes on.
+A list has two objects at most at a time, so that every test with three objects reads a second page.
 """
 import datetime
 import hashlib
