@@ -19,16 +19,16 @@ using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-constexpr size_t kUnderWayMax = 100'000;  // beyond, the rate is not kept, and no figure says anything
+constexpr size_t kUnderWayMax = 100'000;  // beyond, the rate is not kept, so the figures mean nothing
 constexpr size_t kOperationsMax = 20'000'000;
 
 }  // namespace
 
-// Shared with the operations under way, as the last of them still leaves it when the caller goes on.
+// Shared with the operations under way, because the last of them still leaves it when the caller continues.
 struct AsyncLoad::State : std::enable_shared_from_this<State> {
   State(bool closed, const StartOperation& start) : closed(closed), start(start) {}
 
-  // An operation that nobody's answer has begun.
+  // Begins an operation that no earlier answer has begun.
   void Begin(SteadyTime due) {
     {
       MutexLock lock(mutex);

@@ -1,13 +1,14 @@
 // tools/load/async_load.h
 // Operations with callbacks, and how long each took.
-// Closed loop: so many clients, each with one operation under way; one takes from when it was begun.
-// Open loop:   clients that come at a set rate, whatever becomes of those before them. An operation's time counts from
-//              the moment at which it was due, so that one that waits makes those behind it wait in the figures too.
-// Errors:      an operation that fails ends the program: figures of a store that fails are none. So do too many
-//              operations under way, or in all: nothing grows without bound.
+// Closed loop: a fixed number of clients, each with one operation under way, measured from its begin.
+// Open loop:   clients that arrive at a fixed rate, even if earlier operations are slow. An operation's time counts
+//              from the moment at which it was due, so that a slow operation also delays those behind it in the
+//              figures.
+// Errors:      a failed operation ends the program, because its figures would be worthless. So do too many operations
+//              under way, or in all, so that memory stays bounded.
 // Threads:     operations are started on the caller's thread or on one of the load's own, and on those that call back.
-//              The rest from one thread. What operations took is told once all are answered: whoever looked through
-//              them meanwhile would make others wait.
+//              The rest from one thread. Durations are available once all operations are answered, because reading them
+//              earlier would delay the operations.
 #pragma once
 
 #include <chrono>
@@ -29,7 +30,7 @@ struct Window {
   SteadyTime begin, end;
 };
 
-// What the operations of a load waited.
+// The durations of a load's operations.
 class Waits {
  public:
   struct Operation {
@@ -38,7 +39,7 @@ class Waits {
   explicit Waits(std::vector<Operation> operations);
 
   const std::vector<Operation>& operations() const { return operations_; }  // in order of when they were due
-  // Of the operations that overlap the window.
+  // The durations of operations that overlap the window.
   std::vector<std::chrono::microseconds> In(Window window) const;
   // The longest of them; zero of none.
   std::chrono::microseconds Longest(Window window) const;

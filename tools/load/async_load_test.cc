@@ -57,7 +57,7 @@ class Server {
   const StartOperation start = [this](int64_t, Done done) { Ask(std::move(done)); };
 
  private:
-  // What to answer now; none once the test is over.
+  // The next operation to answer; none once the test is over.
   Done Next() {
     MutexLock lock(mutex_);
     while (held_ || asked_.empty()) {

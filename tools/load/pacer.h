@@ -1,5 +1,5 @@
 // tools/load/pacer.h
-// When operations are due, and how whoever waits for that is stopped.
+// Decides when operations are due, and stops threads that wait for the next.
 // Threads: see each class.
 #pragma once
 

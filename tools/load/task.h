@@ -1,13 +1,12 @@
 // tools/load/task.h
-// What a coroutine returns that others wait for: `const Status status = co_await database.Read(...)`.
-// Lazily:  it runs from when it is waited for, or started, up to its first wait; task_loop.h takes it on from there.
-// Errors:  an exception that leaves one ends the program.
-// Memory:  the coroutine lives in the Task. Where an argument is a reference or a view, what it refers to outlives the
-//          Task: `co_await` of a call does so by itself.
-// Stack:   a loop over tasks that never wait does not grow it, whatever the compiler makes of tail calls.
-// GCC 12:  compiles a body that begins with `if (co_await ...)` to nonsense, and `co_await (a ? b() : c())` too. Name
-// what
-//          an await comes to, and what is awaited.
+// The result of a coroutine that other coroutines await: `const Status status = co_await database.Read(...)`.
+// Lazily:  it runs from when it is awaited, or started, up to its first wait; then task_loop.h resumes it.
+// Errors:  an exception that leaves a coroutine ends the program.
+// Memory:  the coroutine lives in the Task. If an argument is a reference or a view, its target must outlive the Task;
+//          `co_await` of a call ensures that by itself.
+// Stack:   a loop over tasks that never wait does not grow it, with or without tail calls.
+// GCC 12:  compiles a body that begins with `if (co_await ...)` to nonsense, and `co_await (a ? b() : c())` too. So
+//          name the result of an await, and the awaited task, in variables.
 // Threads: those of one loop.
 #pragma once
 

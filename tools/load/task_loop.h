@@ -27,7 +27,7 @@ class TaskLoop {
 
   // Returns when all of them are done.
   void Run(std::vector<Task<>> tasks);
-  // Returns what it came to.
+  // Returns the task's result.
   template <class T>
   T Run(Task<T> task) {
     task.Start();
@@ -41,8 +41,8 @@ class TaskLoop {
   auto SleepUntil(SteadyTime time) { return Sleep{*this, time}; }
   auto SleepFor(std::chrono::nanoseconds time) { return SleepUntil(std::chrono::steady_clock::now() + time); }
 
-  // co_await: calls `start` with a callback, and comes to what that is called with, exactly once, at any time and by
-  // any thread.
+  // co_await: calls `start` with a callback, and returns the callback's argument. The callback is called exactly once,
+  // at any time and by any thread.
   template <class T, class Start>
   auto Call(Start start) {
     return Calling<T, Start>(*this, std::move(start));
@@ -98,7 +98,7 @@ class TaskLoop {
   bool waiting_ EBLA_GUARDED_BY(mutex_) = false;
   std::vector<std::coroutine_handle<>> ready_ EBLA_GUARDED_BY(mutex_);
 
-  const std::stop_callback<std::function<void()>> on_stop_;  // last: it uses the others
+  const std::stop_callback<std::function<void()>> on_stop_;  // last, because it uses the other members
 };
 
 }  // namespace ebla::load

@@ -17,7 +17,7 @@ using Answer = std::function<void(int)>;
 
 class TaskLoopTest : public ::testing::Test {
  protected:
-  // What another thread answers.
+  // An answer of another thread.
   Task<int> Ask(int answer) {
     co_return co_await loop_.Call<int>(
         [this, answer](Answer done) { threads_.emplace_back([answer, done = std::move(done)] { done(answer); }); });

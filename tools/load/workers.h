@@ -20,7 +20,7 @@
 
 namespace ebla::load {
 
-// What one thread does. Made by whoever adds it; everything is called by its own thread.
+// The work of one thread. The caller of Add constructs it; all members are called by its own thread.
 class Worker {
  public:
   virtual ~Worker() = default;
@@ -45,7 +45,7 @@ class Workers {
 
   // Starts its thread at once: in the caller's network namespace, where that matters. The worker lives as long as this.
   void Add(std::unique_ptr<Worker> worker, WorkerOptions options = {});
-  // One that does but this, again and again.
+  // Adds a worker that repeats `work`.
   void Add(std::move_only_function<bool()> work, WorkerOptions options = {});
 
   // Operations under way end; none is begun any more.

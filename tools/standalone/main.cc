@@ -24,7 +24,8 @@ namespace {
 using ebla::Status;
 using ebla::process::OrRefuse;
 
-// Memcached's and Redis's clients, on the server's own loops. It goes after the standalone has stopped.
+// A gateway for Memcached's and Redis's clients, on the server's own loops. It must be destroyed after the standalone
+// has stopped.
 class Gateway {
  public:
   const ebla::gateway::GatewayHost& host() const { return *host_; }

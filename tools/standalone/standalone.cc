@@ -23,7 +23,7 @@ void RunOn(Executor& loop, std::function<void()> task) {
   done.get_future().wait();
 }
 
-// What both tell, as of the one process that they are, is told once; samples of others join a family of that name.
+// Metrics of the process, which both components report, are kept once; further samples join the family of their name.
 void Join(std::vector<prometheus::MetricFamily>& all, std::vector<prometheus::MetricFamily> more) {
   for (prometheus::MetricFamily& family : more) {
     const auto same = std::ranges::find(all, family.name, &prometheus::MetricFamily::name);
@@ -130,7 +130,7 @@ Status Standalone::Stop(Duration patience) {
     });
   }
   if (loop_) loop_->Stop();
-  // What is left goes with this: clients within this process may still know the loops.
+  // Clients within this process may still use the loops, so the rest is destroyed with this object.
   return store;
 }
 

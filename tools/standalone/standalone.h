@@ -39,11 +39,11 @@ class Standalone {
   Status Stop(Duration patience);
 
   Status Ready() const;
-  // For clients within this process, which run on these loops: calls to it without a socket. Trusted, as the process
-  // itself. The loops end with Stop(), and such a client goes after it.
+  // For clients within this process, which run on these loops: calls to it without a socket. Trusted, like the process
+  // itself. The loops end with Stop(), and such a client must be destroyed after it.
   std::vector<rpc::EventLoop*> loops() const { return server_->loops(); }
   std::unique_ptr<rpc::Connector> ConnectorWithin(rpc::EventLoop& loop) const;
-  // What else is told at /metrics.
+  // Adds further metrics to /metrics.
   void AddMetrics(std::shared_ptr<prometheus::Collectable> more);
   const rpc::Endpoint& endpoint() const { return server_->endpoint(); }
   const rpc::Endpoint& http_endpoint() const { return server_->http_endpoint(); }

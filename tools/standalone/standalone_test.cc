@@ -57,7 +57,7 @@ class StandaloneTest : public ::testing::Test {
     return 0;
   }
 
-  // Until it says that it is ready; how long that took.
+  // Starts it, and returns the time until it reports that it is ready.
   std::chrono::milliseconds StartAndWait() {
     const auto start = steady_clock::now();
     process_ = Spawn();
@@ -156,7 +156,7 @@ TEST_F(StandaloneTest, TabletsSplitWhileAClientGoesOn) {
       if (split) {
         EXPECT_EQ(split->child_range.start, key);
       }
-      // polls; the load ends or goes on
+      // polls; the load ends or continues
       while (rounds < before + 30 && fault.empty()) std::this_thread::sleep_for(1ms);
     }
     const auto again = client.SplitTablet("carts", "m");

@@ -1,9 +1,9 @@
 // tools/ycsb/database.h
-// What a workload runs against: records of named fields in tables, as YCSB sees a database.
+// The database under a workload: records of named fields in tables, as YCSB defines them.
 // Place:   workload.h drives it; ebla_database.h is the real one; tests keep their records in memory.
-// Errors:  a Status for each operation, its code being what Return= shows; what may pass has been retried below.
-// Threads: a Database belongs to one worker thread, which may have many operations under way; a Driver's members come
-//          from any thread.
+// Errors:  a Status for each operation, whose code Return= shows. Errors that may pass were retried before.
+// Threads: a Database belongs to one worker thread, which may have many operations under way; a Driver's members are
+// called from any thread.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,7 @@ struct Field {
 // A record, or some of its fields. Each name once.
 using Fields = std::vector<Field>;
 
-// What an operation is given outlives its task.
+// The arguments of an operation outlive its task.
 class Database {
  public:
   virtual ~Database() = default;
@@ -45,7 +45,7 @@ class Driver {
   virtual ~Driver() = default;
   // Once, before any thread is started. `load`: makes the table when it is missing; else its absence is an error.
   virtual Status Prepare(bool load) = 0;
-  // One for each worker thread, whose loop outlives it.
+  // Opens a database for each worker thread, whose loop outlives it.
   virtual Result<std::unique_ptr<Database>> Open(load::TaskLoop& loop) = 0;
 };
 

@@ -80,7 +80,7 @@ class EblaDatabase : public Database {
   }
 
  private:
-  // Reads and writes until nobody else has written in between.
+  // Repeats reading and writing until no other client has written in between.
   load::Task<Status> UpdateUnchanged(std::string_view key, const Fields& fields) {
     const auto deadline = steady_clock::now() + options_.client.deadline;
     Fields merged;

@@ -25,7 +25,7 @@ struct EblaOptions {
   ClientOptions client;
   Read read;
   Ack ack = Ack::kDefault;
-  // Of the table that load makes.
+  // Options of the table that load creates.
   TableOptions create;
   std::vector<std::string> split_points;
 

@@ -1,7 +1,7 @@
 // tools/ycsb/generators.h
-// Where the numbers of a run come from: which record, which field, how long. Each is a distribution of YCSB's, with its
-// constants and its quirks, so that hot records are as hot here as there.
-// Place:   workload.h makes one set for each worker thread; what threads share (the counters) is in insert_counter.h.
+// Random numbers of a run: the record, the field and the length. Each is a distribution of YCSB's, with its constants
+// and its quirks, so that hot records are as hot here as in YCSB.
+// Place:   workload.h makes one set for each worker thread; the counters that threads share are in insert_counter.h.
 // Threads: thread-compatible, but SequentialGenerator, whose position all threads share.
 #pragma once
 
@@ -70,7 +70,7 @@ class ZipfianGenerator : public NumberGenerator {
   double eta_ = 0;
 };
 
-// As popular as a zipfian over ten billion items, but scattered over min to max by hashing.
+// Items as popular as in a zipfian over ten billion items, but scattered over min to max by hashing.
 class ScrambledZipfianGenerator : public NumberGenerator {
  public:
   ScrambledZipfianGenerator(uint64_t min, uint64_t max);
@@ -107,8 +107,8 @@ class HotspotGenerator : public NumberGenerator {
   const double operation_fraction_;
 };
 
-// What another draws among min to max, moved on around them at every jump: what is hot lies elsewhere, at the same
-// place for all threads, and far from where it was the last few times. Draws beyond max stay.
+// Shifts the draws of another generator among min to max at every jump, so that the hot items move: to the same place
+// for all threads, and far from their last few places. Draws beyond max stay.
 class JumpingGenerator : public NumberGenerator {
  public:
   // `jumps` tells how many there have been.

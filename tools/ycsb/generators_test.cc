@@ -70,7 +70,7 @@ TEST(Generators, ZipfianFollowsItsLaw) {
   EXPECT_EQ(counts.begin()->first, 5u);
   EXPECT_LE(counts.rbegin()->first, 5 + kItems - 1);
   const double zeta = Zeta(kItems, kZipfianConstant);
-  // The two most popular items are exact in Gray's method, the others approximate: within a tenth of the sums.
+  // The two most popular items are exact in Gray's method, the rest approximate: within a tenth of the sums.
   EXPECT_NEAR(counts.at(5) / double{kDraws}, 1 / zeta, 0.004);
   EXPECT_NEAR(counts.at(6) / double{kDraws}, std::pow(2, -0.99) / zeta, 0.004);
   for (const uint64_t top : {10, 100, 500}) {
@@ -94,7 +94,7 @@ TEST(Generators, ScrambledZipfianPutsTheHottestWhereItsHashSays) {
   for (const auto& [value, count] : counts) by_count.emplace(count, value);
   EXPECT_EQ(by_count.begin()->second, 100 + FnvHash(0) % kItems);
   EXPECT_EQ(std::next(by_count.begin())->second, 100 + FnvHash(1) % kItems);
-  // One draw in zeta(10^10) falls on the hottest item, and a share of all the others' hashes.
+  // One draw in zeta(10^10) falls on the hottest item, and a share of the hashes of all further items.
   EXPECT_NEAR(by_count.begin()->first / double{kDraws}, 1 / 26.46902820178302 + 0.0009, 0.004);
   EXPECT_GT(counts.size(), 990u) << "nearly every item is drawn at times";
 }
@@ -106,7 +106,7 @@ TEST(Generators, LatestPrefersWhatHasJustBeenAcknowledged) {
   EXPECT_EQ(counts.rbegin()->first, 999u);
   EXPECT_NEAR(counts.at(999) / double{kDraws}, 1 / Zeta(1000, 0.99), 0.004);
   EXPECT_GT(counts.at(999), counts.at(998));
-  // Two inserts are numbered; the earlier is still under way, so nobody reads either.
+  // Two inserts are numbered; the earlier is still under way, so no thread reads either.
   const uint64_t first = inserts.Next(), second = inserts.Next();
   EXPECT_EQ(first, 1000u);
   inserts.Acknowledge(second);

@@ -27,7 +27,7 @@ std::string KeyName(const KeyOptions& options, uint64_t number);
 // sample, each cut to the shortest text that still divides its neighbours. Fewer when there are fewer distinct keys.
 std::vector<std::string> SplitPoints(const KeyOptions& options, uint64_t records, int tablets);
 
-// What java.lang.String.hashCode() gives for ASCII text; YCSB's verifiable values are made of it.
+// java.lang.String.hashCode() of ASCII text; YCSB's verifiable values are made of it.
 int32_t JavaHash(std::string_view text);
 
 }  // namespace ebla::ycsb

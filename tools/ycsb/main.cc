@@ -56,7 +56,7 @@ class Interrupter {
   std::thread thread_;
 };
 
-// The summary goes to `out`. Returns the exit code.
+// Writes the summary to `out`. Returns the exit code.
 int Report(const RunnerOptions& options, const RunResult& result, std::ostream& out) {
   PrintResult(options.measurements, result, out);
   if (!out) return Complain(Status(Code::kInternal, "the summary could not be written"), kFailed);

@@ -64,7 +64,7 @@ std::string_view MetricName(Metric metric) {
 
 Result<MeasurementOptions> MeasurementOptions::Parse(const Properties& properties) {
   MeasurementOptions options;
-  // What YCSB offers besides (raw samples) is refused rather than silently measured otherwise.
+  // YCSB's further type (raw samples) is refused rather than silently measured otherwise.
   EBLA_ASSIGN(const size_t type,
               properties.Choice("measurementtype", "hdrhistogram", {"hdrhistogram", "histogram", "timeseries"}));
   if (type == 2) options.as = MeasuredAs::kTimeSeries;
@@ -112,7 +112,7 @@ void Samples::Add(const Samples& other) {
 
 uint64_t Samples::Failures() const {
   uint64_t failures = 0;
-  // Each sample is in one of the two or in both, as MeasuredFrom says.
+  // Each sample is in one of the two or in both, as MeasuredFrom decides.
   for (const OfMetric& of : metrics) failures += std::max(of.failed.Count(), of.intended_failed.Count());
   return failures;
 }

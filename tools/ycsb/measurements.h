@@ -1,6 +1,6 @@
 // tools/ycsb/measurements.h
-// What a run has measured: for each operation a histogram of latencies, and how often each code came back. Prints both
-// of YCSB's forms: the summary at the end and the line of the present interval.
+// The measurements of a run: for each operation a histogram of latencies, and the number of each return code. Prints
+// both of YCSB's forms, the summary at the end and the line of the present interval.
 // Place:      each worker thread records into a Recorder of its own; the runner gathers them all.
 // Invariants: 1. Every sample counts once in the intervals and once in the totals.
 //             2. Failed operations are measured under "<OP>-FAILED", never among the successes.

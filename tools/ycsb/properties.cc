@@ -114,7 +114,7 @@ std::string Unescape(std::string_view text) {
   return plain;
 }
 
-// Where the name ends: at the first separator that no backslash protects.
+// The end of the name: the first separator without a backslash before it.
 size_t NameEnd(std::string_view line) {
   for (size_t i = 0; i < line.size(); ++i) {
     if (line[i] == '\\') {

@@ -35,7 +35,8 @@ class Properties {
   Result<size_t> Choice(const std::string& name, std::string_view fallback,
                         const std::vector<std::string_view>& choices) const;
 
-  // Names given on the command line that nobody knows, sorted. Files may carry others' settings, so they are not asked.
+  // Unknown names on the command line, sorted. Files may carry settings of other programs, so their names are not
+  // checked.
   std::vector<std::string> UnknownArguments() const;
 
  private:

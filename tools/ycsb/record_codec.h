@@ -10,7 +10,7 @@
 //   that many      value
 //
 // A varint is LEB128: seven bits in each byte, the lowest first, the top bit set on all but the last.
-// Errors:  INTERNAL for bytes that are no such record: somebody else wrote them.
+// Errors:  INTERNAL for bytes that are no such record, because another program wrote them.
 // Threads: free functions.
 #pragma once
 

@@ -76,7 +76,7 @@ class Runner {
   Driver& driver_;
   std::ostream& err_;
 
-  // Of the last status line; only Watch's thread.
+  // Number of operations at the last status line; only Watch's thread uses it.
   uint64_t reported_operations_ = 0;
   SteadyTime reported_at_;
 

@@ -1,8 +1,8 @@
 // tools/ycsb/workload.h
-// YCSB's core workload: which operation comes next, on which record, with which fields, and whether what came back is
-// what had been written.
+// YCSB's core workload: chooses the next operation, its record and its fields, and checks that a read returns what was
+// written.
 // Place:   runner.h calls Load() or Run() in each worker thread, as often as there are operations.
-// Errors:  options are checked once, in WorkloadOptions::Parse; what an operation came to is in the recorder.
+// Errors:  options are checked once, in WorkloadOptions::Parse; the recorder has the outcomes of operations.
 // Threads: Workload is shared by all threads; a Worker belongs to one, which may have many operations under way.
 #pragma once
 
@@ -63,7 +63,7 @@ struct WorkloadOptions {
 
 enum class Operation { kRead, kUpdate, kInsert, kScan, kReadModifyWrite };
 
-// What YCSB writes into a field when it wants to recognise it: made of the key, the field's name and hashes of itself.
+// YCSB's value for a field that it wants to recognise: made of the key, the field's name and hashes of itself.
 std::string VerifiableValue(std::string_view key, std::string_view field, uint64_t length);
 // Any printable ASCII, blanks included.
 std::string RandomValue(uint64_t length, Random& random);
@@ -97,7 +97,7 @@ class Worker {
   load::Task<bool> Load(SteadyTime intended);
   // One operation of the mix. False when any part of it failed.
   load::Task<bool> Run(SteadyTime intended);
-  // What the last failure was, for the operator; OK when there was none.
+  // The last failure, for the operator; OK when there was none.
   const Status& last_failure() const { return last_failure_; }
 
  private:
