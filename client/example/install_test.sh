@@ -23,7 +23,7 @@ if [ "$(ls "$work/installed/include")" != ebla ]; then
   echo "include/ holds more than ebla/: $(ls "$work/installed/include")" >&2
   exit 1
 fi
-# Each header stands alone, as nobody knows which one a user includes first.
+# Each header compiles alone, because users may include any of them first.
 find "$work/installed/include" -name '*.h' -printf '#include <%P>\n' | while read -r line; do
   echo "$line" | ${CXX:-c++} -std=c++23 -fsyntax-only -I "$work/installed/include" -x c++ - \
     || { echo "fails alone: $line" >&2; exit 1; }

@@ -1,5 +1,5 @@
 // client/example/main.cc
-// A shopping cart in a few calls: what most programs need of the SDK.
+// A shopping cart in a few calls, which show what most programs need of the SDK.
 // Usage: example [host:port of a master]
 #include <ebla/ebla.h>
 
@@ -11,14 +11,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Says what failed; true when nothing did.
+// Prints the failure; true if there was none.
 template <class T>
 bool Ok(const char* what, const ebla::Result<T>& result) {
   if (!result) std::cerr << what << ": " << result.error() << std::endl;
   return result.has_value();
 }
 
-// Adds one item, however many others change the cart at the same time: written only if it is as it was read.
+// Adds one item while other clients change the cart, too, so it writes the cart only if it is as it was read.
 ebla::Result<ebla::Version> AddItem(const ebla::Table& carts, const std::string& user, const std::string& item) {
   while (true) {
     const auto cart = carts.Get(user);
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   if (!Ok("get", cart)) return 1;
   std::cout << "cart: " << cart->value << "  version " << cart->version << "  visits " << *visits << std::endl;
 
-  // One user's own writes are seen by that user, wherever the next request goes.
+  // A user's own writes are visible to that user, whichever replica answers the next request.
   ebla::Session session = client->NewSession();
   if (!Ok("put", carts->Put("theme:user42", "dark", {.session = &session}))) return 1;
   if (!Ok("get", carts->Get("theme:user42", {.read = ebla::Read::InSession(), .session = &session}))) return 1;

@@ -1,6 +1,6 @@
-// Client's calls about tablets, servers and the cluster: each asks and waits for the answer. Most ask the master. Some
-// ask tablet servers themselves: what single replicas hold, and the writes that servers keep beside a table
-// (PROTOCOL 22).
+// Client's calls about tablets, servers and the cluster. Each asks and waits for the answer, most of them the master.
+// Some ask tablet servers themselves, about the records of single replicas, and about the writes that servers hold
+// beside a table (PROTOCOL 22).
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -340,7 +340,7 @@ idl::SnapshotRequest SnapshotOf(const TabletSummary& tablet, uint64_t snapshot) 
 void Client::EndSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const {
   idl::SnapshotRequest request = SnapshotOf(tablet, snapshot);
   request.endNow = true;
-  // What it answers changes nothing: then it ends by itself.
+  // The snapshot ends by itself, so the answer does not matter.
   std::ignore = runtime_->AskServer(server.address, request, runtime_->admin().deadline());
 }
 
@@ -410,7 +410,7 @@ Result<UnresolvedWrites> Client::ListUnresolved(std::string_view table) const {
   UnresolvedWrites unresolved;
   for (const ServerSummary& server : servers) {
     const Status taken = TakeUnresolved(*runtime_, info.id, server, unresolved.writes);
-    // That one is there, and the answer would seem to be that there is nothing.
+    // A table without permission must not look like a table without unresolved writes.
     if (taken.code() == Code::kPermissionDenied) return Error(taken);
     if (!taken.ok()) unresolved.unreachable.push_back(server.name);
   }

@@ -45,7 +45,7 @@ Result<Table> Client::OpenTable(std::string_view name) const {
 
 void AsyncOpenTable(const Client& client, std::string_view name, Callback<Result<Table>> done) {
   const std::shared_ptr<Runtime>& runtime = client::ClientAccess::RuntimeOf(client);
-  // What is under way holds no handle, so that the last one to go ends it.
+  // An operation under way holds no handle, so that dropping the last handle ends it.
   auto opened = [weak = std::weak_ptr(runtime), done = std::move(done)](Result<client::TablePtr> table) mutable {
     if (!table) return done(Error(std::move(table.error())));
     std::shared_ptr<Runtime> held = weak.lock();

@@ -1,8 +1,8 @@
 // client/sdk/connect_over.h
-// A client over event loops that somebody else has, whose threads may start operations and get their replies without
-// another thread: of a gateway, whose loops have its own clients' connections, too. It may also be within the process
-// that serves what it asks (common/rpc/local_connector.h).
-// Lifetime: the loops run before, and have stopped before the last handle goes.
+// A client over event loops of its caller. Threads of these loops may start operations and get their replies without
+// another thread. A gateway uses it, because its loops also have its own clients' connections. The client may also be
+// in the process that serves its requests (common/rpc/local_connector.h).
+// Lifetime: the loops run before, and have stopped before the last handle is dropped.
 // Errors:   as Client::Connect.
 #pragma once
 
@@ -16,8 +16,8 @@
 
 namespace ebla::client {
 
-// Of the options, the numbers of threads and connections are not looked at. `connector` null: over the network, with
-// the options' credentials.
+// Ignores the options' numbers of threads and connections. `connector` null: over the network, with the options'
+// credentials.
 Result<Client> ConnectOver(const std::vector<rpc::EventLoop*>& loops,
                            std::function<std::unique_ptr<rpc::Connector>(rpc::EventLoop&)> connector,
                            const ClientOptions& options);

@@ -46,9 +46,10 @@ Result<Runtime::MakeConnector> Runtime::OverNetwork(const ClientOptions& options
   if (!options.user.empty()) {
     if (options.password.empty()) return Error(Code::kInvalidArgument, "a user is named, and no password");
     if (channels.tls == nullptr) {
-      return Error(Code::kInvalidArgument,
-                   "a user logs in over TLS alone: name a directory that holds ca.crt as tls_dir. Without TLS, any machine "
-                   "between could pretend to be the server and collect what it needs to guess the password");
+      return Error(
+          Code::kInvalidArgument,
+          "a user logs in over TLS alone: name a directory that holds ca.crt as tls_dir. Without TLS, any machine "
+          "between could pretend to be the server and collect what it needs to guess the password");
     }
     channels.login = std::make_shared<security::ScramCredentials>(options.user, options.password);
   }
@@ -115,8 +116,8 @@ Status Runtime::FindMaster(std::chrono::milliseconds timeout) {
 }
 
 Runtime::~Runtime() {
-  // Stopped loops drop their tasks, connectors the calls in flight: whatever was under way dies, answering as it does,
-  // while the core that it refers to still stands.
+  // Stopped loops drop their tasks, and connectors drop the calls in flight. So every operation under way ends with an
+  // answer while its core still exists.
   for (auto& loop : own_loops_) loop->Stop();
   core_->Close();
   connectors_.clear();

@@ -1,7 +1,7 @@
 // client/sdk/runtime.h
-// What a Client's handles share: event loops, connectors, the core, and the waiting that makes calls synchronous.
-// Lifetime: held by Client, Table and Scanner, never by operations under way, so the last handle to go closes the
-// client. That may happen within a callback: it is then taken down by a thread of its own.
+// State that a Client's handles share: event loops, connectors, the core, and the waiting that makes calls synchronous.
+// Lifetime: held by Client, Table and Scanner, never by operations under way, so dropping the last handle closes the
+// client. If that happens within a callback, a separate thread destroys it.
 // Threads: any.
 #pragma once
 
@@ -25,8 +25,8 @@ namespace ebla::client {
 class Runtime {
  public:
   static Result<std::shared_ptr<Runtime>> Make(const ClientOptions& options);
-  // Over loops that are not its own: started already, and stopped before the last handle goes. Without a connector,
-  // over the network.
+  // Over loops of the caller, which are started already, and stopped before the last handle is dropped. Without a
+  // connector, over the network.
   using MakeConnector = std::function<std::unique_ptr<rpc::Connector>(rpc::EventLoop&)>;
   static Result<std::shared_ptr<Runtime>> MakeOver(const std::vector<rpc::EventLoop*>& loops, MakeConnector connector,
                                                    const ClientOptions& options);
@@ -76,7 +76,8 @@ class Runtime {
       std::optional<T> value EBLA_GUARDED_BY(mutex);
     } answer;
     start(Callback<T>([&answer](T value) {
-      // Notified under the lock: the waiter, who owns `answer`, cannot leave before this is done with it.
+      // Notified under the lock, so that the waiting thread, which owns `answer`, cannot leave before this thread is
+      // done with it.
       MutexLock lock(answer.mutex);
       answer.value.emplace(std::move(value));
       answer.come.NotifyOne();
@@ -104,7 +105,7 @@ class Runtime {
   std::vector<std::unique_ptr<rpc::Connector>> connectors_;
 };
 
-// What Table points to.
+// The target of a Table.
 class TableHandle {
  public:
   TableHandle(std::shared_ptr<Runtime> runtime, TablePtr table)

@@ -109,7 +109,7 @@ TEST_F(SdkTest, ScansRunAheadOfTheirReaderAcrossTablets) {
   EXPECT_EQ(back, "9876543");
   auto dropped = table.Scan({.keys_only = true});
   EXPECT_TRUE(dropped.Next());
-  EXPECT_EQ(dropped.record().value, "");  // and goes with a page under way
+  EXPECT_EQ(dropped.record().value, "");  // and drops a page under way
 }
 
 TEST_F(SdkTest, AScanSaysHowItEnded) {
@@ -160,7 +160,7 @@ TEST_F(SdkTest, ATableIsOpenedWithoutWaiting) {
   EXPECT_EQ(none.get_future().get(), Code::kNoSuchTable);
 }
 
-// What is under way holds no handle.
+// An operation under way holds no handle.
 TEST_F(SdkTest, ATableThatIsBeingOpenedDoesNotKeepItsClient) {
   servers_.cluster().masters()->leader = -1;
   std::promise<Code> opened;

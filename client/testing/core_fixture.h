@@ -38,7 +38,7 @@ class CoreFixture : public ::testing::Test {
   }
   ~CoreFixture() override {
     core_.Close();
-    scheduler_.RunFor(std::chrono::seconds(30));  // what a test left under way ends before the core goes
+    scheduler_.RunFor(std::chrono::seconds(30));  // a test's operations under way end before the core is destroyed
   }
 
   template <class T, class Start>

@@ -1,16 +1,16 @@
 // client/testing/fake_cluster.h
-// A cluster that only pretends: masters and tablet servers as Thrift handlers over one model in memory, which knows
-// where each key lives, executes each write once, and refuses as the real ones do. Tests split, merge, move and fail
-// it at will and count what it was asked. A tablet may have several replicas: followers serve what they have
-// applied, which is everything unless the test has them lag.
+// A fake cluster: masters and tablet servers as Thrift handlers over one model in memory. The model knows the place of
+// each key, executes each write once, and refuses as the real ones do. Tests split, merge, move and fail it at will and
+// count its requests. A tablet may have several replicas. Followers serve what they have applied, which is everything
+// unless the test makes them lag.
 //
-//   tables()    fake_tables.h: what there is      cluster.tables()->Split("t", "k");
-//   faults()    fake_faults.h: what goes wrong    cluster.faults()->AnswerNext("ts-1", idl::Code::OVERLOADED);
-//   masters()   what the masters say              cluster.masters()->leader = 1;
+//   tables()    fake_tables.h, the contents       cluster.tables()->Split("t", "k");
+//   faults()    fake_faults.h, the faults         cluster.faults()->AnswerNext("ts-1", idl::Code::OVERLOADED);
+//   masters()   the masters' answers              cluster.masters()->leader = 1;
 //
 // Place:   fake_handlers.h serves it; sim_network.h carries calls to it in virtual time, fake_servers.h on sockets.
-// Threads: any; one lock. What tables(), faults() and masters() return holds it until the statement ends, so a
-//          statement may ask for one of them once. Handlers answer within the call.
+// Threads: any; one lock. The results of tables(), faults() and masters() hold it until the statement ends, so a
+// statement may ask for one of them once. Handlers answer within the call.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ struct FakeMasters {
   std::vector<rpc::Endpoint> endpoints;
   int leader = 0;  // -1: an election is going on
   bool standbys_know_leader = true;
-  bool routing_tells_time = true;  // false: the leader has not heard of the tablets lately
+  bool routing_tells_time = true;  // false: the leader has no recent reports of the tablets
   bool routing_tells_each = true;  // false: one of before tablets' own times, which tells the least alone
   bool planner_on = true;
   bool obeys = false;        // moves replicas, drains and removes servers; else refuses each of these
@@ -42,13 +42,13 @@ struct FakeMasters {
   bool metered = false;      // loads tell of what tablets hold: a KiB for each record, and the key in their middle
   int64_t tablet_bytes = 0;  // every tablet's size, as reported
   int merges_under_way = 0;  // so many orders to merge are answered as under way
-  std::vector<idl::ProcedureSummary> procedures;  // under way; one that is cancelled goes, where it can be
+  std::vector<idl::ProcedureSummary> procedures;  // under way; a cancelled one is removed, if it can be cancelled
   idl::ClusterVersionReply versions;
   std::map<ServerName, std::string> racks;
   std::map<std::string, int> compactions_asked;  // by table, since it was begun
 };
 
-// What the cluster was asked.
+// The requests to the cluster.
 struct FakeRequests {
   struct Counts {
     int locates = 0;

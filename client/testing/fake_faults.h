@@ -1,5 +1,5 @@
 // client/testing/fake_faults.h
-// What goes wrong on a FakeCluster's tablet servers, and the limits that they keep to: tests set it, handlers obey it.
+// Faults and limits of a FakeCluster's tablet servers: tests set them, handlers obey them.
 // Threads: compatible; FakeCluster's lock guards it.
 #pragma once
 
@@ -40,7 +40,7 @@ class FakeFaults {
   void Lag(const ServerName& server);
   void CatchUp(const ServerName& server) { lagging_.erase(server); }
   bool Lags(const ServerName& server) const { return lagging_.contains(server); }
-  // What the server has applied, and the table's records as of then.
+  // The position that the server has applied, and the table's records at that position.
   int64_t AppliedAt(const ServerName& server) const;
   const FakeRecords& RecordsAt(const ServerName& server, const FakeTable& table);
 
@@ -52,17 +52,17 @@ class FakeFaults {
   void Listed();
 
   bool serving = true;             // false: tablets have no primary at present
-  bool barriers_applied = true;    // false: whoever leads serves no strong read yet
-  bool hints = true;               // refusals say who serves the key
+  bool barriers_applied = true;    // false: primaries serve no STRONG read yet
+  bool hints = true;               // refusals name the server of the key
   int page_rows = 1000;            // of scans
   int multi_get_room = 1000;       // records per reply; keys beyond get OVERLOADED
   int64_t oldest_ms = 0;           // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
   int64_t clock_back_ms = 0;       // servers' tablet time; writes that learnt a later one are to be retried
-  std::set<ServerName> away;       // the master has not heard of them for long
+  std::set<ServerName> away;       // servers without a recent report to the master
   std::set<ServerName> scrubbing;  // search for damage already
   std::set<ServerName> failed;     // their replicas have failed, as they report, though they go on
   std::map<ServerName, std::vector<int64_t>> orphans;  // replicas that the catalog does not give the server
-  // What the server has of this record differs from what was written, though it has applied the same.
+  // Records that differ on the server from what was written, although it has applied the same entries.
   std::set<std::pair<ServerName, std::string>> damaged;
   std::vector<Version> lost;  // PRIMARY writes that a failover rolled back: sessions that wait for them are told
 

@@ -12,7 +12,7 @@
 
 namespace ebla::client::testing {
 
-// What a handler answers through, as Thrift generates it.
+// A handler's callback for its answer, as Thrift generates it.
 template <class Reply>
 using Cob = std::function<void(const Reply&)>;
 

@@ -1,5 +1,5 @@
 // client/testing/fake_tables.h
-// The tables of a FakeCluster: their tablets, who leads these, and their records. It knows nothing of requests.
+// The tables of a FakeCluster: their tablets, the tablets' primaries, and their records. It knows nothing of requests.
 // Threads: compatible; FakeCluster's lock guards it.
 #pragma once
 

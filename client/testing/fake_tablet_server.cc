@@ -41,7 +41,7 @@ bool Fails(FakeFaults& faults, const ServerName& server, idl::ReplyHeader& reply
 
 // ---- whether it serves
 
-// What a request may go on with.
+// The tablet and the position of a request that may continue.
 struct Served {
   FakeTable* table = nullptr;
   FakeTablet* tablet = nullptr;
@@ -91,7 +91,7 @@ class Writer {
       : state_(state), table_(table), tablet_(tablet), now_ms_(now_ms) {}
 
   void Execute(const idl::WriteRequest& request, idl::WriteReply& reply) {
-    // As by a server of before there were functions.
+    // Answers like an older server, without functions.
     if (request.writes.front().functionName == "unheard of")
       return reply.header.__set_code(idl::Code::INVALID_ARGUMENT);
     auto& answered = state_.requests.answered;
@@ -99,7 +99,7 @@ class Writer {
     if (const auto found = answered.find(id); found != answered.end()) {
       idl::ReplyHeader header = std::exchange(reply, found->second).header;
       if (!reply.__isset.version) return;
-      header.applied.epoch = tablet_.epoch;  // by now it is applied, and by whoever leads now
+      header.applied.epoch = tablet_.epoch;  // by now it is applied, also by the present primary
       header.applied.lsn = state_.tables.last_lsn();
       reply.header = std::move(header);
       return;
@@ -252,7 +252,7 @@ void ReadPage(const Served& served, int page_rows, const idl::ScanRequest& reque
   reply.remaining = rpc::ToIdl(remaining);
 }
 
-// One record a page, so that whoever compares has to go on.
+// One record per page, so that a comparison has to ask for more.
 void Sum(FakeState& state, const ServerName& server, const idl::ChecksumRequest& request, idl::ChecksumReply& reply) {
   const FakeTable* table = state.tables.ById(request.header.tableId);
   if (table == nullptr) return reply.header.__set_code(idl::Code::WRONG_TABLET);
@@ -327,7 +327,7 @@ class FakeTabletServer final : public idl::TabletServiceCobSvNull {
       const bool any =
           request.level == idl::WriteLevel::ANY || (request.level == idl::WriteLevel::DEFAULT && table != nullptr &&
                                                     table->options.defaultWriteLevel == idl::WriteLevel::ANY);
-      idl::ReadOptions eventual;  // where one may be read, the other is taken
+      idl::ReadOptions eventual;  // at the level that any replica serves
       eventual.level = idl::ReadLevel::EVENTUAL;
       const idl::ReadOptions last = state.requests.last_read;
       const std::string& key = request.writes.front().key;
@@ -348,7 +348,7 @@ class FakeTabletServer final : public idl::TabletServiceCobSvNull {
       FakeTable* table = state.tables.ById(request.header.tableId);
       std::string key = request.range.startKey;
       if (request.reverse && table != nullptr) {
-        // Whoever serves the last keys below the end.
+        // The tablet with the last keys below the end.
         auto it =
             request.range.endKey.empty() ? table->tablets.end() : table->tablets.lower_bound(request.range.endKey);
         key = std::max(key, std::prev(it)->first);
@@ -360,7 +360,7 @@ class FakeTabletServer final : public idl::TabletServiceCobSvNull {
     });
   }
 
-  // One at a time, so that whoever lists has to ask for more.
+  // One write per answer, so that a listing has to ask for more.
   void listKept(Cob<idl::ListKeptReply> done, const idl::ListKeptRequest& request) override {
     Answer(done, [&](FakeState& state, idl::ListKeptReply& reply) {
       if (Fails(state.faults, name_, reply.header)) return;
@@ -403,8 +403,7 @@ class FakeTabletServer final : public idl::TabletServiceCobSvNull {
     done(reply);
   }
 
-  // Fills the header of a refusal; false when the request may go on, with what `served` then says. `read`: null for
-  // writes.
+  // Fills the header of a refusal; false when the request may continue with `served`. `read`: null for writes.
   bool Refused(FakeState& state, const idl::RequestHeader& request, const idl::ReadOptions* read,
                const std::string& key, idl::ReplyHeader& reply, Served& served) {
     state.requests.last_header = request;

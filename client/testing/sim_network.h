@@ -19,7 +19,7 @@ namespace ebla::client::testing {
 enum class LinkState {
   kFair,
   kDown,        // connection refused: UNAVAILABLE
-  kSilent,      // nothing comes back: DEADLINE_EXCEEDED when the call's time is over; not executed
+  kSilent,      // no answer: DEADLINE_EXCEEDED when the call's time is over; not executed
   kCutBefore,   // the connection breaks before the server has read the call: UNKNOWN_OUTCOME
   kCutAfter,    // ... after it was executed: UNKNOWN_OUTCOME
   kSlowAnswer,  // executed at once, but the answer is lost: DEADLINE_EXCEEDED

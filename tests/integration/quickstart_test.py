@@ -136,8 +136,8 @@ class QuickstartTest(unittest.TestCase):
         self.assertTrue(any("run -P conf/ycsb/workloada -p recordcount=500" in call for call in calls), calls)
         self.assertIn("ebla-cluster kill ts-2 --dir .ebla", calls)
         self.assertEqual(calls[-1], "ebla-cluster restart ts-2 --dir .ebla")
-        self.assertIn("ts-2 led 5 tablets and was killed", done.stdout)
-        self.assertIn("99 operations, none failed; the longest wait of any was 1235 ms", done.stdout)
+        self.assertIn("ts-2 was the primary of 5 tablets and was killed", done.stdout)
+        self.assertIn("99 operations, none failed; the longest wait was 1235 ms", done.stdout)
 
     def test_a_failover_that_cost_an_operation_fails_and_brings_the_server_back(self):
         self.failover_at_once()
@@ -154,7 +154,7 @@ class QuickstartTest(unittest.TestCase):
         (self.root / "down").write_text("")
         done = self.run_it("failover")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("no cluster runs whole; start it with ./quickstart", done.stderr)
+        self.assertIn("not all processes of the cluster run; start it with ./quickstart", done.stderr)
 
     def test_once_stops_the_cluster(self):
         done = self.run_it("--once")
@@ -187,7 +187,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual(self.calls(), ["ebla-cluster stop --dir .ebla"])
         self.assertIn("--once", self.run_it("--help").stdout)
         (self.root / "build/release/bin/ebla-cluster").unlink()
-        self.assertIn("nothing was started", self.run_it("stop").stderr)
+        self.assertIn("no cluster was started", self.run_it("stop").stderr)
 
 
 if __name__ == "__main__":

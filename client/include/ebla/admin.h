@@ -88,8 +88,8 @@ struct TableInfo {
 
 enum class TabletStatus : uint8_t { kCreating = 0, kServing = 1, kDropping = 2 };
 
-// Where a tablet's load can be cut. kNoKey: nowhere; kKey: at split_key, in about equal parts; kPopularKey: one key
-// makes most of it; kOneDirection: keys are written in order, and split_key lies at the end.
+// A cut of a tablet's load. kNoKey: there is none; kKey: at split_key, in about equal parts; kPopularKey: one key makes
+// most of it; kOneDirection: keys are written in order, and split_key is at the end.
 enum class SplitFindingKind : uint8_t { kNoKey = 0, kKey = 1, kPopularKey = 2, kOneDirection = 3, kNotKnown = 255 };
 
 struct TabletLoadInfo {
