@@ -1,11 +1,11 @@
 // common/coordination/embedded_coordinator.h
-// A coordinator within one process, durable in a directory of its own: what ebla-standalone uses in ZooKeeper's place.
-// Place:      main opens one EmbeddedCoordination and hands each host a client of it, on that host's executor.
+// A coordinator within one process, durable in its own directory. ebla-standalone uses it in place of ZooKeeper.
+// Place:      main opens one EmbeddedCoordination and gives each host a client of it, on that host's executor.
 // Durability: a small WiredTiger database holds the persistent nodes; each Multi is one logged transaction, synced
-//             before it is answered. Ephemeral nodes live in memory: their sessions end with the process.
-// Format:     table "meta": "format" -> "1", "sessions" -> how many were ever opened; table "nodes": path -> version,
-//             next child number, data (embedded_coordinator.cc). A newer format is refused.
-// Invariants: 1. One process at a time: a second one is refused.
+// before it is answered. Ephemeral nodes live in memory, because their sessions end with the process.
+// Format:     table "meta" maps "format" to "1", and "sessions" to the number that were ever opened; table "nodes" maps
+//             a path to version, next child number and data (embedded_coordinator.cc). A newer format is refused.
+// Invariants: 1. Only one process at a time can open it.
 //             2. A client's calls run in order on its executor, which waits for the disk (one fsync for each Multi).
 //             3. The state is kConnected for ever; a session ends with its client.
 // Threads:    clients as coordinator.h; a client is destroyed on its executor or after that has stopped, and all of

@@ -54,7 +54,7 @@ class EmbeddedTest : public ::testing::Test {
     }
     return files;
   }
-  // A copy of an open database. False: files came or went meanwhile, as its threads prepare logs; the copy is of no one
+  // A copy of an open database. False: its threads created or removed files meanwhile, so the copy is of no single
   // moment.
   bool CopyFiles(const std::filesystem::path& to) const {
     std::filesystem::remove_all(to);

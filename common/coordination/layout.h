@@ -45,7 +45,7 @@ std::string TabletShardPath(int shard);  // 0 to 255: "/tablets/0a"
 std::string TabletPath(TabletId tablet);
 
 // INVALID_ARGUMENT unless `name` can name a table, a server or a master: 1 to 128 of A-Z a-z 0-9 _ - . and neither "."
-// nor "..". `what` begins the message: "table name".
+// nor "..". The message begins with `what`, as "table name".
 Status CheckName(std::string_view name, std::string_view what);
 
 }  // namespace ebla::coordination::layout

@@ -1,9 +1,9 @@
 // common/coordination/node_codec.h
 // The data of a node in the coordinator: one format byte, then a Thrift struct in compact protocol.
-// Format:  byte 0: format version, 1 or 2. Fields are only ever added to the structs, so that an older program reads a
-//          newer node; the version is raised only for what an older program must not misread, and it then refuses. 2 is
-//          1, of a cluster above the first feature level: builds that know no levels (common/base/features.h) have no
-//          place there.
+// Format:  byte 0 is the format version, 1 or 2. Fields are only ever added to the structs, so that an older program
+//          reads a newer node. The version is raised only for a change that an older program must not misread, and the
+//          older program then refuses. 2 equals 1 in a cluster above the first feature level, so that builds without
+//          levels (common/base/features.h) cannot join.
 // Errors:  INVALID_ARGUMENT a newer format: upgrade this program; INTERNAL the bytes are damaged. `path` names the
 //          node.
 // Threads: pure functions.

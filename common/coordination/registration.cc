@@ -64,7 +64,7 @@ class ServerRegistration::Impl : public Rounds<Impl> {
               int live_version);
   bool IsDead(const idl::LiveNode& live) const;
   bool AwaitFormer(const idl::LiveNode& live);
-  // `dead`: the version of a dead process's /live/<name>, which goes.
+  // `dead`: the version of a dead process's /live/<name>, which is deleted.
   void Register(std::optional<idl::ServerNode> server, int version, std::optional<int> dead);
   void HoldLive();
   void WriteMark();

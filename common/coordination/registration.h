@@ -52,9 +52,9 @@ struct ServerIdentity {
 
 struct RegistrationState {
   enum class Kind {
-    kWaiting,     // not registered (any more); `status` says for what it waits. A server that serves goes on serving
-    kRegistered,  // /live/<name> stands; cluster_id is to be kept in the data directory before anything is served
-    kRefused,     // final; `status` (INVALID_ARGUMENT) says why and what to do
+    kWaiting,     // not registered (any more) because of `status`. A server that serves continues to serve
+    kRegistered,  // /live/<name> exists; cluster_id must be in the data directory before anything is served
+    kRefused,     // final; `status` (INVALID_ARGUMENT) has the cause and what to do
   };
   Kind kind = Kind::kWaiting;
   Status status;

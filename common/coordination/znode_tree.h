@@ -27,7 +27,7 @@ struct TreeEvent {
   enum class Kind : uint8_t {
     kCreated,   // Exists of a node that is not there waits for this
     kChanged,   // set or deleted: Get, and Exists of a node that is there
-    kChildren,  // a child came or went, or the node itself was deleted: Children
+    kChildren,  // a child was created or deleted, or the node itself was deleted: Children
   };
   std::string path;
   Kind kind;

@@ -18,8 +18,8 @@ namespace ebla::coordination {
 
 struct ZooKeeperAuth {
   std::string file;                  // for messages
-  std::vector<std::string> secrets;  // "user:password" each; none: nobody is shown anything, and nodes admit everybody
-  bool anyone = false;               // nodes admit everybody besides
+  std::vector<std::string> secrets;  // "user:password" each; none: no secret is shown, and nodes admit every client
+  bool anyone = false;               // nodes admit every client besides
 };
 
 // The file is its owner's alone, or it is refused.

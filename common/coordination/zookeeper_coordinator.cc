@@ -322,7 +322,7 @@ void ZooKeeperCoordinator::Core::MakeRoot() {
     const std::string path = root_.substr(0, end);
     const bool last = end == std::string::npos;
     calls().Make(path, [this, path, last](const AttemptReply& reply) {
-      if (reply.status.code() == Code::kPermissionDenied) return;  // where the root is missing, the next call says so
+      if (reply.status.code() == Code::kPermissionDenied) return;  // if the root is missing, the next call reports it
       if (!reply.status.ok() && !reply.lost) LOG(ERROR) << "cannot make " << path << " in ZooKeeper: " << reply.status;
       if (reply.status.ok() && last) Post([](Core& core) { core.root_made_ = true; });
     });

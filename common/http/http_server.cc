@@ -46,7 +46,7 @@ bool FromLoopback(evhttp_request* request) {
   return peer.starts_with("127.") || peer == "::1";
 }
 
-// Browsers send it with each POST: some page asks, and nobody of this cluster's.
+// Browsers send an Origin with each POST, so this request is from a web page, and not from an operator.
 bool FromAWebPage(evhttp_request* request) {
   return evhttp_find_header(evhttp_request_get_input_headers(request), "Origin") != nullptr;
 }

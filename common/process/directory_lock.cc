@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What Ebla makes in a data directory (output.log: ebla-cluster), and what a file system of its own has.
+// Files that Ebla makes in a data directory (output.log is ebla-cluster's), and files of a mount point.
 constexpr std::string_view kMade[] = {"ADDRESS", "ADDRESS.new", "IDENTITY.new", "LOCK", "coordinator",
                                       "logs",    "lost+found",  "output.log",   "store"};
 

@@ -1,10 +1,10 @@
 // common/process/directory_lock.h
-// One process at a time owns a data directory: it holds <dir>/LOCK flock()ed from before it writes anything there, its
-// log among that, until it ends.
-// Place:      InitProcess takes it before the log is opened; the tablet server's identity.h tells by it whether the
-//             process before this one is dead.
-// Errors:     UNAVAILABLE: another process holds it. INVALID_ARGUMENT: what is there is not Ebla's. INTERNAL: the disk
-//             refused. None leaves anything behind but directories that were missing.
+// One process at a time owns a data directory: it holds <dir>/LOCK flock()ed until it ends. It takes the lock before it
+// writes anything there, even its log.
+// Place:      InitProcess takes it before the log is opened; the tablet server's identity.h uses it to find out whether
+//             the process before this one is dead.
+// Errors:     UNAVAILABLE: another process holds it. INVALID_ARGUMENT: the directory's files are not Ebla's. INTERNAL:
+//             the disk refused. None leaves anything behind but directories that were missing.
 // Threads:    thread-compatible.
 #pragma once
 

@@ -12,8 +12,8 @@
 
 namespace ebla::process {
 
-// Of an address that nothing guards, and the flag that names it. INVALID_ARGUMENT, with `advice`, where other machines
-// reach it and --insecure does not allow that. Logs what --insecure leaves open.
+// Checks an address without TLS, with the flag that names it. INVALID_ARGUMENT, with `advice`, if other machines reach
+// it and --insecure does not allow that. Logs the risk of --insecure.
 Status CheckUnguarded(const std::string& flag, const rpc::Endpoint& endpoint, const std::string& advice);
 
 }  // namespace ebla::process

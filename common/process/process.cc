@@ -63,7 +63,7 @@ void RaiseOpenFiles() {
   const rlim_t wanted = std::min(limit.rlim_max, kEnough);
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = wanted;
-  setrlimit(RLIMIT_NOFILE, &limit);  // a supervisor may forbid it: CheckOpenFiles says whether it matters
+  setrlimit(RLIMIT_NOFILE, &limit);  // a supervisor may forbid it, and CheckOpenFiles then judges whether it matters
 }
 
 sigset_t TerminationSignals() {
@@ -74,7 +74,7 @@ sigset_t TerminationSignals() {
   return signals;
 }
 
-// What a process waits for until it is ready, on stderr.
+// Reports on stderr why a process is not ready yet.
 class Delay {
  public:
   Delay(const std::function<Status()>& ready, const std::string& checked) : ready_(ready), checked_(checked) {}

@@ -22,8 +22,8 @@ namespace ebla::process {
 struct ProcessOptions {
   std::string role;   // "tabletserver": names log files and threads
   std::string usage;  // a few lines for --help
-  // The flag that names the data directory, read after parsing; logs go to <data_dir>/logs, or where --logs_dir says.
-  // Null, or an empty value: logs go to stderr.
+  // The flag that names the data directory, read after parsing; logs are written to <data_dir>/logs, or to --logs_dir.
+  // Null, or an empty value: logs are written to stderr.
   const std::string* data_dir = nullptr;
   // --log_to_stderr sends logs to stderr all the same.
   DirectoryLock::Content content = DirectoryLock::Content::kAny;  // of the data directory
@@ -44,13 +44,15 @@ void CheckOpenFiles(size_t needed, const std::string& connections_flag);
 // "0.1.0" or "0.1.0 (1a2b3c4)".
 std::string_view BuildVersion();
 
-// What this process speaks (common/base/features.h). Tests of upgrades have it be another build's: EBLA_FEATURE_LEVEL.
+// The feature level of this process (common/base/features.h). Tests of upgrades set that of another build with
+// EBLA_FEATURE_LEVEL.
 int FeatureLevel();
 
 // Blocks until the first SIGTERM or SIGINT, and returns it. From then on, a second one ends the process at once. The
 // process ends with 1 when its data directory is removed meanwhile.
-// `ready`: why it does not serve yet. From kReadyPatience on it says that on stderr, where a person looks, and again
-// whenever the reason changes, until it is ready once. `checked`: the flag that the reason may lie in, with its value.
+// `ready`: the reason why it does not serve yet. From kReadyPatience on the reason is written to stderr for a person,
+// and again whenever it changes, until the process is ready once. `checked`: the flag that may be the cause, with its
+// value.
 inline constexpr std::chrono::seconds kReadyPatience{2};
 int WaitForTermination(const std::function<Status()>& ready = nullptr, const std::string& checked = "");
 // Says in the log and on stderr, where a person looks, why this process cannot go on.
@@ -79,7 +81,7 @@ Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift
 // From the kernel's generator; never 0, and positive as int64.
 uint64_t RandomId();
 
-// Of this process.
+// The resources that this process uses.
 struct Usage {
   double cpu_seconds = 0;  // user and system, since it started
   uint64_t resident_bytes = 0;

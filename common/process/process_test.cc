@@ -240,7 +240,7 @@ TEST_F(ProcessTest, SaysWhichDirectoryCannotBeMade) {
                           ": Not a directory; name another with --data_dir\n");
 }
 
-// Its log goes on being the one that the running process writes.
+// Its log stays the one that the running process writes.
 TEST_F(ProcessTest, ASecondProcessOnItsDirectoryIsRefusedAndTouchesNoLog) {
   Start({DataDirFlag()});
   ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));

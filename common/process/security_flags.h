@@ -1,5 +1,5 @@
 // common/process/security_flags.h
-// How a server is told whom it may trust: --tls_dir, and the --insecure of exposure.h.
+// Flags that decide which callers a server trusts: --tls_dir, and the --insecure of exposure.h.
 // Place:   the mains of servers, after the flags are parsed.
 // Threads: one.
 #pragma once
@@ -13,20 +13,20 @@
 
 namespace ebla::process {
 
-// Of --tls_dir; null where there is none.
+// The credentials of --tls_dir; null without it.
 Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates();
-// Tablet servers obey a master's certificate. One that is its own master obeys its own, unless others share that.
-// Without certificates everybody is obeyed.
+// Tablet servers obey a master's certificate. A process that is its own master obeys its own certificate, unless other
+// processes share it. Without certificates every caller is obeyed.
 enum class Orders { kTabletServers, kItself };
-// INVALID_ARGUMENT for a certificate with which whom it `orders` about would refuse.
+// INVALID_ARGUMENT for a certificate that the servers it `orders` about would refuse.
 Status CheckIsObeyed(security::TlsCredentials* own, Orders orders);
 
-// Of --password_logins.
+// The value of --password_logins.
 bool PasswordLogins();
-// Of --audit_log; null where there is none.
+// The log of --audit_log; null without it.
 Result<std::unique_ptr<security::AuditLog>> OpenAuditLog();
 
-// Who listens, and what can reach it.
+// A listening address, and which machines reach it.
 struct Exposure {
   rpc::Endpoint listen;       // calls
   rpc::Endpoint http_listen;  // metrics and flags

@@ -260,7 +260,7 @@ void EventLoop::TakeTasks() {
 void EventLoop::RunTasks() {
   for (Task& task : running_) {
     task();
-    task = nullptr;  // what it holds goes before the next runs
+    task = nullptr;  // drops its state before the next runs
   }
   running_.clear();
 }

@@ -131,7 +131,7 @@ TEST(ServerTest, StopsReadingWhileRepliesWaitAndGoesOnWhenTheyAreTaken) {
   const auto read = [&] { return server.server->Stats().requests; };
   ASSERT_TRUE(WaitFor([&] {
     const uint64_t before = read();
-    GoRound(other);  // nobody else is disturbed
+    GoRound(other);  // no other connection is disturbed
     return before > 2 && read() == before + 2;
   }));
   EXPECT_LT(read(), 60u) << "sockets hold a few MiB; the server may hold little more";

@@ -219,7 +219,7 @@ class TlsServerBusyTest : public TlsServerTest {
   void SetUp() override {
     TlsServerTest::SetUp();
     window_->Join(kBob);
-    window_->Join(kBob + 1);  // nobody is measured alone
+    window_->Join(kBob + 1);  // a user without competitors is not measured
     auto at = std::chrono::steady_clock::now();
     for (int round = 0; round < 20; ++round) BobCalls(at += CallWindow::kRound);
     BobCalls(at + 1h);

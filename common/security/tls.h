@@ -35,8 +35,8 @@ class TlsSession;
 class TlsCredentials {
  public:
   // `name`: "server" or "client".
-  // kOptional: a client that logs in needs no certificate of its own. kOfAnyTime: required, also an expired one, as of
-  // somebody who tries whether others notice.
+  // kOptional: a client that logs in needs no certificate. kOfAnyTime: required, but may have expired, for a test of
+  // whether other processes notice.
   enum class Own { kRequired, kOptional, kOfAnyTime };
   static Result<std::shared_ptr<TlsCredentials>> Load(std::string directory, std::string name,
                                                       Own own = Own::kRequired);
