@@ -1,13 +1,14 @@
 // tabletserver/reads/key_sampler.h
 // Finds a key that cuts a tablet's load in two, from samples of the touched keys, or the reason why there is none.
-// How:        It keeps twenty of the keys as candidates, each of them likely in the proportion of its weight, which
-//             fades with a time constant of five seconds (A-Chao: Chao, "A general purpose unequal probability sampling
-//             plan", Biometrika 1982); so they follow the present load. For each it counts, fading alike, the sampled
-//             keys left of it, and those at it or to its right. A candidate qualifies when the two counts differ by
-//             less than a quarter of both; the most even one is the finding. The finding, and the candidate with the
-//             most frequent key, stay beside the twenty and are judged again with them, so that chance does not lose
-//             them. Key groups: A candidate is the beginning of its key's group, and popularity is that of a group,
-//             because a split cuts no group.
+// How:        It keeps twenty of the keys as candidates, each with a probability in proportion to its weight, which
+//             fades with a time constant of five seconds (A-Chao, in Chao, "A general purpose unequal probability
+//             sampling plan", Biometrika 1982). So the candidates follow the present load. For each it counts, fading
+//             alike, the sampled keys left of it, and those at it or to its right. A candidate qualifies when the two
+//             counts differ by less than a quarter of both; the most even one is the finding. The finding, and the
+//             candidate with the most frequent key, stay beside the twenty and are judged again with them, so that
+//             chance does not lose them.
+// Key groups: A candidate is the beginning of its key's group, and popularity is that of a group, because a split cuts
+//             no group.
 // Place:      service/load_report.h feeds it with the keys of LoadMeter::TakeKeys() at the tablet's primary.
 // Invariants: 1. A split key lies inside the range, cuts no group, has at most 256 bytes, and is the shortest text
 //                between the candidate and the greatest key seen below it.

@@ -1,10 +1,10 @@
 // tabletserver/reads/middle_key.h
-// The key that halves a tablet's data, from the rows that estimates of its size sample. An estimate of a large table
-// reads a few hundred random rows of the whole table, of which a small tablet may hold three. So rows are collected
-// over several estimates, and the oldest are dropped.
-// Place:      purge_and_size_tasks.h gathers, and hands the key to the tablet's handle. How far off: with n rows the
-//             part of the bytes below the key has a standard error of half the root of 1/n: 12% with the fewest, 6%
-//             with the most that is kept, 3% where the tablet is most of its table.
+// Finds the key that halves a tablet's data, from the rows that estimates of its size sample. An estimate of a large
+// table reads a few hundred random rows of the whole table, of which a small tablet may hold three. So rows are
+// collected over several estimates, and the oldest are dropped.
+// Place:      purge_and_size_tasks.h gathers, and gives the key to the tablet's handle.
+// Error:      with n rows the part of the bytes below the key has a standard error of half the root of 1/n. It is 12%
+//             with the fewest rows, 6% with the most that are kept, and 3% if the tablet is most of its table.
 // Threads:    thread-compatible.
 #pragma once
 

@@ -1,10 +1,10 @@
 // tabletserver/replication/follower.h
 // The work of a follower: obeys the primary of its epoch, takes its appends and heartbeats, receives its copies.
-// Appends work as in Raft: the follower accepts one whose `previous` its log holds, and removes entries that contradict
+// Appends work as in Raft. The follower accepts one whose `previous` its log holds, and removes entries that contradict
 // it.
 // Place:      replica_core.h passes peers' messages to it; followed_log.h keeps its knowledge.
 // Invariants: 1. Only the present epoch's one primary is obeyed (replica_role.h, Follow()).
-//             2. A committed entry is never replaced: if a primary tries, its history differs, and the replica fails.
+//             2. A committed entry is never replaced. If a primary tries, its history differs, and the replica fails.
 // Threads:    thread-compatible.
 #pragma once
 

@@ -1,7 +1,7 @@
 // tabletserver/replication/leadership.h
 // A primary's state for the one epoch that it leads: the progress of each peer, the peers' lease grants with their
-// ends, the confirmation round under way, the target of a transfer. Followers are driven as in etcd's raft: a probe
-// finds where the logs meet, then entries are sent without waiting for answers. A peer that the log cannot reach is
+// ends, the confirmation round under way, the target of a transfer. Followers are driven as in etcd's raft. A probe
+// finds where the logs meet; then entries are sent without waiting for answers. A peer that the log cannot reach is
 // copied.
 // Place:      replica_core.h makes one when it begins to lead, asks it what is committed, and destroys it when it steps
 //             down; nothing of it survives that.

@@ -51,8 +51,8 @@ concept InputOf = requires(Part& part, const Input& input) { part.Step(input); }
 
 class ReplicaCore {
  public:
-  // Begins from a restart's findings: the store's log from `first` to `last` (none: empty), the last applied entry. A
-  // replica that is new here has an empty state.
+  // Begins from a restart's findings: the store's log from `first` to `last` (none means empty), and the last applied
+  // entry. A new replica has an empty state.
   ReplicaCore(ReplicaOptions options, ReplicaState state, Version first, Version last, Version applied,
               LogReader reader);
   ReplicaCore(const ReplicaCore&) = delete;  // its parts refer to each other

@@ -23,8 +23,8 @@ using LogReader = std::function<Result<std::vector<LogEntry>>(Lsn from, Lsn last
 
 class ReplicaLog {
  public:
-  // Begins from a restart's findings: `first` and `last` of the store's log (none: it is empty), and the last applied
-  // entry. `base`: an entry of another log that this log continues (the SPLIT that created a child), or none.
+  // Begins from a restart's findings: `first` and `last` of the store's log (none means empty), and the last applied
+  // entry. `base` is an entry of another log that this log continues (the SPLIT that created a child), or none.
   ReplicaLog(Version first, Version last, Version applied, Version base, LogReader reader);
 
   // ---- positions ----

@@ -82,7 +82,7 @@ void ReplicaRole::LeadAsChild(Version split) {
 }
 
 bool ReplicaRole::AcceptsPrimary(const ServerName& peer, Epoch epoch) const {
-  if (!common_.epoch) return epoch <= common_.state.promised;  // nobody has said since the restart who leads it
+  if (!common_.epoch) return epoch <= common_.state.promised;  // since the restart no message has named the primary
   if (epoch <= common_.epoch) return true;                     // Follow() compares
   return peer == primary_ && !limits::IsLeap(common_.state.promised, epoch);
 }

@@ -155,7 +155,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& pa
     EBLA_ASSIGN(lock, DirectoryLock::Take(path, DirectoryLock::Content::kStore));
   }
   std::unique_ptr<DataDirectory> directory(new DataDirectory(path, std::move(lock)));
-  MutexLock held(directory->mutex_);  // nobody else has it yet
+  MutexLock held(directory->mutex_);  // the directory is not shared yet
   EBLA_TRY(directory->Load(name));
   directory->identity_.lock_mark = LockMark(directory->lock_.fd());
   return directory;

@@ -1,15 +1,15 @@
 // tabletserver/server/identity.h
-// The identity of a data directory: which server of which cluster it is, and how often it has been started. One process
-// at a time owns a directory, and a directory has one life (PROTOCOL 23): each start raises its counter, durably,
+// The identity of a data directory: its server and cluster, and how often it has been started. One process
+// at a time owns a directory, and a directory has one life (PROTOCOL 23). Each start raises its counter, durably,
 // before anything is served; registration compares that counter with the server's node in the coordinator. A second
 // counter, the life mark, is raised there and then in the node after each checkpoint, so that a backup taken since the
 // last start is known for one, too, unless it is as young as the last mark.
 // Place:      server_process.cc opens the directory before the store; the counter is this process's incarnation.
-// Format:     <dir>/IDENTITY, text, replaced by rename: a first line "ebla tablet server data, format 2, crc C"
-//             (the CRC-32 of what follows; builds of before wrote none), then "uuid U", "name N", "cluster C" (empty
+// Format:     <dir>/IDENTITY, text, replaced by rename. Its first line is "ebla tablet server data, format 2, crc C"
+//             (the CRC-32 of the rest; older builds wrote none), then "uuid U", "name N", "cluster C" (empty
 //             until it joined one), "starts S", "mark M" (format 1 had none).
 //             <dir>/LOCK is flock()ed (directory_lock.h).
-// Errors:     INVALID_ARGUMENT: the directory is another server's, another cluster's or of a newer format: nothing was
+// Errors:     INVALID_ARGUMENT: the directory is another server's, another cluster's or of a newer format; nothing was
 //             changed. UNAVAILABLE: another process holds it. INTERNAL: the disk refused, or the file is damaged.
 // Threads:    opened and destroyed by the process's main thread; everything else from any thread.
 #pragma once

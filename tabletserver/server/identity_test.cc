@@ -22,7 +22,7 @@ class IdentityTest : public ::testing::Test {
     text << in.rdbuf();
     return text.str();
   }
-  // And the checksum goes: builds of before wrote none.
+  // Also removes the checksum, as in files of older builds.
   void Replace(const std::string& from, const std::string& to) {
     std::string text = Read();
     if (const size_t checksum = text.find(", crc"); checksum != text.npos)

@@ -34,7 +34,7 @@ void AddOperations(const OperationStats& stats, Families& families) {
     for (size_t level = 0; level < levels.size(); ++level) {
       for (size_t code = 0; code < OperationStats::kCodes.size(); ++code) {
         const uint64_t answers = counts[i].answers[level][code];
-        // Of what has never happened there is no series: there are 320 of them.
+        // Combinations that never happened have no series, because there are 320 of them.
         if (answers == 0) continue;
         Families::Put(answered,
                       {{"operation", kOperationNames[i]},
@@ -149,7 +149,8 @@ void AddMemoryTables(const TabletStore& store, const TabletDirectory& directory,
   }
   MetricFamily& bytes =
       families.Add("memory_table_bytes", "Memory that a table in memory takes on this server.", MetricType::Gauge);
-  MetricFamily logs{"ebla_memory_table_log_bytes", "Part of that memory that its tablets' logs take.", MetricType::Gauge, {}};
+  MetricFamily logs{
+      "ebla_memory_table_log_bytes", "Part of that memory that its tablets' logs take.", MetricType::Gauge, {}};
   MetricFamily records{"ebla_memory_table_records", "Records of the table on this server.", MetricType::Gauge, {}};
   MetricFamily limit{
       "ebla_memory_table_limit_bytes", "Most memory that the table may take here; 0: no limit.", MetricType::Gauge, {}};
@@ -157,7 +158,8 @@ void AddMemoryTables(const TabletStore& store, const TabletDirectory& directory,
                        "Records evicted because the table was full, by primaries on this server.",
                        MetricType::Counter,
                        {}};
-  MetricFamily refused{"ebla_memory_table_refused_total", "Writes refused because the table was full.", MetricType::Counter, {}};
+  MetricFamily refused{
+      "ebla_memory_table_refused_total", "Writes refused because the table was full.", MetricType::Counter, {}};
   for (const MemoryUse& use : store.memory_tables()->Uses()) {
     const auto name = names.find(use.table);
     const Labels labels = {{"table", name == names.end() ? std::to_string(use.table.value) : name->second}};
@@ -188,9 +190,11 @@ void AddScrub(const TabletStore& store, const Scrubber::State& scrub, const Repl
   families.Counter("compare_missed_total",
                    "Pages of replicas that could not be compared, and are left for the next pass.", compared.missed);
   families.Counter("compare_differences_total", "Differences of replicas that were seen twice.", compared.differences);
-  families.Gauge("replicas_odd", "Replicas here that differ from the other replicas, which agree, and that are not yet copied again.",
+  families.Gauge("replicas_odd",
+                 "Replicas here that differ from the other replicas, which agree, and that are not yet copied again.",
                  compared.odd);
-  families.Gauge("replicas_undecided", "Replicas here that differ from another one, when no majority shows which is right.",
+  families.Gauge("replicas_undecided",
+                 "Replicas here that differ from another one, when no majority shows which is right.",
                  compared.undecided);
 }
 

@@ -1,6 +1,6 @@
 // tabletserver/server/metrics.h
-// What /metrics shows of a tablet server: gathered from counters and views when it is asked for, nothing before.
-// Place:   server_process.cc hands it to the HTTP server.
+// A tablet server's /metrics, gathered from counters and views when it is asked for, nothing before.
+// Place:   server_process.cc gives it to the HTTP server.
 // Threads: Collect() from any one thread at a time.
 #pragma once
 

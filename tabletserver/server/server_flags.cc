@@ -139,10 +139,10 @@ bool EachTabletChanged(const char*, bool value) {
 }
 DEFINE_validator(metrics_of_each_tablet, &EachTabletChanged);
 
-// What it opens beside its clients' connections: tables, segments of the log, HTTP, peers.
+// Files and sockets that it opens beside its clients' connections: tables, segments of the log, HTTP, peers.
 constexpr size_t kOtherFiles = 2'048;
 
-// Of this machine, or of the container that this process may use no more of.
+// The memory of this machine, or of the container that limits this process.
 int64_t MachineMemoryBytes() {
   const int64_t all = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
   std::ifstream file("/sys/fs/cgroup/memory.max");
@@ -154,8 +154,7 @@ constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 // More loops than processors take turns of the kernel's, which are longer than requests are.
 size_t EventLoops(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::min<size_t>(Processors(), 8); }
 
-// The others are for the event loops: where both have half of the processors, neither waits for the other
-// (docs/lab/log.md).
+// The other half is for the event loops, so that neither half waits for the other (docs/lab/log.md).
 size_t Shards(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::max<size_t>(1, Processors() / 2); }
 
 }  // namespace

@@ -13,9 +13,10 @@
 namespace ebla::tabletserver {
 namespace {
 
-// Where all wait for a processor, loops come before the threads that they give work to: a read does not wait for
-// writes, which take fewer turns the more of them wait. But these need little at a time, which is waited for, so where
-// one of them wakes it has that much at once, and not after all that the loop has to do (docs/lab/users.md).
+// If all wait for a processor, event loops run before the threads that they give work to, because a read does not wait
+// for writes, which take fewer turns the more of them wait. But these threads have brief tasks that others wait for.
+// With short time slices, a woken thread runs such a task at once, and not after all the loop's work
+// (docs/lab/users.md).
 constexpr rpc::Scheduling kBehindLoops{.nicer = 5, .slice = std::chrono::microseconds(100)};
 // These may take long, and few wait for it.
 constexpr rpc::Scheduling kInBackground{.nicer = 5};
@@ -49,8 +50,8 @@ std::vector<Base*> Pointers(const std::vector<std::unique_ptr<rpc::EventLoop>>& 
   return pointers;
 }
 
-// With another's certificate it would serve, and no master and no other server would listen to it. One that is its own
-// master listens to itself.
+// With another server's certificate it would serve, but no master and no other server would accept its messages. A
+// process that is its own master accepts its own messages.
 Status CheckSpeaksFor(const std::string& name, security::TlsCredentials* own) {
   if (own == nullptr || own->trusts_itself()) return {};
   EBLA_ASSIGN(const security::Identity self, own->Self());
@@ -114,10 +115,10 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
     shard_connectors.push_back(shard_connectors_.back().get());
   }
   EBLA_ASSIGN(coordinator_, options.coordinator(*control_));
-  coordinator_watch_ =
-      std::make_unique<coordination::ConnectionWatch>(*coordinator_, *control_,
-                                                      "this server continues to serve its tablets, but no other server takes "
-                                                      "over if it ends, and it cannot join again after a restart");
+  coordinator_watch_ = std::make_unique<coordination::ConnectionWatch>(
+      *coordinator_, *control_,
+      "this server continues to serve its tablets, but no other server takes "
+      "over if it ends, and it cannot join again after a restart");
 
   access_watcher_ = std::make_unique<coordination::AccessWatcher>(*coordinator_, *control_, access_);
   audit_ = std::move(options.audit);

@@ -35,7 +35,7 @@ namespace ebla::tabletserver {
 struct ServerProcessOptions {
   std::string data_dir;
   process::DirectoryLock lock;                // of data_dir; none: it is taken
-  ServerName name;                            // empty: as the data directory says
+  ServerName name;                            // empty: the name in the data directory
   rpc::ServerOptions rpc;                     // listen among them
   std::unique_ptr<security::AuditLog> audit;  // null: none
   std::string advertise;                      // host:port that others reach it by; empty: what it listens on
@@ -50,7 +50,7 @@ struct ServerProcessOptions {
   TabletServerOptions server;       // identity, join_cluster and cpu_seconds are filled in
   // Makes the coordinator on the executor given.
   std::function<Result<std::unique_ptr<coordination::Coordinator>>(Executor&)> coordinator;
-  // What else this process serves at the same address, such as the master of ebla-standalone.
+  // Further services of this process at the same address, such as the master of ebla-standalone.
   std::function<void(rpc::Dispatcher&)> more_services = [](rpc::Dispatcher&) {};
   // The last word on the HTTP pages.
   std::function<void(http::HttpOptions&)> adjust_http = [](http::HttpOptions&) {};

@@ -56,7 +56,7 @@ class ServerProcessTest : public ::testing::Test {
     gone.get_future().wait();
   }
 
-  // As it stands in the coordinator.
+  // The life mark in the coordinator.
   int64_t LifeMark() {
     std::promise<int64_t> mark;
     std::unique_ptr<coordination::Coordinator> client;

@@ -35,7 +35,7 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
 
   uint64_t Pick(uint64_t bound) { return random_() % bound; }
 
-  // As the master does after each start, and whenever it likes.
+  // Leads like the master, after each start and at random times.
   void Lead() {
     disk_.SetStalled(false);
     ++epoch_;
@@ -50,7 +50,7 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
   }
 
   void Crash() {
-    // What was in flight is lost with its connection.
+    // Calls in flight are lost with their connection.
     ++life_;
     for (auto& [id, client] : clients_) client.in_flight = 0;
     CrashServer(Pick(2) == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine);
@@ -158,7 +158,7 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
     request.pageBytes = 8 << 20;
     request.options.level = idl::ReadLevel::STRONG;
     request.__isset.options = true;
-    // What is acknowledged before the scan begins it must show.
+    // The scan must show every write that was acknowledged before it begins.
     const std::map<std::string, Version> expected = acknowledged_;
     const idl::ScanReply reply = Scan(request);
     if (reply.header.code != idl::Code::OK) {

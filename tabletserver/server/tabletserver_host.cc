@@ -231,7 +231,7 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
   });
 }
 
-// The directory first: a crash between the two leaves it ahead of its node, which is nobody's suspicion.
+// The directory first, because a crash between the two leaves it ahead of its node, which is harmless.
 void TabletServer::RaiseLifeMark() {
   if (!options_.raise_life_mark) return;
   ports_.background.Post([this] {

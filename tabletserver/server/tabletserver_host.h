@@ -62,9 +62,9 @@ struct TabletServerPorts {
   rpc::Connector& connector;
   std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
   Executor* delivery = nullptr;  // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
-  // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
+  // long tasks without a waiting caller: compactions, logs of merged tablets. Null: `background`
   Executor* housekeeping = nullptr;
-  Executor* snapshots = nullptr;      // waits for whoever reads a backup. Null: none is read
+  Executor* snapshots = nullptr;      // waits for readers of backups. Null: none is read
   Executor* scrubber = nullptr;       // reads files, and rests. Null: nothing is scrubbed
   std::vector<TurnEnd*> shard_turns;  // of each shard's executor; empty: a task ends a turn
 
@@ -76,7 +76,7 @@ struct TabletServerOptions {
   std::string rack;
   std::string build_version;
   int store_format = 0;  // the greatest that this build reads
-  // What this process speaks, and knows of the cluster; shared with who judges its callers by it.
+  // The features of this process, and its knowledge of the cluster's; shared with the access control.
   std::shared_ptr<Features> features = std::make_shared<Features>();
   bool insecure = false;             // others reach an address that nothing guards
   ShardOptions shard;                // self, index and meter_slot are filled in
@@ -90,7 +90,7 @@ struct TabletServerOptions {
   Heartbeater::Options master;
   coordination::ServerRegistration::Options registration;
   size_t reads_waiting_max = 1024;
-  // A primary not heard for so long is reported to the master at once.
+  // A primary that sends nothing for this time is reported to the master at once.
   Duration suspect_after = std::chrono::milliseconds(700);
   std::function<Duration()> slow_operation = [] { return std::chrono::milliseconds(100); };
   std::function<int64_t()> copy_bytes_per_second = [] { return CopyThrottle::kDefaultBytesPerSecond; };

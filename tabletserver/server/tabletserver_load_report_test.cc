@@ -1,4 +1,4 @@
-// What heartbeats tell of a tablet's load: its peaks, and where it would be split.
+// A tablet's load in heartbeats: its peaks, and the key at which it would be split.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -21,7 +21,7 @@ class LoadReportTest : public TabletServerTest {
       scheduler_.RunFor(11ms);
     }
   }
-  // Of the tablet, as the last heartbeat has it.
+  // The tablet's load in the last heartbeat.
   const idl::TabletLoad& Reported(int64_t tablet = 100) const {
     for (const idl::TabletLoad& load : master_->last.tablets) {
       if (load.tabletId == tablet) return load;
@@ -103,7 +103,7 @@ TEST_F(LoadReportTest, OfASplitNeitherHalfInheritsWhatWasFound) {
   EXPECT_LT(Reported(100).peaks.operationsPerSecond, 60);
 }
 
-// Of the thousand records the last hundred have half of the bytes; nothing is read, and the middle of the data is
+// The last hundred of the thousand records have half of the bytes. Nothing is read, and the middle of the data is
 // known.
 TEST_F(LoadReportTest, TheKeyThatHalvesTheDataIsToldOfTabletsThatAreWorthIt) {
   for (int i = 0; i < 1'000; i += 100) {

@@ -1,4 +1,4 @@
-// What a tablet server does with a master's orders: fences, drops, altered tables.
+// A tablet server's reactions to a master's orders: fences, drops, altered tables.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -143,7 +143,7 @@ TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
   EXPECT_TRUE(Until([&] { return drop() == idl::Code::OK; }));
 }
 
-// The answer to a drop that came twice waits for its flush; by then the tablet is here again, in a later epoch.
+// The answer to a repeated drop waits for its flush. By then the tablet is here again, in a later epoch.
 TEST_F(TabletServerTest, ADropThatComesTwiceLeavesWhatIsMadeMeanwhile) {
   ASSERT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));

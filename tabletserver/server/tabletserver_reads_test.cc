@@ -1,4 +1,4 @@
-// What a tablet server answers to reads of many keys, scans and sessions, and what it does with records that expire; in
+// A tablet server's answers to reads of many keys, scans and sessions, and its handling of records that expire; in
 // virtual time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -161,7 +161,8 @@ TEST_F(TabletServerTest, APutSaysUntilWhen) {
   EXPECT_TRUE(refused(until(PutOf("k", "v"), limits::kExpiryMsMax + 1)));
 }
 
-// The write found the record alive; the read, which came after its expiry, waits for an entry behind that write.
+// The write found the record alive. The read, which arrived after the record's expiry, waits for an entry behind that
+// write.
 TEST_F(TabletServerTest, AnExpiryDoesNotHideWhatWasLoggedBeforeIt) {
   ASSERT_EQ(Write({WithTtl(PutOf("k", "old"), 1'000)}).header.code, idl::Code::OK);
   disk_.SetStalled(true);

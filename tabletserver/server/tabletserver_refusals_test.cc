@@ -1,4 +1,4 @@
-// Which requests of clients a tablet server refuses, and how it says why.
+// Requests of clients that a tablet server refuses, and the reasons that it gives.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

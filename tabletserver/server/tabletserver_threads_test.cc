@@ -90,7 +90,7 @@ class ThreadsTest : public ::testing::Test {
     ASSERT_TRUE(Until([&] { return server_->Registered(); }));
   }
 
-  // The threads are given new loops only at the end, so what the server has posted is let run before it goes.
+  // The threads get new loops only at the end, so the server's posted tasks run before it is destroyed.
   void CloseServer() {
     std::promise<void> stopped;
     server_->Stop([&] { stopped.set_value(); });
@@ -246,7 +246,7 @@ class Worker {
     request.header.tableId = kTable;
     request.range.startKey = "w" + std::to_string(id_) + "-";
     request.range.endKey = "w" + std::to_string(id_) + ".";
-    request.limit = round_ % 2 == 0 ? 0 : 10;  // without a limit it goes to a reader's thread
+    request.limit = round_ % 2 == 0 ? 0 : 10;  // without a limit a reader's thread serves it
     service_->scan(
         [this](const idl::ScanReply& reply) {
           const bool whole =
@@ -267,7 +267,7 @@ class Worker {
   int64_t learnt_ms_ = 0;
 };
 
-// What they did is in the table, exactly.
+// The table holds exactly the clients' effects.
 class ManyClientsTest : public ThreadsTest {
  protected:
   void CountWhileTabletsComeAndGo(const idl::TableOptions& options);
@@ -325,7 +325,7 @@ TEST_F(ManyClientsTest, CountExactlyWhileTabletsComeAndGo) {
   EXPECT_TRUE(Until([&] { return server_->checkpointer().finished() > 0; }));
 }
 
-// Where the loops run the shards' turns.
+// The loops run the shards' turns.
 TEST_F(ManyClientsTest, CountExactlyInMemory) {
   idl::TableOptions options;
   options.__set_memory(true);
@@ -350,8 +350,8 @@ TEST_F(ThreadsTest, AnIntervalTableIsFsyncedAsOftenAsItAsks) {
 
 // ---- merges ---------------------------------------------------------------------------------------------------------
 
-// One operation in flight on its loop, until it is told to stop: an increment that is retried until it is answered,
-// then a STRONG read of it, then an EVENTUAL read and a scan of what nobody changes.
+// One operation in flight on its loop, until it is stopped: an increment that is retried until it is answered, then a
+// STRONG read of it, then an EVENTUAL read and a scan of keys that stay the same.
 class MergedClient {
  public:
   MergedClient(TabletServer& server, rpc::EventLoop& loop, int64_t id, std::atomic<bool>& over,
@@ -432,7 +432,7 @@ class MergedClient {
     request.range.endKey = "fixed.";
     request.options.level = idl::ReadLevel::EVENTUAL;
     request.__isset.options = true;
-    request.limit = sequence_ % 2 == 0 ? 0 : 10;  // without a limit it goes to a reader's thread
+    request.limit = sequence_ % 2 == 0 ? 0 : 10;  // without a limit a reader's thread serves it
     service_->scan(
         [this](const idl::ScanReply& reply) {
           loop_.Post([this, reply] {
@@ -540,7 +540,8 @@ class MergeThreadsTest : public ThreadsTest {
   int64_t epoch_ = 1;
 };
 
-// The two are on different shards, and so is often what is made of them. Nobody finds a key nowhere, or counts twice.
+// The two tablets are on different shards, and so are often their successors. Every client finds every key, and counts
+// once.
 TEST_F(MergeThreadsTest, ClientsGoOnWhileTabletsAreMergedAndSplit) {
   ASSERT_EQ(Configure(1, "", "m").results.at(0).status.code, idl::Code::OK);
   ASSERT_EQ(Configure(2, "m", "").results.at(0).status.code, idl::Code::OK);

@@ -1,4 +1,4 @@
-// What a tablet server does with each kind of write, a retry of it, and functions; in virtual time.
+// A tablet server's handling of each kind of write, a retry of it, and functions; in virtual time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -60,7 +60,7 @@ TEST_F(TabletServerTest, ARetryGetsTheFirstAnswer) {
   EXPECT_EQ(Get("n").record.value, "1");
 }
 
-// What a client that knows no time of the tablet, or one that is too old, has to know (docs/design/client-protocol.md).
+// The answer to a client with no tablet time, or with an old one (docs/design/client-protocol.md).
 TEST_F(TabletServerTest, AWriteIsToldTheTabletTimeThatItLacks) {
   ASSERT_EQ(Put("k", "0").header.code, idl::Code::OK);
   idl::WriteRequest write;

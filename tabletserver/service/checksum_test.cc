@@ -1,4 +1,4 @@
-// What `ebla check` asks of servers: the numbers of each replica, in virtual time.
+// Requests of `ebla check` to servers for the numbers of each replica, in virtual time.
 #include <gmock/gmock.h>
 
 #include "tabletserver/service/checksum_edge.h"
@@ -85,7 +85,7 @@ TEST_F(ChecksumTest, OnePageAtATimeGoesBeforeOtherWork) {
         [&](const idl::ChecksumReply& reply) { answers.push_back(reply.header.code); }, request);
   }
   EXPECT_THAT(answers, ::testing::ElementsAre(idl::Code::OVERLOADED, idl::Code::OVERLOADED));
-  // As the table that a Configure has made.
+  // The number after a Configure has made the table.
   std::optional<size_t> before;
   at("ts-1").executor->Post([&] { before = answers.size() - 2; });
   ASSERT_TRUE(Until([&] { return before.has_value(); }));

@@ -49,7 +49,7 @@ bool IsPosition(const idl::LogPosition& position) {
   return limits::AreEpochs({position.epoch}) && limits::AreLsns({position.lsn});
 }
 
-// What CheckIds leaves.
+// Checks the numbers that CheckIds does not.
 Status CheckNumbers(const idl::ConfigureTablet& tablet, int64_t latest) {
   const idl::Merged& merged = tablet.merged;
   bool right = limits::IsWithin(tablet.schema.tableId, limits::kIdMax) && tablet.schema.tableId > 0 &&
@@ -116,7 +116,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t la
   return to;
 }
 
-// Conflict records of a table that is gone: nobody is left to settle them.
+// Drops conflict records of a dropped table, which no operator can resolve any more.
 Status ForgetUnresolved(TabletStore& store, TableId table) {
   constexpr size_t kAtOnce = 1000, kBytesAtOnce = 16 << 20;
   size_t forgotten = 0;
@@ -193,7 +193,7 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
         continue;
       }
       const TabletId tablet{static_cast<uint64_t>(tablets[i].tabletId)};
-      // Its file goes only while no replica is in it.
+      // The table's file is deleted only while no replica is in it.
       if (ports_.store.damage().Hits({}, table) && ports_.directory.snapshot()->Find(table, tablet) == nullptr) {
         results[i].status = ToIdl(Status(Code::kComeAgain, "the table's file here is damaged, and yet to be removed"));
         continue;
@@ -204,8 +204,8 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
   });
 }
 
-// Checks the order and hands each tablet's part to `start(orders, tablet, epoch, order, done)`; what a shard answers
-// goes to `fill(answer, result)`.
+// Checks the order and gives each tablet's part to `start(orders, tablet, epoch, order, done)`; a shard's answer is
+// passed to `fill(answer, result)`.
 template <class Reply, class Request, class Start, class Fill>
 void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill) {
   auto gathered = std::make_shared<Gathered<Reply>>(std::move(cob));

@@ -58,7 +58,7 @@ void LoadReport::Learn(const TabletView& view) {
   if (view.schema == nullptr || view.schema->version == schema_version_) return;
   schema_version_ = view.schema->version;
   auto schema = DecodeSchema(view.schema->encoded);
-  if (!schema) return;  // whoever serves by it says so
+  if (!schema) return;  // the code that serves by it reports the error
   group_ = std::move(schema->key_group);
   split_bytes_ = schema->split_bytes;
 }

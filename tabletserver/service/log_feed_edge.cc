@@ -81,7 +81,7 @@ class LogFeedEdge::State {
       : executor_(executor), store_(store), directory_(directory) {}
 
   Executor& executor() const { return executor_; }
-  // False: somebody reads.
+  // False: a reader is active.
   bool Begin() { return !reading_.exchange(true); }
 
   void Read(const idl::FollowLogRequest& request, const Done& done) {
@@ -120,7 +120,7 @@ class LogFeedEdge::State {
       Version applied;
       const auto moment = MomentOf(executor_, view->time, [&] { applied = handle->AppliedBound(); });
       if (!moment || moment->monotonic >= view->lease_until) continue;  // the next page says it
-      if (applied.epoch != view->epoch) continue;  // another leads by now, and this server has heard of it
+      if (applied.epoch != view->epoch) continue;  // another replica is primary by now, and this server knows it
       idl::LedTablet& tablet = led.emplace_back();
       tablet.tabletId = static_cast<int64_t>(handle->tablet.value);
       tablet.tableId = static_cast<int64_t>(handle->table.value);

@@ -1,4 +1,4 @@
-// What whoever follows a server's log may ask of it, and by which clocks it is told a moment.
+// Requests of followers of a server's log, and the clocks of the moments in its answers.
 #include "tabletserver/service/log_feed_edge.h"
 
 #include <gtest/gtest.h>

@@ -43,7 +43,7 @@ class OperationStats {
     uint64_t refused = 0;  // answered with anything but OK, NOT_FOUND or CONDITION_FAILED
   };
 
-  // `level` as it came, known or not.
+  // `level` as in the request, known or not.
   void Count(Operation operation, uint8_t level, Code code, Duration took) {
     PerOperation& mine = operations_[static_cast<size_t>(operation)];
     const int64_t micros = took.count() / 1000;

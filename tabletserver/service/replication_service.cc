@@ -32,7 +32,7 @@ Status ReplicationService::CheckHeader(const idl::PeerHeader& header) const {
   if (header.fromServer.empty() || header.fromServer == ports_.name) {
     return Error(Code::kInvalidArgument, "a message of peers must name the server that sends it");
   }
-  // Before it reaches a log: whoever comes to this port may say anything.
+  // Checked before it reaches a log, because any caller of this port may send any name.
   return coordination::layout::CheckName(header.fromServer, "server name");
 }
 
@@ -64,7 +64,7 @@ void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequ
   auto calls = PerShard();
   for (size_t i = 0; i < request.appends.size(); ++i) {
     const idl::TabletAppend& one = request.appends[i];
-    // What a replica that goes meanwhile leaves as its answer.
+    // The answer if the replica is dropped meanwhile.
     replies[i].tabletId = one.tabletId;
     replies[i].epoch = one.epoch;
     replies[i].result = idl::AppendResult::BUSY;

@@ -1,8 +1,8 @@
 // tabletserver/service/replication_service.h
-// The peers' edge: checks who is meant, hands each tablet's part to its shard, and answers a message once every tablet
-// in it has answered. peer_client.h is the other end.
-// Errors:  in the reply's status, then nothing of the message was looked at: INVALID_ARGUMENT another cluster or
-//          version; COME_AGAIN another server or start is meant, so the sender's address book is out of date.
+// The peers' edge: checks the addressed server, gives each tablet's part to its shard, and answers a message once every
+// tablet in it has answered. peer_client.h is the other end.
+// Errors:  in the reply's status; no part of the message was executed then. INVALID_ARGUMENT: another cluster or
+//          version; COME_AGAIN: another server or start is addressed, so the sender's address book is out of date.
 // Threads: any.
 #pragma once
 
@@ -45,7 +45,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
  private:
   Status CheckHeader(const idl::PeerHeader& header) const;
   int64_t LatestTime() const;
-  // What an answer says of this start, a refusal too; 0 to who means another server.
+  // The number of this start for an answer, also for a refusal; 0 if the message is for another server.
   int64_t IncarnationFor(const idl::PeerHeader& header) const;
   void SubmitToShards(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls);
   std::vector<std::vector<PeerCall>> PerShard() const {

@@ -25,7 +25,7 @@ void FillEarlyRefusal(const Status& status, idl::ReplyHeader& header) {
   FillRefusal(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1, header);
 }
 
-// What not every process of the cluster knows. Only a server that has joined knows what they know.
+// Refuses features that some process of the cluster lacks. Only a server that has joined knows the cluster's features.
 Status CheckFeatures(const idl::WriteRequest& request, const Features& features) {
   const auto applies = [](const idl::Write& write) { return write.kind == idl::WriteKind::APPLY; };
   if (features.Has(kRecordFunctions) || std::ranges::none_of(request.writes, applies)) return {};
@@ -168,8 +168,8 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
             [this, &path, begun, asked, belief = BeliefOf(request.header), cob = std::move(cob)](ScanResult result) {
               rpc::Spendable<idl::ScanReply> reply;
               FillHeader(result, belief, reply.header);
-              // A replica that has not heard of a split shows, and judges a session by, more than the client takes the
-              // tablet for.
+              // A replica that does not know of a split answers for, and judges a session by, a larger range than the
+              // client expects.
               const bool judged = result.status.ok() || result.status.code() == Code::kLostWrite;
               if (judged && result.view != nullptr) reply.header.__set_range(rpc::ToIdl(result.view->range));
               if (result.status.ok()) {

@@ -65,7 +65,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   // OK, or why no request is served now or this one never.
   template <class Request>
   Status Check(const Request& request) const;
-  // As Check, and whether the caller has the grant for all of `what`: a key or a range.
+  // Like Check, and also checks that the caller has the grant for all of `what`: a key or a range.
   template <class Request, class What>
   Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
   template <class Request, class Keys>

@@ -100,7 +100,7 @@ void FillHeader(const ReadAnswer& answer, Belief belief, idl::ReplyHeader& heade
   const Code code = answer.status.code();
   if (code == Code::kWrongTablet || code == Code::kNotPrimary) {
     FillHint(view, header);
-    // Of a tablet that was split, tablet and epoch do not tell the range (PROTOCOL 17).
+    // After a split, tablet and epoch do not determine the range (PROTOCOL 17).
   } else if (view->last_split != nullptr ||
              (belief.tablet != 0 && (belief.tablet != header.tabletId || belief.epoch != header.epoch))) {
     header.__set_range(ToIdl(view->range));

@@ -16,7 +16,7 @@
 namespace ebla::tabletserver {
 
 inline constexpr Duration kDefaultDeadline = std::chrono::seconds(10);
-// What a request may hold here it holds no longer than this, whatever its caller says (thrift/tablet.thrift).
+// The longest time for which a request may hold resources here, even if its caller allows more (thrift/tablet.thrift).
 inline constexpr Duration kDeadlineMax = std::chrono::seconds(60);
 
 // Host types from requests. `now` is when the request arrived.
@@ -34,7 +34,7 @@ struct Belief {
 void FillHeader(const ReadAnswer& answer, Belief belief, idl::ReplyHeader& header);
 void FillRecord(StoredRecord&& record, idl::Record& to);
 void FillRefusal(const Status& status, int64_t retry_after_ms, idl::ReplyHeader& header);
-// What a refusal tells of where to go: as `view` (may be null) knows.
+// The hint of a refusal to the right server, as far as `view` (may be null) knows it.
 void FillHint(const TabletView* view, idl::ReplyHeader& header);
 void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteReply& to);
 
@@ -50,7 +50,7 @@ std::string TableName(const TabletView& view);
 Status PlaceTable(TabletStore& store, const idl::TableSchema& schema);
 Status PlaceTable(TabletStore& store, const std::string& encoded_schema);
 idl::MemoryTableUse ToIdl(const MemoryUse& use);
-// Of a table that is in the store.
+// For a table in the store.
 void SetFlushInterval(TabletStore& store, const idl::TableSchema& schema);
 
 }  // namespace ebla::tabletserver

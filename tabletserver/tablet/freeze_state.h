@@ -1,6 +1,6 @@
 // tabletserver/tablet/freeze_state.h
 // This tablet's part in a merge (PROTOCOL 14): it is frozen, and then exported, so that it can become part of another.
-// FREEZE is the last entry of its epoch: what every replica then applies is all that the merge combines.
+// FREEZE is the last entry of its epoch, so every replica that applies it has all that the merge combines.
 // Place:   applier.h applies FREEZE through it; merge_result.h makes one tablet of two that are exported.
 // Threads: thread-compatible.
 #pragma once

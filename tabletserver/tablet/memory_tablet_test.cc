@@ -1,5 +1,5 @@
-// One replica of a table in memory: what it answers to a fence and does as a primary whom nobody else's log proves
-// wrong (PROTOCOL 5).
+// One replica of a table in memory: its answers to a fence, and its behaviour as a primary that no other log
+// contradicts (PROTOCOL 5).
 #include <gtest/gtest.h>
 
 #include "common/base/lineage.h"
@@ -38,7 +38,7 @@ class MemoryTabletTest : public ::testing::Test {
     configure.fenced = epoch > 1;
     return configure;
   }
-  // Of ts-2 in epoch 1, all that it sends being committed.
+  // An append of ts-2 in epoch 1, whose entries are all committed.
   void Append(const std::string& key) {
     auto entry = std::make_shared<LogEntry>();
     entry->version = {Epoch{1}, rig_.core().replica().last_appended().lsn.Next()};
@@ -86,7 +86,7 @@ class MemoryTabletTest : public ::testing::Test {
     // Its end is here, and no round has been made of it yet.
     rig_.core().Step(CopyArrived{RequestToken{++token_}, 4, Lsn{upto}});
   }
-  // Of ts-2, which has had an answer of this moment, when `committed` was. Returns the moment.
+  // A heartbeat of ts-2, which has an answer of this moment, when `committed` was committed. Returns the moment.
   MonotonicTime Heartbeat(uint64_t committed) {
     rig_.Advance(milliseconds(150));
     const HeartbeatMessage heartbeat{
@@ -114,7 +114,7 @@ TEST_F(MemoryTabletTest, AFenceSaysWhereTheLogLeavesItToEnd) {
   EXPECT_EQ(Fence(2).logged_end, "m");
 }
 
-// Whoever had them has forgotten them with its process, and the catalog says that they were.
+// Their holders lost them with their processes, but the catalog has them.
 TEST_F(MemoryTabletTest, SplitsThatNoLogHasAreLoggedAgainBeforeTheBarrier) {
   FollowWith({"b", "p"});
   EXPECT_EQ(Fence(3).logged_end, "");
@@ -125,7 +125,7 @@ TEST_F(MemoryTabletTest, SplitsThatNoLogHasAreLoggedAgainBeforeTheBarrier) {
   rig_.Configure(lead);
   EXPECT_EQ(Log(), (std::vector<std::string>{"1.1 Barrier", "1.2", "1.3", "3.4 SPLIT m 73 of ", "3.5 SPLIT g 137 of ",
                                              "3.6 Barrier"}));
-  // The others have nothing, and could not be filled from one that ends elsewhere than they do.
+  // The other replicas have nothing, and could not be filled from a log that ends elsewhere than theirs.
   EXPECT_EQ(rig_.core().replica().committed(), Lsn{5});
   EXPECT_EQ(rig_.view->range.end, "g");
   EXPECT_TRUE(InHistory({Epoch{3}, Lsn{4}}, rig_.view->epoch_starts));
@@ -147,7 +147,7 @@ TEST_F(MemoryTabletTest, WhatTheLogHasIsNotLoggedAgain) {
   EXPECT_EQ(rig_.core().replica().committed(), Lsn{}) << "another may have a log";
 }
 
-// The catalog says in which epoch the child is led, and by whom.
+// The catalog names the child's epoch and its primary.
 TEST_F(MemoryTabletTest, TheChildOfALostSplitIsLedByNobody) {
   FollowWith({"b"});
   Fence(3);
@@ -192,7 +192,7 @@ TEST_F(MemoryTabletTest, OnceCopiedItIsFreshAndSureThoughNothingIsWritten) {
   EXPECT_FALSE(rig_.view->may_have_lost_writes);
 }
 
-// Of those that wait to be applied the first are not given up for the latest.
+// The earliest waiting moments are kept, and the latest dropped.
 TEST_F(MemoryTabletTest, WhatIsAppliedLateIsFreshAsOfThen) {
   FollowWith({"b"});
   const MonotonicTime first = Heartbeat(2);
@@ -245,7 +245,7 @@ TEST_F(MemoryTabletTest, AFullDiskRefusesWritesOfLevelPrimaryAlone) {
   }
 }
 
-// What earlier epochs wrote is no part of its history.
+// Entries of earlier epochs are no part of its history.
 TEST_F(MemoryTabletTest, OfATabletThatBeganAnewASessionIsToldWhatIsLost) {
   ConfigureReplica follow = Roles(1, "ts-2");
   follow.created_empty = false;

@@ -1,15 +1,16 @@
 // tabletserver/tablet/split_state.h
-// A split of this tablet (PROTOCOL 11 to 13): the order, what waits for it, its application, what the child is handed.
+// A split of this tablet (PROTOCOL 11 to 13): the order, the requests that wait for it, its application, and the
+// child's first state.
 //
-//   the order:    the primary of the named epoch logs SPLIT; the answer to the order waits
-//   meanwhile:    writes of the child's half are parked; other writes continue, and their answers name the range left
-//   applied:      the followers know of its commit; then, as a batch of its own, it makes the child
-//   done:         the order is answered; the host hands the child what was parked
+//   the order     the primary of the named epoch logs SPLIT; the answer to the order waits
+//   meanwhile     writes of the child's half are parked; other writes continue, and their answers name the range left
+//   applied       the followers know of its commit; then, as a separate batch, it makes the child
+//   done          the order is answered; the host gives the parked writes to the child
 //
 // Place:      applier.h applies SPLIT through it; write_admission.h asks it for a key's tablet.
 // Story:      tests/stories/*.txt whose names begin with split
-// Invariants: 1. A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log
-//                that a crash discards (PROTOCOL 9).
+// Invariants: 1. A replica that is being copied applies no SPLIT before it is complete, because its child would rest on
+//                a log that a crash discards (PROTOCOL 9).
 //             2. Only the very leadership that appended SPLIT leads the child (PROTOCOL 11).
 // Threads:    thread-compatible.
 #pragma once

@@ -28,7 +28,8 @@ TEST(TabletClock, StartsFromTheGreatestKnown) {
   TabletClock fresh;
   EXPECT_EQ(fresh.StartAt(At(0), TabletTime{700}, 1000, true).value, 1000u);   // the day is later than the log
   EXPECT_EQ(fresh.StartAt(At(0), TabletTime{1700}, 1000, true).value, 1700u);  // the log is later than the day
-  EXPECT_EQ(fresh.StartAt(At(0), TabletTime{700}, 1000, false).value, 700u);   // somebody knew: the day does not count
+  // tablet time was known, so the day does not count
+  EXPECT_EQ(fresh.StartAt(At(0), TabletTime{700}, 1000, false).value, 700u);
   TabletClock running;
   running.See(TabletTime{500}, At(0));
   EXPECT_EQ(running.StartAt(At(100), TabletTime{550}, 1000, true).value, 600u);

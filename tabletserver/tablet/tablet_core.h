@@ -1,50 +1,50 @@
 // tabletserver/tablet/tablet_core.h
 // All of one tablet, single-threaded: its replica (log, epoch, role), the writes that are not yet applied, the dedup
-// window, tablet time, and the evaluation of writes. Pure but for two synchronous readers of the store. The parts stand
-// in a header each; this one composes them, and states the contract with the host.
+// window, tablet time, and the evaluation of writes. Pure but for two synchronous readers of the store. Each part has
+// its own header; this one composes them, and states the contract with the host.
 //
-// The host keeps this contract, per tablet. `output.replica` is what the replica's core gives (ReplicaOutput); the rest
-// is the tablet's own (TabletOutput).
+// The host keeps this contract, per tablet. `output.replica` is the output of the replica's core (ReplicaOutput); the
+// rest is the tablet's own (TabletOutput).
 //   1. Step() any number of inputs, then TakeOutput() once, for as many tablets as have HasOutput().
-//   2. replica.rolled_back: store.PutUnresolved. replica.state: store.PutReplicaState. replica.remove_from:
-//      store.RemoveSuffix. replica.append: store.Append, one call for all tablets. In this order; then Step(Stored) or
-//      Step(StoreFailed), before any other input of that tablet; skip both when the output has none of them.
+//   2. store.PutUnresolved of replica.rolled_back, store.PutReplicaState of replica.state, store.RemoveSuffix of
+//      replica.remove_from, store.Append of replica.append, one call for all tablets. In this order; then Step(Stored)
+//      or Step(StoreFailed), before any other input of that tablet; skip both when the output has none of them.
 //   3. replica.flush: (unless StoreFailed) begin store.Flush with its mode or stricter, once for all tablets; then
-//      Step(Flushed) with its number. Any number may be under way; completions come in any order. If the flush fails:
-//      Step(StoreFailed) with its status, which is the end of this replica. One of kMemory is done at once, and so is
-//      what store.FlushAtOnce has done: Step after 6.
+//      Step(Flushed) with its number. Any number may be under way; completions arrive in any order. If the flush fails,
+//      Step(StoreFailed) with its status, which is the end of this replica. A flush of kMemory is done at once, and so
+//      is one that store.FlushAtOnce has done; Step then after 6.
 //   4. apply:  store.Apply, one call for all tablets; then Step(Applied{apply->state.applied}), or on failure
-//      Step(ApplyFailed) with the batch. It borrows from the core: no other input of that tablet in between. After
-//      OVERLOADED, COME_AGAIN and UNAVAILABLE (files here are damaged) it is offered again after a Tick; log and votes
-//      go on meanwhile.
+//      Step(ApplyFailed) with the batch. It borrows from the core, so no other input of that tablet may be stepped in
+//      between. After OVERLOADED, COME_AGAIN and UNAVAILABLE (files here are damaged) the core offers it again after a
+//      Tick; log and votes continue meanwhile.
 //   5. view:   publish it, before 6.
-//   6. replica.replies, answers, confirms and messages, writes and purges: send, at once. Whatever must be durable
-//      first has been held back. A PeerMessage is answered by one PeerReply, empty when it was lost; a PeerRequest gets
-//      one PeerAnswer.
-//   7. Go on with 1 while HasOutput(): an Applied leads to replies, a replay to the next batch.
+//   6. replica.replies, answers, confirms and messages, writes and purges: send, at once. The core has held back
+//      everything that must be durable first. A PeerMessage is answered by one PeerReply, empty when it was lost; a
+//      PeerRequest gets one PeerAnswer.
+//   7. Continue with 1 while HasOutput(), because an Applied leads to replies, and a replay to the next batch.
 //   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
-//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtCreation()
-//              says, before that Apply; the child's applied state and dedup window in the same Apply; then
+//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, with its core's StateAtCreation(),
+//              before that Apply; the child's applied state and dedup window in the same Apply; then
 //              Step(BeginChild) into the child's core, and the writes that the parent has parked for it; its view is
 //              published, and its place in the directory taken, no later than the parent's next view.
-//   10. merge: of the two that are merged, ExportFrozen() once Unready() says that they can be, and MergeFrozen of
-//              both; then, in this order, PutReplicaState of the new tablet, as its core's StateAtMerge() says,
-//              PutReplicaState of a tombstone for each of the two, one Apply; then Step(BeginMerged) into the new core,
-//              Step(BecomePart) into the others.
-//   11. copies: a StartCopy is carried out in the background, CopyNews told; replica.prepare: discard what the replica
-//              had, install the copy's start, Step(InstallCopy); replica.checkpoint_for_copy: take a checkpoint begun
-//              now, then Step(CopyCheckpointed).
+//   10. merge: of the two merged tablets, ExportFrozen() once Unready() allows it, and MergeFrozen of both; then, in
+//              this order, PutReplicaState of the new tablet, with its core's StateAtMerge(), PutReplicaState of a
+//              tombstone for each of the two, one Apply; then Step(BeginMerged) into the new core, Step(BecomePart)
+//              into the two old ones.
+//   11. copies: a StartCopy is carried out in the background, and reported by CopyNews; for replica.prepare, discard
+//              the replica's records, install the copy's start, Step(InstallCopy); for replica.checkpoint_for_copy,
+//              take a checkpoint begun now, then Step(CopyCheckpointed).
 //
-// A restart: construct it from what the store recovered; nothing else survives, and nothing else has to. It leads
-// nothing, serves EVENTUAL reads of what is applied, and waits to be configured or to hear from a primary. The next
-// epoch's Barrier commits the log beyond the applied position, which is then read back in pieces and applied. A new
-// primary with entries not yet applied asks clients to retry writes (COME_AGAIN) until they are, because neither
-// unapplied writes nor dedup window covers them.
+// A restart: construct it from the store's recovered state; nothing else survives, or needs to. It leads nothing,
+// serves EVENTUAL reads of applied records, and waits to be configured or for a message of a primary. The next epoch's
+// Barrier commits the log beyond the applied position, which is then read back in pieces and applied. A new primary
+// with entries not yet applied asks clients to retry writes (COME_AGAIN) until they are, because neither unapplied
+// writes nor dedup window covers them.
 //
-//   writes, purges ------> write_admission.h --> waiters.h          whose answers wait for the log
-//   SPLIT, FREEZE -------> split_state.h, freeze_state.h            what an order of the master waits for
-//   what is committed ---> applier.h                                one batch at a time
-//   all of it -----------> view_publisher.h                         what readers on other threads see
+//   writes, purges ------> write_admission.h --> waiters.h          answers that wait for the log
+//   SPLIT, FREEZE -------> split_state.h, freeze_state.h            answers to orders of the master
+//   committed entries ---> applier.h                                one batch at a time
+//   all of it -----------> view_publisher.h                         the view for readers on other threads
 //   all of them on tablet_common.h: replica, applied state, unapplied writes, dedup window, clock
 //
 // Place:      tabletserver/shard/shard.h drives it; tests/sim drives the same host.

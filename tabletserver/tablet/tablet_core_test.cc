@@ -1,4 +1,4 @@
-// What stories cannot say well: bounds, batches, the published view. The protocol itself is told in tests/stories.
+// Behaviour that stories cannot show well: bounds, batches, the published view. tests/stories has the protocol itself.
 #include "tabletserver/tablet/tablet_core.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ WriteRequest PutRequest(uint64_t sequence, std::string key, std::string value) {
   return request;
 }
 
-// The Fence of an epoch already followed comes a second time, late, between an append and the store's round for it.
+// The Fence of an epoch already followed arrives a second time, late, between an append and the store's round for it.
 TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
   CoreRig rig(CoreOptions());
   ConfigureReplica configure = NewTablet(2);
@@ -62,7 +62,7 @@ TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
   EXPECT_FALSE(rig.controls[1].last_appended);
   EXPECT_TRUE(rig.store().Log().empty());
 
-  // What comes to stand in that place is acknowledged for itself alone.
+  // A new entry at that place is acknowledged for itself alone.
   rig.Receive(append(103, AckLevel::kAll));
   ASSERT_EQ(rig.answers.size(), 2u);
   EXPECT_EQ(rig.answers[1].token, RequestToken{103});
@@ -82,7 +82,7 @@ TEST(TabletCore, AFailedReplicaAnswersAFenceAlikeWhateverItsStoreSaid) {
   EXPECT_EQ(rig.controls.back().status.message(), "the replica has failed: UNAVAILABLE: the disk is gone");
 }
 
-// Followers truncate their logs by what the primary says.
+// Followers truncate their logs as their primary tells them.
 TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
   CoreRig rig(CoreOptions());
   ConfigureReplica configure = NewTablet();
@@ -150,7 +150,7 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
   EXPECT_EQ(applied.split->split.child, child);
 }
 
-// Who has nobody to tell is not to wait for a turn of the loop.
+// Without followers, the SPLIT need not wait for a turn of the loop.
 TEST(TabletCore, OfOneReplicaASplitIsAppliedAsSoonAsItIsCommitted) {
   CoreRig rig(CoreOptions());
   rig.Configure(NewTablet());
@@ -251,7 +251,7 @@ TEST(TabletCore, RefusesWhenTooManyWritesAreUnapplied) {
   EXPECT_TRUE(rig.ReplyTo(first)->status.ok());
   EXPECT_TRUE(rig.ReplyTo(retry)->status.ok());
   EXPECT_EQ(rig.core().unapplied_bytes(), 0u);
-  // One that is larger than the cap all by itself still goes through, alone.
+  // A write that exceeds the cap all by itself is still admitted, alone.
   EXPECT_TRUE(rig.ReplyTo(rig.Write(PutRequest(2, "b", std::string(9000, 'v'))))->status.ok());
 }
 
@@ -286,7 +286,7 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
   EXPECT_EQ(rig.view->time.Now(rig.now()).value, static_cast<uint64_t>(testing::kMorningMs));
   const std::shared_ptr<const TabletView> old = rig.view;
   rig.Tick(milliseconds(250));
-  EXPECT_EQ(rig.view, old);  // time goes on without a new view
+  EXPECT_EQ(rig.view, old);  // time advances without a new view
   EXPECT_EQ(old->time.Now(rig.now()).value, static_cast<uint64_t>(testing::kMorningMs) + 250);
   rig.Fence(Epoch{2});
   EXPECT_EQ(rig.view->role, RoleKind::kFollower);
@@ -294,8 +294,8 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
   EXPECT_EQ(old->role, RoleKind::kPrimary);
 }
 
-// A master that must make do with the longest log there is goes by the reports: of what nobody will tell it is
-// committed, too.
+// A master without a majority decides by the reports, so they also name entries that no message will confirm as
+// committed.
 TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
   testing::GroupRig group({"a", "b", "c"}, CoreOptions());
   group.Create("a", {"a", "b", "c"});

@@ -85,8 +85,8 @@ class CrashTest {
     return "client " + std::to_string(client) + "." + std::to_string(sequence);
   }
 
-  // Acts as the master: fences the next epoch, then configures it. May fail while the disk refuses; the next try goes
-  // on.
+  // Acts as the master: fences the next epoch, then configures it. May fail while the disk refuses; the next try
+  // continues.
   void Lead(bool create) {
     ++epoch_;
     if (!create) rig_.Fence(Epoch{epoch_});

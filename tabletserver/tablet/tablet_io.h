@@ -34,7 +34,7 @@ struct AlterTablet {
 // The room that this server has for writes. The core decides which writes are OVERLOADED because of it: no retry of a
 // write that is done.
 struct Room {
-  bool disk_full = false;         // the store's health says that it refuses writes
+  bool disk_full = false;         // the store refuses writes
   bool rolled_back_full = false;  // no more may be rolled back, so PRIMARY has to wait (PROTOCOL 22)
   Status memory;                  // why a table in memory has none left for what takes memory; OK: it has some
   bool evicts = false;            // such a table soon has some again
@@ -109,7 +109,7 @@ struct TabletOutput {
   // The replica's. Its messages and replies carry tablet time, and its replies are those to splits and freezes, too.
   ReplicaOutput replica;
   std::optional<ApplyBatch> apply;
-  std::shared_ptr<const SplitChild> split;  // comes to be with `apply`; null: nobody does
+  std::shared_ptr<const SplitChild> split;  // the child that `apply` creates; null: none
   // The next output applies one: these messages say so, and are to leave before that is taken.
   bool split_next = false;
   std::shared_ptr<const TabletView> view;  // null: as before

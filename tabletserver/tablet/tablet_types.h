@@ -96,7 +96,7 @@ struct WriteReply {
   std::vector<int64_t> counters;
   std::string answers;  // of functions, as Outcome::message has them
   int32_t failed_index = -1;
-  // the tablet's position, for session tokens; none: it says nothing of the write's keys
+  // the tablet's position, for session tokens; none: not known for the write's keys
   Version applied;
   // of that position, where tablet and epoch alone do not tell, as after a split, or believed wrong
   std::optional<KeyRange> range;

@@ -4,9 +4,9 @@
 // Place:      tablet_core.h calls it once for each new write and logs the result, refusals included (PROTOCOL 18).
 // Invariants: 1. All conditions hold and all writes take effect, or there are no effects.
 //             2. No key occurs twice in a batch, so the order of its writes does not matter.
-//             3. In a last_write_wins table a key's stamps (time, server) only grow: a client's write is later than
-//                what it replaces, whatever the clocks say, and one that is being delivered has no effect unless it is
-//                later. A delete is as timed as a put: it stays as a tombstone until a purge (PROTOCOL 22).
+//             3. In a last_write_wins table a key's stamps (time, server) only grow. A client's write is later than
+//                the value that it replaces, even if clocks disagree, and a delivered write has no effect unless it is
+//                later. A delete has a time like a put, and stays as a tombstone until a purge (PROTOCOL 22).
 // Threads:    functions of their arguments.
 #pragma once
 

@@ -39,7 +39,7 @@ class CoreRig {
   void Tick(Duration passed);
   void Advance(Duration passed) { now_ = now_ + passed; }  // its clock alone
   void Heartbeat();
-  // From another rig; the answer comes out in `answers` with this token.
+  // A request from another rig; its answer appears in `answers` with this token.
   void Receive(PeerRequest request);
   void Receive(PeerReply reply);
   void Step(auto&& input) {
@@ -53,8 +53,8 @@ class CoreRig {
   // The process dies and starts again; of what was not flushed the first `keep` pieces survive. The time of day then is
   // `clock_skew` off.
   void Crash(size_t keep, Duration clock_skew = {});
-  // From its next start on it may have lost what it acknowledged (an interval table's machine went down).
-  // With the next crash goes what the last `pieces` flushed pieces were, though they were answered for.
+  // From its next start on it may have lost acknowledged entries (the machine of an interval table failed). The next
+  // crash also loses the last `pieces` flushed pieces, although they were answered for.
   void Forgets(size_t pieces = 0) {
     options_.may_have_lost_writes = true;
     store_.ForgetFlushed(pieces);
@@ -65,7 +65,7 @@ class CoreRig {
   std::vector<ControlReply> controls;
   std::vector<PurgeReply> purges;
   std::vector<ConfirmReply> confirms;
-  std::vector<PeerMessage> messages;  // to other rigs; whoever carries them takes them
+  std::vector<PeerMessage> messages;  // to other rigs; their carrier takes them from here
   std::vector<PeerAnswer> answers;
   struct BegunCopy {
     StartCopy start;
@@ -76,7 +76,7 @@ class CoreRig {
   std::optional<ReceiveCopy> prepare;
   std::vector<CopyReply> copy_replies;
   std::shared_ptr<const TabletView> view;
-  // Of one request, if it was answered. CHECKs that it was answered once.
+  // The reply to one request, if there is one. CHECKs that it was answered once.
   std::optional<WriteReply> ReplyTo(RequestToken token) const;
 
   TabletCore& core() { return *core_; }

@@ -20,7 +20,7 @@ RecoveredReplica CrashingStore::Recover() const {
 
 TabletReaders CrashingStore::Readers() const {
   TabletReaders readers;
-  // One at a time, though more were asked for.
+  // Reads one record at a time, though more were asked for.
   readers.records = [this](std::span<const std::string_view> keys) {
     const auto found = data_.records.find(std::string(keys.front()));
     return std::vector{found == data_.records.end() ? std::nullopt : std::optional(found->second)};
@@ -102,7 +102,7 @@ Version CrashingStore::TruncateLog() {
 
 void CrashingStore::Crash(size_t keep) {
   journal_.resize(std::min(journal_.size(), flushed_ + keep));
-  // What was not flushed still is not: a second crash may yet take it.
+  // Unflushed pieces stay unflushed, so a second crash may yet lose them.
   state_ = {};
   log_.clear();
   for (const Piece& piece : journal_) {

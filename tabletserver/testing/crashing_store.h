@@ -1,6 +1,6 @@
 // tabletserver/testing/crashing_store.h
-// The smallest store that can crash: a journal of what was appended, of which a crash keeps the flushed part and as
-// much more as the test says, and records that a crash takes back to the last checkpoint.
+// The smallest store that can crash: a journal of appended entries, of which a crash keeps the flushed part and as much
+// more as the test wants, and records that a crash takes back to the last checkpoint.
 // Place:   core_rig.h carries a TabletCore's output to it.
 // Threads: one.
 #pragma once
@@ -32,13 +32,13 @@ class CrashingStore {
   void Checkpoint();
   // Up to what is applied. The first entry that is left; nothing: the log is empty.
   Version TruncateLog();
-  // Of what was not flushed the first `keep` pieces survive.
+  // The first `keep` unflushed pieces survive.
   void Crash(size_t keep);
-  // With the next crash goes what the last `pieces` flushed pieces were, though they were answered for.
+  // The next crash also loses the last `pieces` flushed pieces, although they were answered for.
   void ForgetFlushed(size_t pieces) { flushed_ -= std::min(flushed_, pieces); }
   // The replica is gone: all but its state.
   void Clear();
-  // What a copy begins with, and its records.
+  // Installs the start of a copy and its records.
   void Install(const InstallCopy& copy);
   void ReplaceInterval(const std::string& from, const std::string& to, const Records& records);
 
@@ -51,7 +51,7 @@ class CrashingStore {
   std::string fault;                  // a record's version ran back; empty: none did
   std::vector<EntryPtr> rolled_back;  // kept outside the tablet's data
 
-  // What the next orders come to.
+  // Outcomes of the next orders.
   struct Failures {
     Status append;
     Status apply;
@@ -65,7 +65,7 @@ class CrashingStore {
     std::optional<ReplicaState> state;
     std::string entry;
     Lsn remove_from;
-    Lsn forget_to;  // the log begins anew after this position
+    Lsn forget_to;  // the log starts again after this position
   };
   struct Data {
     Records records;

@@ -1,5 +1,5 @@
 // tabletserver/testing/fixture_parts.h
-// What host_fixture.h and group_fixture.h have in common: the catalog that servers find, and the shape of a master's
+// Parts shared by host_fixture.h and group_fixture.h: the catalog that servers find, and the shape of a master's
 // orders.
 // Threads: pure functions.
 #pragma once
@@ -38,7 +38,7 @@ inline std::vector<coordination::Op> FirstNodes(const std::string& cluster_id, c
   return ops;
 }
 
-// About one tablet; what else the order says is filled in by the caller.
+// An order about one tablet; the caller fills in the rest.
 template <class Request>
 Request OrderOf(idl::ControlHeader header, int64_t tablet, int64_t epoch) {
   Request request;

@@ -15,7 +15,7 @@ const rpc::Endpoint kMaster{"127.0.0.1", 7400};
 
 }  // namespace
 
-// A call that is answered once: by the peer, or by nobody in time.
+// A call that is answered once, by the peer or by its time limit.
 class GroupFixture::Channel : public rpc::Channel {
  public:
   Channel(GroupFixture& group, std::string from, rpc::Endpoint to, std::weak_ptr<bool> life, Executor& executor)

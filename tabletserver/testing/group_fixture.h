@@ -1,7 +1,6 @@
 // tabletserver/testing/group_fixture.h
-// For tests: several tablet servers in virtual time (memory stores, one simulated coordinator, a master that only
-// says where they are), which talk to each other over a network with delays and cuts. The test gives the master's
-// orders.
+// For tests: several tablet servers in virtual time (memory stores, one simulated coordinator, a master that only knows
+// their addresses), which talk to each other over a network with delays and cuts. The test gives the master's orders.
 // Threads: everything on one.
 #pragma once
 
@@ -67,15 +66,15 @@ class GroupFixture : public ::testing::Test {
     std::vector<std::string> learners;
     int64_t tablet = kTablet;
     std::string start, end;      // of its range
-    bool created_empty = false;  // empty; kTablet's first epoch says so without
+    bool created_empty = false;  // empty; kTablet's first epoch is so anyway
     std::optional<idl::Merged> merged = {};
   };
   // Each member with a role is told; true when the primary obeys.
   bool Configure(int64_t epoch, const Roles& roles, bool fenced = false);
   // OK from all of them.
   bool Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet = kTablet);
-  // Fences them, and names whose complete log is the longest, as a master does; empty: nobody's. Who does not know the
-  // tablet counts as having its log up to `unknown`, if that is given.
+  // Fences them, and returns the server with the longest complete log, as a master does; empty: none. A server without
+  // the tablet counts as having its log up to `unknown`, if that is given.
   std::string Elect(int64_t epoch, const std::vector<std::string>& names, int64_t tablet,
                     std::optional<Version> unknown = {});
   // `splits`: of the tablet, that the catalog has.
@@ -92,7 +91,7 @@ class GroupFixture : public ::testing::Test {
   // Does not wait: `done` is told when it is answered.
   void AskToFreeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into,
                    std::function<void(const idl::FreezeResult&)> done);
-  // Of an order that a test makes itself.
+  // The header of an order that a test makes itself.
   idl::ControlHeader ControlTo(const Member& member) const;
 
   // ---- clients; each call waits for its answer ----
@@ -114,13 +113,13 @@ class GroupFixture : public ::testing::Test {
 
   // ---- what is there ----
   std::shared_ptr<const TabletView> View(const std::string& server, int64_t tablet = kTablet);
-  // What is kept of rolled-back PRIMARY writes, as key@epoch.lsn words.
+  // The unresolved rolled-back PRIMARY writes, as key@epoch.lsn words.
   std::string RolledBack(const std::string& server);
   // How many writes of level ANY wait to be delivered.
   int64_t Pending(const std::string& server) { return at(server).store->health().hinted_entries; }
   // Every record of the store, as key=value@epoch.lsn words, with the expiry if there is one; timed deletes as key!.
   std::string Records(const std::string& server);
-  // Has applied what `primary` has, and says that it is complete.
+  // Whether it has applied everything that `primary` has, and reports that it is complete.
   bool Level(const std::string& server, const std::string& primary, int64_t tablet = kTablet);
   bool Until(const std::function<bool()>& done, Duration limit = 60s) { return scheduler_.RunUntil(done, limit); }
 
@@ -157,7 +156,7 @@ class GroupFixture : public ::testing::Test {
   rpc::Dispatcher master_dispatcher_;  // of a master that answers heartbeats with where the servers are
   std::map<std::string, std::unique_ptr<Member>> members_;
   std::set<std::pair<std::string, std::string>> cut_;
-  std::string catalogued_;  // the primary; each Configure that is obeyed says so, too
+  std::string catalogued_;  // the primary; each obeyed Configure sets it, too
   int64_t sequence_ = 0;
   int64_t learnt_ms_ = 0;  // tablet time
 };

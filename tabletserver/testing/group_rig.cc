@@ -23,7 +23,7 @@ struct GroupRig::CopyJob {
   uint64_t from_life = 0, to_life = 0;
   AppliedState state;
   std::vector<DedupRow> dedup_window;
-  std::string next;  // key from which the next chunk goes on
+  std::string next;  // key at which the next chunk begins
   Lsn upto;
   bool failed = false;
 };
@@ -65,7 +65,7 @@ void GroupRig::TakeAnswers(const ServerName& server) {
   settle(rig.controls, controls_);
   if (rig.prepare) {
     const ReceiveCopy order = *std::exchange(rig.prepare, std::nullopt);
-    const auto job = receiving_[server].find(order.id);  // came with the order
+    const auto job = receiving_[server].find(order.id);  // its order created it
     if (job == receiving_[server].end()) return;
     rig.Install({order.id, job->second->state, job->second->dedup_window});
     TakeAnswers(server);
@@ -287,7 +287,7 @@ void GroupRig::Configure(const GroupCatalog& catalog, const Grounds& grounds, To
 void GroupRig::Failover(Told done) {
   auto fencing = std::make_shared<Fencing>();
   fencing->seen = catalog_;
-  // A master that came before may have fenced and gone: the promises tell.
+  // An earlier master may have fenced and died, as the promises show.
   fencing->epoch = catalog_.epoch.Next();
   for (const ServerName& voter : catalog_.voters) {
     const Epoch promised = at(voter).store().state().promised;

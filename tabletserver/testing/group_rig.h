@@ -20,7 +20,7 @@
 
 namespace ebla::tabletserver::testing {
 
-// What the catalog says of the tablet.
+// The tablet's entry in the catalog.
 struct GroupCatalog {
   uint64_t version = 0;
   Epoch epoch;
@@ -61,16 +61,16 @@ class GroupRig {
   // ---- masters
   // --------------------------------------------------------------------------------------------------------
   void Create(const ServerName& primary, const std::vector<ServerName>& voters);
-  // Each begins and goes on as its parcels are delivered; what it comes to is told.
+  // Each begins and continues as its parcels are delivered; `done` gets the outcome.
   using Told = std::function<void(bool)>;
   void Failover(Told done = {});
   // Changes voters and learners under the same primary, unfenced.
   void Change(std::vector<ServerName> voters, std::vector<ServerName> learners, Told done = {});
   void Transfer(const ServerName& target, Duration patience, Told done = {});
   void Drop(const ServerName& server);
-  // Tells followers and learners what the catalog says; who has no replica makes one, incomplete.
+  // Configures followers and learners as the catalog has them; a server without a replica makes one, incomplete.
   void Remind();
-  // One order, whatever the catalog says; `told` null: nothing came back.
+  // One order, independent of the catalog; `told` with null: no answer.
   void Order(const ServerName& to, std::function<RequestToken(CoreRig&)> give,
              std::function<void(const ControlReply*)> told);
 
@@ -83,7 +83,7 @@ class GroupRig {
   void BeginCopy(const ServerName& from, CoreRig::BegunCopy begun);
   void CopyStep(std::shared_ptr<CopyJob> job);
   void OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerName& by, const ControlReply* reply);
-  // What comes with a Configure, by what the master was told.
+  // The content of a Configure that depends on the master's reports.
   struct Grounds {
     bool fenced = false;
     bool transfer = false;
@@ -97,7 +97,7 @@ class GroupRig {
   std::map<ServerName, std::unique_ptr<CoreRig>> rigs_;
   std::map<ServerName, uint64_t> lives_;  // raised by a crash: answers of an earlier life are lost
   GroupCatalog catalog_;
-  // Who waits for what a server will answer; told null when it dies first.
+  // Waits for a server's answer; called with null when the server dies first.
   template <class Reply>
   using Waiting = std::map<std::pair<ServerName, RequestToken>, std::function<void(const Reply*)>>;
   Waiting<PeerAnswer> answers_;

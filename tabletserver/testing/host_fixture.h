@@ -67,7 +67,7 @@ class HostFixture : public ::testing::Test {
   idl::FenceReply Fence(int64_t tablet, int64_t epoch);
   idl::DropReply Drop(int64_t tablet, int64_t epoch);
   idl::AlterReply Alter(const idl::TableSchema& schema);
-  // A tablet that serves the whole table; asserts that it came to serve.
+  // Makes a tablet that serves the whole table; asserts that it serves.
   void MakeTablet(int64_t tablet = 100, std::string start = "", std::string end = "", int64_t epoch = 1);
 
   // ---- a client's calls ----
@@ -83,7 +83,7 @@ class HostFixture : public ::testing::Test {
   static idl::Write If(idl::Write write, idl::ConditionKind::type kind, idl::Version version = {});
   static idl::Write WithTtl(idl::Write write, int64_t ttl_ms);
   idl::ScanReply Scan(idl::ScanRequest request);
-  // As it is, whatever it lacks.
+  // Sends it unchanged, even if fields are missing.
   idl::GetReply Send(const idl::GetRequest& request);
   idl::WriteReply Send(const idl::WriteRequest& request);
 

@@ -48,7 +48,7 @@ class LineageFixture : public GroupFixture {
     }
     return text;
   }
-  // Of the record, or the code that is answered instead.
+  // The record's value, or the code of the answer.
   std::string Value(const std::string& server, const std::string& key,
                     idl::ReadLevel::type level = idl::ReadLevel::STRONG) {
     const idl::GetReply reply = Get(server, key, level);
