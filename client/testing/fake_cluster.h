@@ -10,7 +10,7 @@
 //
 // Place:   fake_handlers.h serves it; sim_network.h carries calls to it in virtual time, fake_servers.h on sockets.
 // Threads: any; one lock. The results of tables(), faults() and masters() hold it until the statement ends, so a
-// statement may ask for one of them once. Handlers answer within the call.
+//          statement may ask for one of them once. Handlers answer within the call.
 #pragma once
 
 #include <cstdint>

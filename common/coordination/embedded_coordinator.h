@@ -2,7 +2,7 @@
 // A coordinator within one process, durable in its own directory. ebla-standalone uses it in place of ZooKeeper.
 // Place:      main opens one EmbeddedCoordination and gives each host a client of it, on that host's executor.
 // Durability: a small WiredTiger database holds the persistent nodes; each Multi is one logged transaction, synced
-// before it is answered. Ephemeral nodes live in memory, because their sessions end with the process.
+//             before it is answered. Ephemeral nodes live in memory, because their sessions end with the process.
 // Format:     table "meta" maps "format" to "1", and "sessions" to the number that were ever opened; table "nodes" maps
 //             a path to version, next child number and data (embedded_coordinator.cc). A newer format is refused.
 // Invariants: 1. Only one process at a time can open it.

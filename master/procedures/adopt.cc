@@ -50,7 +50,7 @@ class AdoptionPlanner {
  private:
   void Problem(std::string text) { plan_.problems.push_back(std::move(text)); }
 
-  // Whoever names servers in --without has given up what they alone hold.
+  // An operator who names servers in --without has given up what they alone hold.
   void ReportGap(const std::string& what) {
     if (without_.empty()) return Problem(what + ": start the server that has them");
     plan_.notes.push_back(what + ": they are given up");
@@ -84,7 +84,7 @@ class AdoptionPlanner {
     plan_.parents[load.lastSplit.childId] = load.tabletId;
   }
 
-  // What somebody who is given up had led or held is not given to another again.
+  // Ids and epochs that a given-up server had are not assigned again.
   void Outbid(const idl::HeartbeatRequest& report) {
     for (const idl::TabletLoad& load : report.tablets) {
       TakeIds(load);
@@ -110,9 +110,9 @@ class AdoptionPlanner {
     }
   }
 
-  // Who leads in the greatest epoch that is led, unless somebody has an entry of a later one. That a later one is
-  // merely followed or promised somewhere does not end this one's service: what its primary acknowledges must not be
-  // lost.
+  // The primary of the greatest epoch that has one, unless some replica has an entry of a later epoch. A later epoch
+  // that is only followed or promised somewhere does not end this primary's service, so its acknowledged writes must
+  // not be lost.
   static const Holder* LeaderOf(const Holders& holders) {
     const Holder* leader = nullptr;
     int64_t logged = 0;
@@ -143,7 +143,7 @@ class AdoptionPlanner {
     return greatest;
   }
 
-  // Splits alone change a range: who has the narrowest has applied the most.
+  // Only splits change a range, so the replica with the narrowest range has applied the most.
   template <class Counts>
   static const Holder* NarrowestOf(const Holders& holders, Counts counts) {
     const Holder* best = nullptr;
@@ -157,7 +157,7 @@ class AdoptionPlanner {
     }
     return best;
   }
-  // What is being copied knows its range only once the copy has begun.
+  // A replica that is being copied knows its range only once the copy has begun.
   static const Holder* NarrowestOf(const Holders& holders) {
     return NarrowestOf(holders, [](const idl::TabletLoad& load) { return !load.incomplete; });
   }
@@ -168,7 +168,7 @@ class AdoptionPlanner {
     if (known) return IsInMemory(known->node.schema);
     return schema != schemas_.end() && IsInMemory(schema->second);
   }
-  // A memory tablet that nobody has any more: who knows best where it was. Null: it is no such tablet.
+  // A memory tablet that no replica holds any more: the server that knew best where it was. Null: it is no such tablet.
   const Holder* ForgottenOf(const Holders& holders) const {
     if (NarrowestOf(holders)) return nullptr;
     return NarrowestOf(holders, [this](const idl::TabletLoad& load) { return load.forgetful && IsOfMemory(load); });
@@ -214,7 +214,7 @@ class AdoptionPlanner {
     const bool unknown =
         !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));
     const Holder* complete = PlaceOf(holders);
-    // Who has forgotten the tablet may have done so before a split that the catalog knows of.
+    // A server may have lost the tablet before a split that the catalog knows of.
     const bool told = complete && (!complete->load->incomplete || !known ||
                                    RangeWithin(complete->load->detail.range, known->node.info.range));
     const bool split = known && told && !AsCatalogued(*known, complete->load->detail.range);
@@ -261,8 +261,7 @@ class AdoptionPlanner {
     plan_.tablets.push_back(std::move(adopted));
   }
 
-  // What it was merged into has been split since: those that were made later have all of its keys, and nobody has it
-  // any more.
+  // Its merged successor has been split since: later tablets have all of its keys, and no server has it any more.
   bool CoveredByLater(const idl::TabletInfo& info) const {
     if (tablets_.contains(info.tabletId)) return false;
     std::map<std::string, const idl::KeyRange*> later;  // by start key
@@ -283,8 +282,8 @@ class AdoptionPlanner {
     return false;
   }
 
-  // Ids are drawn in order, and of two that ever had a key the one that was made later has it: a split leaves the
-  // greater id the upper half, a merge all. Where one that was made later has all of a tablet's range, that one was
+  // Ids are drawn in order, and if two tablets ever had a key, the later one has it, because a split gives the upper
+  // half the greater id, and so does a merge the whole. If a later tablet has all of a tablet's range, that tablet was
   // merged.
   void Supersede() {
     const auto within = [](const idl::TabletInfo& of, const idl::TabletInfo& info) {
@@ -307,7 +306,7 @@ class AdoptionPlanner {
     });
   }
 
-  // As the catalog will have them: where two overlap, it is not known who was split off whom.
+  // Checks the ranges as the catalog will have them. If two overlap, it is not known which was split off which.
   void CheckOverlaps() {
     // of each table that changes, by start key
     std::map<int64_t, std::map<std::string, const idl::TabletInfo*>> ranges;
@@ -340,10 +339,10 @@ class AdoptionPlanner {
             " overlap as they are reported: a replica that was split is missing. Start the servers that have it");
   }
 
-  // In a table of the catalog: what was split off, and is reported by nobody.
+  // In a table of the catalog: a range that was split off, and that no server reports.
   void NoteGap(const idl::TabletInfo& before, const std::string& to) {
     const TableEntry* table = image_.Table(TableId{static_cast<uint64_t>(before.tableId)});
-    if (!table || !table->serving()) return;  // CheckWhole says it; or it is being made
+    if (!table || !table->serving()) return;  // CheckWhole reports it; or it is being created
     ReportGap("no server that reports has the keys from " + Quoted(before.range.endKey) + " to " + Quoted(to) +
               ", which were split off tablet " + std::to_string(before.tabletId) + " or lie beside it");
   }
@@ -383,7 +382,7 @@ class AdoptionPlanner {
     AddTable(schema->second, false, tablets.size());
   }
 
-  // A range that nobody has would be nobody's for ever.
+  // A range that no tablet has would stay without one for ever.
   void CheckWhole(const std::string& name, std::vector<const idl::AdoptedTablet*>& tablets) {
     std::ranges::sort(tablets, {}, [](const idl::AdoptedTablet* tablet) { return tablet->tablet.range.startKey; });
     std::string at;
@@ -408,7 +407,7 @@ class AdoptionPlanner {
     plan_.tables.push_back(std::move(table));
   }
 
-  // Tables of the catalog that nobody has anything of: dropped, most likely, after the state that was restored.
+  // Tables of the catalog of which no server has anything were most likely dropped after the restored state.
   void NoteUnheld() {
     for (const auto& [name, table] : image_.tables()) {
       const auto& tablets = image_.TabletsOf(table.id());
@@ -438,7 +437,7 @@ Adoption PlanAdoption(const Image& image, const Servers& servers, const std::vec
 
 namespace {
 
-// The other of the two goes on with its intent, too.
+// The second of the two also continues with its intent.
 bool KeepsIntent(const Image& image, const Adoption& plan, const TabletEntry& tablet) {
   const TabletEntry* other = tablet.merging() ? image.Tablet(tablet.neighbour()) : nullptr;
   return other && other->merging() && other->neighbour() == tablet.id() && !plan.superseded.contains(other->id());
@@ -478,7 +477,7 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     idl::TabletNode node;
     const TabletEntry* known = image.Tablet(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)});
     const bool same_range = known && known->node.info.range == tablet.tablet.range;
-    if (same_range && known->splitting()) node.__set_split(known->node.split);  // its child is as the intent says
+    if (same_range && known->splitting()) node.__set_split(known->node.split);  // its child is as in the intent
     // A merge that is under way is given up, for its epoch, by both or none; one that is done may still have to be
     // merged.
     if (known && KeepsIntent(image, plan, *known)) node.__set_merge(known->node.merge);

@@ -1,5 +1,5 @@
 // master/procedures/caught_up.h
-// Whether a replica has caught up, as the tablet's primary says; whether a server has what is to be merged.
+// Whether a replica has caught up, by its primary's report; whether a server holds the tablets to be merged.
 // Threads: functions of their arguments.
 #pragma once
 

@@ -13,15 +13,16 @@ bool HasLog(const FenceAnswer& answer, bool created_empty) {
   return !answer.incomplete;
 }
 
-// Of two the earlier: a clock that is hours ahead would forget every window, one that is behind merely stands still for
-// a while, as no entry's time is gone below.
+// The median, and of two values the earlier. A clock that is hours ahead would expire every dedup window, while a clock that is behind merely
+// pauses tablet time, because no entry's time may exceed it.
 int64_t Median(std::vector<int64_t> values) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
   return values[(values.size() - 1) / 2];
 }
 
-// Who can begin a memory tablet anew: a replica that its process has emptied, rather than a server that knows none.
+// A replica that can begin a memory tablet again: preferably one that its process has emptied, rather than a server
+// that never had it.
 const FenceAnswer* Emptied(const std::vector<FenceAnswer>& answers, const auto& may) {
   const FenceAnswer* chosen = nullptr;
   for (const FenceAnswer& answer : answers) {
@@ -42,7 +43,7 @@ bool HaveAnswered(const std::vector<ServerName>& servers, const std::vector<Fenc
   });
 }
 
-// Every voter has answered, and none has a log: a learner may have one; or nobody has, and it begins anew.
+// Every voter has answered, and none has a log. A learner may have one, or the tablet begins again empty.
 void ChooseWithoutVotersLog(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             const MemoryRules& memory, const std::string& counts, PrimaryChoice& choice) {
   const FenceAnswer* best = nullptr;

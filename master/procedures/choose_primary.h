@@ -1,9 +1,10 @@
 // master/procedures/choose_primary.h
-// The decision in the middle of a failover: given what the voters answered to Fence(e), who leads e, or why nobody can;
-// and of a recovery by hand, where no majority is left to ask. Pure (docs/design/failover.md; PROTOCOL 5, 21).
+// The decision in the middle of a failover. From the voters' answers to Fence(e) it chooses the primary of e, or
+// reports why none can lead. It also decides a recovery by hand, when no majority is left to ask. Pure
+// (docs/design/failover.md; PROTOCOL 5, 21).
 // Invariants: of ChoosePrimary:
-//             1. Whoever is chosen has every entry that a majority acknowledged, unless `loss_possible` says otherwise.
-//             2. Promises of a majority of the voters stand behind every choice.
+//             1. The chosen replica has every entry that a majority acknowledged, unless `loss_possible` is set.
+//             2. Promises of a majority of the voters support every choice.
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -24,38 +25,40 @@ struct FenceAnswer {
   bool may_have_lost_writes = false;  // may have lost what it acknowledged
   int64_t tablet_time_ms = 0;         // 0: restarted since, knows none
   int64_t time_of_day_ms = 0;         // by its clock
-  // Of a memory tablet. `fits` is false where the log ends the tablet elsewhere than the catalog does, and nothing can
-  // mend that: it is taken where nothing is lost, and no log where something is.
+  // For a memory tablet. `fits` is false if the log's end of the tablet differs from the catalog's, and nothing can
+  // mend that. Then the replica is accepted if it loses nothing, and counts as having no log if it loses something.
   bool fits = true;
   bool holds_in_parent = false;  // unknown there: the split that makes it is still to be applied to what it holds
 };
 
 struct PrimaryChoice {
-  std::optional<ServerName> primary;  // none: nobody can lead yet
+  std::optional<ServerName> primary;  // none: no replica can lead yet
   Version presumed;                   // the log that the chosen one must have
   bool loss_possible = false;         // chosen although too few remember
   bool alone = false;                 // by hand: as the only voter
-  bool anew = false;                  // of a table in memory: nobody has its data any more, and it begins empty
+  bool anew = false;                  // of a table in memory: no replica has its data any more, and it begins empty
   bool sole_log = false;              // of a table in memory: no majority has a log
   int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted
   int64_t time_of_day_ms = 0;         // then: the median of their clocks, the earlier of two
   std::string reason;
 };
 
-// Of a memory tablet, whose logs go with their processes, so that no voter may have one. `learners`: those that live.
-// It begins anew only when all of both have answered, and none has a log to offer: one that is silent may have it.
+// For a memory tablet, whose logs end with their processes, so that no voter may have one. `learners`: those that live.
+// It begins again empty only when all voters and learners have answered, and none offers a log, because a silent one
+// may have it.
 struct MemoryRules {
   std::vector<ServerName> learners;
 };
 
-// `created_empty`: the tablet never served, so a voter that does not know it is complete and empty. Of a memory tablet
-// the choice may be a learner, where no voter has a log: it becomes a voter with that.
+// `created_empty`: the tablet never served, so a voter that does not know it is complete and empty. For a memory tablet
+// the choice may be a learner, if no voter has a log; it then becomes a voter.
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             bool created_empty, const std::optional<MemoryRules>& memory = std::nullopt);
 
-// Of a recovery by hand: `server`, or the longest complete log where it is empty, alone, if its log reaches `least`.
-// But where a majority has come back meanwhile nothing need be lost, and they go on as ever, whoever was named.
-// Of a table in memory where nobody who answers has a log: anew and empty, as the operator has accepted.
+// The choice of a recovery by hand: `server`, or the longest complete log if that is empty, as the only voter, if its
+// log reaches `least`. If a majority has come back meanwhile, the tablet continues with it, because then nothing is
+// lost, even if another server was named. A table in memory without a log in any answer begins again empty, as the
+// operator has accepted.
 PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server, Version least,
                              const std::vector<FenceAnswer>& answers,
                              const std::optional<MemoryRules>& memory = std::nullopt);

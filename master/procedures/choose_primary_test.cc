@@ -139,7 +139,7 @@ TEST(ChoosePrimaryTest, OfATabletInMemoryWhatIsStillInItsParentIsWaitedFor) {
 TEST(ChoosePrimaryTest, WhoKnowsNoSuchTabletBeginsItOnlyWhereNobodyElseCan) {
   FenceAnswer unknown = Answer("a", 0, 0), copied = Answer("c", 2, 4);
   unknown.known = false;
-  copied.incomplete = true;  // as its source went
+  copied.incomplete = true;  // because its source failed
   EXPECT_EQ(ChoosePrimary(kThree, {unknown, Emptied("b"), copied}, false, MemoryRules()).primary, "b");
   EXPECT_EQ(ChoosePrimary({"a", "c"}, {copied, unknown}, false, MemoryRules()).primary, "a");
   EXPECT_FALSE(ChoosePrimary({"c"}, {copied}, false, MemoryRules()).primary);

@@ -14,7 +14,7 @@ bool ConfigResender::MatchesCatalog(const TabletEntry& tablet, const ServerName&
   if (reconciler_.PrimaryOf(tablet).epoch != tablet.epoch()) return true;
   const idl::TabletLoad* load = report.Find(tablet.id());
   if (!load) return false;
-  // Who has promised or followed more would refuse: a fence comes first.
+  // A replica that has promised or followed a later epoch would refuse, so it needs a fence first.
   if (load->epoch > info.epoch || load->promisedEpoch > info.epoch) return true;
   return load->epoch == info.epoch && load->primary == info.primary;
 }

@@ -1,10 +1,10 @@
 // master/procedures/config_resender.h
-// Sends followers and learners their config again when their reports show, for longer than a report may lag, that they
-// do not know it: a replica that was never made, or one that still follows an epoch that is over.
-// Place:      report_handler.h hands every report in; primaries are the reconciler's.
-// Invariants: 1. What is said is what the catalog holds; nobody is made a primary by it.
+// Sends followers and learners their configuration again when their reports show, for longer than a report may lag,
+// that they do not know it: a replica that was never created, or one that still follows a finished epoch.
+// Place:      report_handler.h passes every report on; primaries are the reconciler's.
+// Invariants: 1. Orders repeat what the catalog holds; none makes a replica a primary.
 //             2. No replica is told of the epoch of a transfer's target before the previous primary releases it.
-//             3. One order per server at a time; what does not help is repeated ever more seldom.
+//             3. One order per server at a time; an order without effect is repeated ever more seldom.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -1,5 +1,5 @@
 // master/procedures/context.h
-// What every procedure works with, all of it owned by the leader term that runs it.
+// Objects that every procedure works with, all owned by the leader term that runs it.
 // Threads: the master's executor.
 #pragma once
 

@@ -21,7 +21,7 @@ TabletId IdOf(const idl::TableNode& table, size_t index) {
   return TabletId{static_cast<uint64_t>(table.firstTabletId) + index};
 }
 
-// Of one Multi, which is never larger.
+// Tablets of one Multi, which is never larger.
 constexpr size_t kTabletsPerStepMax = 1'000;
 
 }  // namespace
@@ -136,7 +136,7 @@ Result<Change> CreateTable::NextTablets(const Image& image) {
   made_.clear();
   Change change;
   const TableEntry* table = image.Table(table_);
-  // Where another table of that name has come, this step begins nothing: the next one does.
+  // If another table of that name exists now, this step begins nothing, and the next one reports it.
   if (!table || table->node.state != idl::TableState::CREATING || table->id() != id_) return change;
   std::vector<size_t> missing;
   std::vector<TabletId> ids;

@@ -1,13 +1,13 @@
 // master/procedures/create_table.h
 // From the intent in the catalog to a table that serves:
-//   /tables/<name> CREATING with its split points and first tablet id  (BeginTable: the one Multi that decides)
+//   /tables/<name> CREATING with its split points and first tablet id  (BeginTable, the one Multi that decides)
 //   -> its tablets, in several Multis, each with its server            (steps)
-//   -> every tablet led, which is the reconciler's work                   (steps wait)
+//   -> every tablet has its primary, which is the reconciler's work    (steps wait)
 //   -> SERVING
 // Place:      table_admin.h begins tables and resumes every one that is found CREATING.
-// Invariants: 1. Tablet i of n has the id firstTabletId + i and the i-th range: a repeat makes the same ones.
+// Invariants: 1. Tablet i of n has the id firstTabletId + i and the i-th range, so a repeat makes the same ones.
 //             2. Tables and their tablets draw ids once, in the Multi of the intent.
-//             3. No tablet is made that a server holds already (PROTOCOL 24): every server that lives reports first.
+//             3. No tablet is made that a server holds already (PROTOCOL 24), because every live server reports first.
 // Threads:    the master's executor.
 #pragma once
 
@@ -44,7 +44,8 @@ class CreateTable final : public Procedure {
   const Context context_;
   const std::string table_;
   const std::function<void(TabletId)> consider_;
-  // What is left, so that no step looks at the whole table again. Of this table alone: one of its name may follow it.
+  // The remaining work, so that no step looks at the whole table again. Only for this table, because another of its
+  // name may follow it.
   TableId id_;
   size_t made_to_ = 0;              // those before this index are there
   std::vector<TabletId> unserved_;  // not seen to serve

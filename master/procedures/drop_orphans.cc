@@ -47,7 +47,7 @@ Orphans FindOrphans(const Image& image, const ServerName& server, const Report& 
       continue;
     }
     if (!tablet && (image.NamedByIntent(id) || image.NamedBySplit(id) || image.NamedByMerge(id))) continue;
-    // Of what it was merged into, this server may yet have to be made a replica.
+    // This server may yet have to create a replica of the merged tablet.
     if (image.MergedInto(id) && rules::MergedPartsAreNoOrphans()) continue;
     if (!tablet && LastCopy(image, load)) continue;
     idl::DropTablet order;
@@ -88,7 +88,7 @@ void DropOrphans::Drop() {
   if (orphans.replicas.size() > kTabletsPerOrderMax) orphans.replicas.resize(kTabletsPerOrderMax);
   for (idl::DropTablet& order : orphans.replicas) {
     const TabletId id{static_cast<uint64_t>(order.tabletId)};
-    // Nothing can come of a promise made for a tablet that is gone; where the catalog has the tablet, its epoch stands.
+    // A promise for a tablet that no longer exists has no effect; if the catalog has the tablet, its epoch counts.
     if (!context_.image().Tablet(id)) {
       order.epoch = std::max(order.epoch, static_cast<int64_t>(promised_[id].value));
     }

@@ -1,12 +1,12 @@
 // master/procedures/drop_orphans.h
-// Ends what a server holds and the catalog does not give it: replicas of tablets that were dropped or given to others
-// while it was away, and data files of dropped tables.
-// Safety:     PROTOCOL 24. A replica goes only if its id is below the catalog's next id, no znode names the server as
-//             its holder, no intent names the id, and it is not of the two that a voter of a merged tablet may still
-//             have to merge; and only after the coordinator has confirmed that this master leads
-//             and that its image is whole. An id at or above the next id means that the coordinator was restored from
-//             an older state: it is reported and left alone, and no id is drawn while it is (readiness.h): a new table
-//             would be given the old one's ids, and those that it skipped would then be taken for orphans.
+// Drops what a server holds and the catalog does not assign to it: replicas of tablets that were dropped or moved to
+// other servers while it was away, and data files of dropped tables.
+// Safety:     PROTOCOL 24. A replica is dropped only if all of this holds. Its id is below the catalog's next id, no
+//             znode names the server as its holder, no intent names the id, and no voter of a merged tablet may still
+//             need it for the merge; and the coordinator has confirmed that this master leads and that its image is
+//             whole. An id at or above the next id means that the coordinator was restored from an older state. It is
+//             reported and left alone, and no id is drawn meanwhile (readiness.h), because a new table would get the
+//             old one's ids, and skipped ids would then look like orphans.
 // Threads:    the master's executor.
 #pragma once
 
@@ -33,7 +33,7 @@ struct Orphans {
 // The greatest tablet or table id of the report that the catalog never drew; none: it drew them all.
 std::optional<uint64_t> UndrawnId(const Image& image, const Report& report);
 
-// What of the server's last report is an orphan by the image.
+// The orphans in the server's last report, by the image.
 Orphans FindOrphans(const Image& image, const ServerName& server, const Report& report);
 
 class DropOrphans final : public Procedure {

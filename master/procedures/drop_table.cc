@@ -47,7 +47,7 @@ void DropTable::FindHolders(const TableEntry& table) {
   for (const auto& [server, holder] : holders_) former_holders_.insert(server);
 }
 
-// True when orders went out, whose end calls done.
+// True when orders were sent, whose end calls done.
 bool DropTable::DropReplicas(coordination::Callback<Progress>& done) {
   std::map<ServerName, std::vector<idl::DropTablet>> orders;
   for (auto& [server, holder] : holders_) {
@@ -79,7 +79,7 @@ void DropTable::OnDropped(const ServerName& server, Result<std::map<TabletId, id
       if (result.status.code == idl::Code::OK || result.status.code == idl::Code::NOT_FOUND) {
         progress = holder.left.erase(tablet) > 0 || progress;
       } else if (auto left = holder.left.find(tablet); left != holder.left.end()) {
-        // It promised an epoch that never came to be; the table is gone whatever was promised.
+        // The server promised an epoch that never began; the table is dropped nevertheless.
         left->second = std::max(left->second, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
       }
     }

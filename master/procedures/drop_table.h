@@ -1,10 +1,10 @@
 // master/procedures/drop_table.h
-// From a table marked DROPPING in the catalog (MarkDropping: the Multi that decides) to nothing: drops the replicas at
-// the servers that live, removes the tablets' znodes and at last the table's. The data files follow (clear_table.h).
-// A server that does not live, or cannot be reached, is not waited for: when it is back it reports replicas that no
-// znode names, and drop_orphans.h ends them.
-// Invariants: ids are never used again, so a late drop can harm nothing new; the table's znode goes with or after the
-//             last of its tablets', so that a successor finds what is left to do.
+// From a table marked DROPPING in the catalog (MarkDropping, the Multi that decides) to nothing. It drops the replicas
+// at the live servers, removes the tablets' znodes and at last the table's. The data files follow (clear_table.h). It
+// does not wait for a server that is dead or cannot be reached. When that server is back, it reports replicas that no
+// znode names, and drop_orphans.h drops them.
+// Invariants: ids are never used again, so a late drop can harm nothing new; the table's znode is removed with or after
+//             the last of its tablets', so that a successor finds the remaining work.
 // Threads:    the master's executor.
 #pragma once
 
@@ -34,7 +34,7 @@ class DropTable final : public Procedure {
   static constexpr int kAttemptsMax = 6;
   static constexpr size_t kTabletsPerOrderMax = 256;
 
-  // What is left to be dropped at one server.
+  // Replicas that one server still has to drop.
   struct Holder {
     std::map<TabletId, Epoch> left;  // with the epoch to name
     int failures = 0;

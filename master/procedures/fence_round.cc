@@ -20,8 +20,8 @@ bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tab
   return load && load->failed;
 }
 
-// Among equal logs: not who led before, as there is a reason for the fence; nor whose files are damaged, as it may be
-// unable to apply its log; else spread by chance, the same each time.
+// Among equal logs, prefers neither the previous primary, because there is a reason for the fence, nor a replica with
+// damaged files, because it may be unable to apply its log. Otherwise chance decides, the same each time.
 std::tuple<bool, bool, size_t> Preference(const Servers& servers, const ServerName& server, const ServerName& before,
                                           TabletId tablet) {
   const idl::TabletLoad* load = servers.LoadOf(server, tablet);
@@ -155,14 +155,14 @@ void FenceRound::TakeRefusal(Fencing& fencing, const ServerName& server, const i
   BatchItem& item = fencing.item;
   item.status = rpc::FromIdl(result.status);
   item.promised = std::max(item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
-  // One that has failed offers nothing, whatever it answers: it is not fenced again for its log.
+  // A failed replica offers nothing in any answer, so it is not fenced again for its log.
   if (result.status.code != idl::Code::INTERNAL && !ReportedFailed(context_.servers, server, item.tablet)) {
     fencing.refused = true;
     return;
   }
   item.status = Error(Code::kUnavailable,
                       "the replica on " + server + " has failed, and offers no log: " + item.status.message());
-  std::erase(fencing.learners, server);  // nobody waits for it
+  std::erase(fencing.learners, server);  // the round does not wait for it
 }
 
 bool FenceRound::ExplainUnknown(Fencing& fencing, FenceAnswer& answer) const {
@@ -173,10 +173,11 @@ bool FenceRound::ExplainUnknown(Fencing& fencing, FenceAnswer& answer) const {
     fencing.item.status = Error(Code::kUnavailable, "server " + answer.server + " has not reported yet what it holds");
     return false;
   }
-  // Who has not reported yet is taken at its word: it had both when they were merged.
+  // A server that has not reported yet is believed, because it had both when they were merged.
   if (node.__isset.merged && (!report || HasBoth(*report, node.merged))) {
-    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
-    // goes on from the freezes'. One that has merged them and knows no time has restarted since (PROTOCOL 21).
+    // The server lacks the merged tablet and makes it of these two, so its log ends where both are applied (PROTOCOL
+    // 14), and its time continues from the freezes'. A server that has merged them and knows no time has restarted
+    // since (PROTOCOL 21).
     answer.known = true;
     answer.tablet_time_ms = node.merged.tabletTimeMs;
     answer.last = rpc::FromIdl(node.merged.position);
@@ -205,7 +206,7 @@ PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
   std::optional<MemoryRules> memory;
   if (fencing.in_memory) memory.emplace(fencing.learners);
   if (fencing.recovery) {
-    // One that has promised more is fenced again, higher: it may have the longest log.
+    // A voter that has promised a higher epoch is fenced again, higher, because it may have the longest log.
     if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every live replica has answered"};
     return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, fencing.answers,
                           memory);
@@ -219,7 +220,7 @@ PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
   return ChoosePrimary(fencing.node.info.voters, fencing.answers, fencing.creating, memory);
 }
 
-// Hands out what is ready. What became decidable a moment ago waits for the rest of its grace.
+// Passes on decided items. An item that became decidable a moment ago waits for the rest of its grace.
 void FenceRound::Emit() {
   const MonotonicTime now = context_.executor.Now();
   std::vector<BatchItem> items = std::exchange(ended_, {});
@@ -277,7 +278,7 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;
   if (choice.anew) {
-    item.next->merged = {};  // nobody has any more what it was to be merged of: what is left of it are orphans
+    item.next->merged = {};  // no server can make it of the merged two any more, so their remains are orphans
     item.next->__isset.merged = false;
     ++item.next->timesEmptied;
     item.next->emptiedMs = context_.executor.TimeOfDayMs();

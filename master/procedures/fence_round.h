@@ -1,17 +1,18 @@
 // master/procedures/fence_round.h
-// Fences tablets above every epoch known of them and finds out for each who is to lead (docs/design/failover.md):
-// Fence(e+1) to all voters, and from a majority of answers the log whose last (epoch, lsn) is greatest.
-// How:        A tablet is ready once its voters have all answered, or kFenceGrace after a majority that can choose has:
-//             nobody waits for the timeout of a dead server. Those that are ready go on at once, the others' answers
-//             notwithstanding; what has no majority after kFencePatience comes back undecided.
-//             A suspect primary is fenced like the others, and chosen only when the others alone cannot choose: their
-//             majority has all that was committed, and what more the suspect has it could replicate to nobody.
-//             Of a memory tablet its learners are asked, too: no voter may have its data any more. Where who is chosen
-//             has not logged what the catalog says was split off, it is told to (lost_splits.h).
-//             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone,
+// Fences tablets above every known epoch of them and decides each tablet's primary (docs/design/failover.md). It sends
+// Fence(e+1) to all voters, and takes from a majority of answers the log whose last (epoch, lsn) is greatest.
+// How:        A tablet is ready once its voters have all answered, or kFenceGrace after a majority that can choose has,
+//             so that it need not wait for the timeout of a dead server. Ready tablets continue at once, without
+//             waiting for answers of other tablets. A tablet without a majority after kFencePatience is returned
+//             undecided.
+//             A suspect primary is fenced like the other voters, and chosen only when they cannot choose without it.
+//             Their majority has all that was committed, and the suspect's further entries were replicated nowhere.
+//             For a memory tablet the learners are asked, too, because no voter may have its data any more. If the
+//             chosen replica lacks splits of the catalog in its log, it is ordered to log them (lost_splits.h).
+//             In a recovery by hand every live holder is fenced and awaited, and the survivor becomes the only voter,
 //             unless a majority of the voters turns out to be back.
-// Place:      tablet_reconciler.h begins rounds, and hands what was decided to a TabletBatch.
-// Invariants: 1. Each item comes back exactly once.
+// Place:      tablet_reconciler.h begins rounds, and passes decisions to a TabletBatch.
+// Invariants: 1. Each item is returned exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.
 // Threads:    thread-compatible; the master's executor. `ready` never runs inside Start; it may not destroy the round.
 #pragma once
@@ -48,7 +49,8 @@ struct FenceItem {
 
 class FenceRound {
  public:
-  // `ready(items, over)`: decided ones have `next`, the others a status that says why not. `over`: these were the last.
+  // `ready(items, over)`: decided items have `next`, undecided ones a status with the reason. `over`: these were the
+  // last.
   using Ready = std::function<void(std::vector<BatchItem> items, bool over)>;
 
   FenceRound(const Context& context, std::vector<FenceItem> items, Ready ready);
@@ -65,7 +67,7 @@ class FenceRound {
     bool suspect = false;
     bool in_memory = false;
     std::optional<Recovery> recovery;
-    bool refused = false;  // somebody has promised more, or cannot answer yet
+    bool refused = false;  // a voter has promised a higher epoch, or cannot answer yet
     ServerName before;
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;
@@ -80,8 +82,8 @@ class FenceRound {
   void TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const;
   Status CheckNumbers(const ServerName& server, const idl::FenceResult& result) const;
   void TakeRefusal(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const;
-  // Of who does not know the tablet: what it holds of it all the same. False: that is not known yet, and the answer
-  // does not count.
+  // For a server that does not know the tablet: the parts that it may still hold. False: that is not known yet, and the
+  // answer does not count.
   bool ExplainUnknown(Fencing& fencing, FenceAnswer& answer) const;
   void TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const;
   PrimaryChoice Choose(const Fencing& fencing) const;

@@ -5,7 +5,7 @@
 namespace ebla::master {
 namespace {
 
-// Of two places where a range ends.
+// Compares two ends of ranges.
 bool EndsBefore(const std::string& one, const std::string& other) {
   return !one.empty() && (other.empty() || one < other);
 }
@@ -39,7 +39,8 @@ bool HoldsInParent(const Image& image, const Report& report, const TabletEntry& 
     const int64_t parent = at->node.parentId;
     if (const idl::TabletLoad* load = report.Find(TabletId{static_cast<uint64_t>(parent)})) {
       const bool applied = load->__isset.lastSplit && load->lastSplit.childId >= child;
-      // One that began anew, or was copied from such a one, has applied no split, and ends where the catalog cut it.
+      // A tablet that began empty, or was copied from such a tablet, has applied no split, and ends where the catalog
+      // cut it.
       const bool reaches = !load->__isset.endKey || EndsBefore(tablet.node.info.range.startKey, load->endKey);
       return !load->incomplete && !load->failed && !applied && reaches;
     }

@@ -1,10 +1,10 @@
 // master/procedures/lost_splits.h
-// Of a memory tablet: splits that the catalog has, and that the one log that is left has not. Whoever had applied them
-// has forgotten with its process. Its new primary logs them again (PROTOCOL 5), and what was split off begins, where
-// that one is, with what it had of it. Pure.
+// For a memory tablet: splits that the catalog has, and that the one remaining log lacks, because the replicas that had
+// applied them lost them with their processes. Its new primary logs them again (PROTOCOL 5), and each child begins
+// there with the records that its parent had of it. Pure.
 // Place:      fence_round.h asks before it decides.
-// Invariants: 1. A log ends the tablet where the catalog does once it has what is said here.
-//             2. What was split off is not begun anew while a server still has it as part of what it was split off.
+// Invariants: 1. A log with these splits ends the tablet where the catalog does.
+//             2. A child does not begin empty while a server still has its records as part of the parent's.
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -18,8 +18,8 @@
 
 namespace ebla::master {
 
-// What a log that ends the tablet at `end` lacks, in the order in which it was split off: a split that is under way is
-// the last. NOT_FOUND: what is missing is no tablet any more, or the log has a split that the catalog has not.
+// Splits that a log lacks if it ends the tablet at `end`, in the order of the splits; a split under way is the last.
+// NOT_FOUND: a missing part is no tablet any more, or the log has a split that the catalog lacks.
 Result<std::vector<idl::LostSplit>> LostSplits(const Image& image, const TabletEntry& tablet, const std::string& end);
 
 // Whether the server, by its last report, has what `tablet` was split off, and is yet to apply that split.

@@ -122,7 +122,7 @@ DrainStep PlanDrainStep(const Image& image, ClusterView cluster, const ServerNam
     if (tablet.node.__isset.move) {
       if (tablet.node.move.fromServer != server) continue;
       ++open;
-      // It came to its new place, and cannot leave before another that is missing besides has one.
+      // The replica has reached its new place, and cannot leave before another missing one has a place.
       const TableEntry* table = image.LivingTable(tablet);
       const bool missing = table && tablet.node.info.voters.size() <= ReplicasOf(table->node.schema);
       if (missing && IsIn(tablet.node.move.toServer, tablet.node.info.voters) &&
@@ -168,9 +168,9 @@ Status CheckDrain(const Image& image, ClusterView cluster, const ServerName& ser
     room += other.disk_free_bytes;
   }
   if (!known || drained->size_bytes <= room) return {};
-  return Error(Code::kConditionFailed, "server " + server + " cannot be drained: it has " +
-                                           std::to_string(drained->size_bytes >> 20) + " MiB, and the other servers have " +
-                                           std::to_string(room >> 20) + " MiB of disk left");
+  return Error(Code::kConditionFailed,
+               "server " + server + " cannot be drained: it has " + std::to_string(drained->size_bytes >> 20) +
+                   " MiB, and the other servers have " + std::to_string(room >> 20) + " MiB of disk left");
 }
 
 void MoveTablet::Step(coordination::Callback<Progress> done) {
@@ -182,7 +182,7 @@ void MoveTablet::Step(coordination::Callback<Progress> done) {
   const bool left = !IsIn(move_.from, info.voters);
   if (left && IsIn(move_.to, info.voters)) return done(Progress::Done());
   if (!tablet->node.__isset.move) {
-    // Not to be asked for again by whoever waits for it: that would undo the cancelling.
+    // The code tells a waiting caller not to ask again, because that would undo the cancelling.
     return done(Progress::Done(Error(Code::kConditionFailed, "the move was ended: cancelled, or server " + move_.to +
                                                                  " takes nothing any more; replicas are on " +
                                                                  Joined(info.voters))));

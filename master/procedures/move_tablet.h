@@ -1,10 +1,10 @@
 // master/procedures/move_tablet.h
-// Replicas that are to be elsewhere: one that an operator moves, or all that a draining server has. The wish stands in
-// the tablet's znode (MoveIntent), and replication_manager.h carries it out as it repairs, one step of membership at a
-// time (repair.h); so a successor goes on with it. It goes together with the old replica.
+// Moves of replicas: of one that an operator moves, or of all on a draining server. The tablet's znode holds the wish
+// (MoveIntent), and replication_manager.h carries it out as it repairs, one step of membership at a time (repair.h), so
+// that a successor continues it. The wish is removed together with the old replica.
 // Place:      tablet_admin.h writes an operator's, replication_manager.h those of draining servers; MoveTablet waits
 //             for the end.
-// Invariants: 1. One move per tablet, between a voter and a server that is none.
+// Invariants: 1. One move per tablet, from a voter to a server without a replica of it.
 //             2. A draining server has at most kDrainMovesMax moves under way.
 // Threads:    functions of their arguments; MoveTablet on the master's executor.
 #pragma once
@@ -43,11 +43,11 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
 Change PutMoves(const Image& image, const std::vector<WantedMove>& moves);
 Change CancelMoves(const Image& image, const std::vector<TabletId>& tablets);
 
-// Whether the tablet's move may still be cancelled, so that everything is as before: NOT_FOUND there is none;
-// CONDITION_FAILED the new replica votes already, and it is the old one that goes.
+// Whether the tablet's move may still be cancelled and undone. NOT_FOUND: there is none; CONDITION_FAILED: the new
+// replica is a voter already, and the old one is being removed.
 Status CheckCancel(const Image& image, TabletId tablet);
 
-// What is to be moved next from a draining server, and what cannot be: the tablet and why; empty: nothing.
+// The next move from a draining server, and the tablet that cannot be moved, with the reason; empty: none.
 struct DrainStep {
   std::vector<WantedMove> moves;
   std::string held_up;

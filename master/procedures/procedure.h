@@ -1,12 +1,13 @@
 // master/procedures/procedure.h
-// A procedure is work on the cluster that takes many steps and survives its master: each step looks at the catalog's
-// image, does the next thing that is missing, and is harmless when done twice. So nothing of a procedure needs keeping:
-// a successor starts it again from the catalog alone. The runner repeats steps with backoff until the procedure is
-// done.
-// Place:      create_table.h, split_tablet.h and others of this folder derive from it; leader/ starts and resumes them.
+// A procedure is work on the cluster that takes many steps and survives its master. Each step looks at the catalog's
+// image, does the next missing thing, and is harmless when done twice. So no state of a procedure needs storing,
+// because a successor starts it again from the catalog alone. The runner repeats steps with backoff until the procedure
+// is done.
+// Place:      create_table.h, split_tablet.h and further classes of this folder derive from it; leader/ starts and
+//             resumes them.
 // Invariants: 1. At most one procedure of a name runs; at most kStepsMax steps are under way, the rest wait their turn.
 //             2. A waiter is called exactly once: when the procedure ends, when its deadline passes, or when the runner
-//                is destroyed (UNKNOWN_OUTCOME: the next master goes on).
+//                is destroyed (UNKNOWN_OUTCOME, because the next master continues).
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -25,12 +26,12 @@
 
 namespace ebla::master {
 
-// What a step came to.
+// The outcome of a step.
 struct Progress {
   enum class Kind {
-    kDone,   // over; status says how
+    kDone,   // over; status is the outcome
     kAgain,  // got somewhere: the next step at once
-    kLater,  // waits for the world or failed: the next step after a while, or when woken; status says why
+    kLater,  // waits for the world or failed: the next step after a while, or when woken; status has the cause
   };
   Kind kind = Kind::kDone;
   Status status;
@@ -40,7 +41,7 @@ struct Progress {
   static Progress Later(Status why) { return {Kind::kLater, std::move(why)}; }
 };
 
-// What a procedure is about, for people who list what is under way.
+// The object of a procedure, for people who list procedures under way.
 struct Subject {
   std::string kind;  // one word; empty: it is not listed by itself
   TabletId tablet;   // these as far as they apply
@@ -54,18 +55,18 @@ std::string ProcedureId(const Subject& subject);
 class Procedure {
  public:
   virtual ~Procedure() = default;
-  // Of one that stands in the catalog as an intent, that is what is listed.
+  // If the catalog holds the procedure as an intent, the list shows the intent instead.
   virtual Subject subject() const { return {}; }
   // Does one step. `done` is called exactly once, at any time on the executor, also inside the call.
   virtual void Step(coordination::Callback<Progress> done) = 0;
   // OnWake while that step is under way: where what it waits for has come by another way, it may end here.
   virtual void OnWake() {}
-  // Somebody waits for it until then: one that gives up by itself does not do so before.
+  // A caller waits for it until then, so it does not give up before.
   void Prolong(MonotonicTime until) { until_ = std::max(until_, until); }
 
  protected:
   Procedure() = default;
-  // One that gives up by itself, at the earliest then.
+  // The procedure gives up by itself, at the earliest then.
   explicit Procedure(MonotonicTime until) : until_(until) {}
   MonotonicTime until() const { return until_; }
 
@@ -75,7 +76,7 @@ class Procedure {
 
 class ProcedureRunner {
  public:
-  // The procedure's outcome, or DEADLINE_EXCEEDED with what it last waited for while it goes on.
+  // The procedure's outcome, or DEADLINE_EXCEEDED with its last reason to wait, while it continues.
   using Waiter = coordination::Callback<Status>;
 
   explicit ProcedureRunner(Executor& executor) : executor_(executor) {}
@@ -88,10 +89,12 @@ class ProcedureRunner {
   void Wake(const std::string& name);
   // All whose names begin so.
   void WakeAll(const std::string& prefix);
-  // A procedure that does not run is over: OK at once. One that was begun for somebody less patient goes on.
+  // A procedure that does not run is over, so its waiter gets OK at once. A procedure begun for a less patient caller
+  // continues.
   void Await(const std::string& name, Duration patience, Waiter waiter);
   size_t size() const { return runs_.size(); }
-  // Each that runs, in order of name: since when this master runs it, and what it last waited for (OK: nothing).
+  // Each running procedure, in order of name, with its start under this master and its last reason to wait (OK if
+  // none).
   struct Standing {
     const std::string& name;
     Subject subject;

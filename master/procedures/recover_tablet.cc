@@ -19,7 +19,7 @@ Version LastOf(const idl::TabletLoad& load) {
 // The last split of the tablet that the catalog knows. Children of one parent are drawn in the order of its log.
 struct SplitSeen {
   TabletId child;  // none: it never was
-  Version at;      // in the parent's log, or of a later split; none: nobody who reported has applied it
+  Version at;      // in the parent's log, or of a later split; none: no report shows it applied
 
   bool IsIn(const idl::TabletLoad& load) const {
     if (!child || (load.__isset.lastSplit && load.lastSplit.childId >= static_cast<int64_t>(child.value))) return true;
@@ -74,7 +74,7 @@ bool Usable(const HolderSeen& seen) {
   return seen.live && seen.known && !seen.incomplete && !seen.failed && seen.splits;
 }
 
-// Of a table in memory: who lives and has lost all of it with its process, and can begin it anew.
+// For a table in memory: a live server that has lost all of the tablet with its process, and can begin it again empty.
 const HolderSeen* FindEmptied(const std::vector<HolderSeen>& holders, const ServerName& server) {
   const auto found = std::ranges::find_if(holders, [&](const HolderSeen& seen) {
     return seen.live && seen.known && seen.incomplete && seen.may_have_lost_writes && !seen.failed &&
@@ -96,7 +96,7 @@ Status WhyNot(const HolderSeen& seen) {
                                            ", before the split that the catalog knows");
 }
 
-// What a log without the split would serve beside the child, for people.
+// The range that a log without the split would serve beside the child, for people.
 std::string Overlap(const Context& context, TabletId tablet, const SplitSeen& split) {
   const TabletEntry* child = context.image().Tablet(split.child);
   if (!child) return "";
@@ -130,7 +130,7 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
     sure += counts && !seen.may_have_lost_writes ? 1 : 0;
   }
   const size_t voters = tablet.node.info.voters.size();
-  // Of those that may have forgotten what they acknowledged a majority is not enough, unless it is all of them.
+  // If replicas may have lost acknowledged writes, a majority is not enough, unless it is all of them.
   if (sure <= voters / 2 && live < voters) return {};
   return Error(Code::kConditionFailed, std::to_string(live) + " of the " + std::to_string(voters) + " voters of " +
                                            which + " live: the tablet recovers by itself, without losing data");
@@ -140,7 +140,7 @@ std::string Loss(const std::vector<HolderSeen>& holders, const HolderSeen& chose
   std::string text = "the writes acknowledged after " + chosen.last.ToString() + ", where the log of " + chosen.server +
                      " ends, are lost";
   for (const HolderSeen& seen : holders) {
-    // Of those that live what the chosen one has is enough, unless an operator names a shorter log.
+    // A live replica with a shorter log than the chosen one is no loss, unless an operator names that shorter log.
     if (!seen.reported || !seen.known || (seen.live && seen.last <= chosen.last)) continue;
     text += "; " + seen.server + " last reported " + seen.last.ToString();
     if (seen.last.lsn > chosen.last.lsn) {
@@ -202,7 +202,7 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
   return survey;
 }
 
-// The catalog gives the tablet to the survivor alone: who was named, or, since this began, anybody.
+// The catalog gives the tablet to the survivor alone: the named one or, since the recovery began, any one.
 bool RecoverTablet::Decided(const TabletEntry& tablet) const {
   const idl::TabletInfo& info = tablet.node.info;
   if (info.voters.size() != 1 || info.voters[0] != info.primary) return false;

@@ -1,15 +1,15 @@
 // master/procedures/recover_tablet.h
-// Recovery by hand: a tablet that has lost the majority of its voters for good is given to one replica that is left.
-// The holders that live are fenced, {e+1, primary and only voter: the survivor} is put into the catalog by
-// compare-and-set, and the survivor is configured; repair then brings the tablet back to its number of replicas. What
-// the lost voters acknowledged beyond the survivor's log is lost, so an operator must say that this is accepted.
+// Recovery by hand: a tablet that has lost the majority of its voters for good is given to one remaining replica. The
+// live holders are fenced, {e+1, with the survivor as primary and only voter} is put into the catalog by
+// compare-and-set, and the survivor is configured. Repair then restores the tablet's number of replicas. Writes that
+// the lost voters acknowledged beyond the survivor's log are lost, so an operator must accept this.
 // Place:      tablet_admin.h surveys and starts; tablet_reconciler.h fences, decides and configures.
-// Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator
-//             asks again; after it any master's reconciler finds a tablet of one voter, and brings it to be led as
-//             ever.
-// Splits:     A replica whose log lacks a SPLIT that the catalog knows would serve, and take writes for, what is a
-//             child's by now, and nobody would have what the child had. It is not chosen.
-// Old voters: those that come back are orphans: dropped, once what they had acknowledged at PRIMARY has been kept.
+// Resuming:   The compare-and-set is the one decision. Before it only promises have changed, and the operator asks
+//             again. After it any master's reconciler finds a tablet of one voter, and lets it lead as usual.
+// Splits:     A replica whose log lacks a SPLIT of the catalog is not chosen. It would serve, and take writes for, the
+//             range of the child, and no replica would have the child's writes.
+// Old voters: when they come back they are orphans, and are dropped once the writes that they had acknowledged at
+//             PRIMARY are stored as unresolved.
 // Threads:    the master's executor.
 #pragma once
 
@@ -45,10 +45,10 @@ struct RecoverySurvey {
   Status refusal;
   std::optional<ServerName> choice;  // who would lead
   std::string loss;                  // what may be lost, for people
-  Version least;                     // the log that whoever leads must have: the last split that the catalog knows
+  Version least;                     // the log that the primary must have: the last split that the catalog knows
 };
 
-// What there is of the tablet, and whether `server` (empty: the longest complete log) may be given it.
+// The replicas of the tablet, and whether `server` (empty: the longest complete log) may be given it.
 RecoverySurvey SurveyRecovery(const Context& context, TabletId tablet, const ServerName& server);
 
 class RecoverTablet final : public Procedure {

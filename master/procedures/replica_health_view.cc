@@ -9,10 +9,11 @@
 namespace ebla::master {
 namespace {
 
-// A learner is nobody's last copy: it need not be waited for as long as a voter.
+// A learner is never the last copy, so its removal need not wait as long as a voter's.
 constexpr Duration kLearnerPatience = std::chrono::seconds(30);
 
-// Of damage, and of who is whole: two heartbeats. What is decided by older news could cost a majority.
+// Reports of damage and of whole replicas count for two heartbeats, because a decision by older reports could cost a
+// majority.
 constexpr Duration kDamageNewsFresh = std::chrono::seconds(2);
 
 }  // namespace
@@ -52,7 +53,7 @@ PlannedTablet ReplicaHealthView::Plan(const TabletEntry& tablet, size_t wanted) 
   return planned;
 }
 
-// Of who has not reported nobody knows what it holds.
+// Servers that have not reported, whose contents are unknown.
 std::vector<ServerName> ReplicaHealthView::Barred(const TabletEntry& tablet) const {
   std::vector<ServerName> barred;
   for (const auto& [name, server] : context_.servers.all()) {
@@ -75,14 +76,15 @@ bool ReplicaHealthView::Failed(const TabletEntry& tablet, const ServerName& name
   return load && load->failed;
 }
 
-// As its server has just reported it; null: it has not. One that has died is live until its session ends.
+// The replica's load in a recent report of its server; null: there is none. A server that died is live until its
+// session ends.
 const idl::TabletLoad* ReplicaHealthView::FreshLoadOf(const TabletEntry& tablet, const ServerName& server) const {
   const Report* report = context_.servers.ReportOf(server);
   const bool fresh = report && context_.executor.Now() - report->received <= kDamageNewsFresh;
   return fresh ? report->Find(tablet.id()) : nullptr;
 }
 
-// And there are others, who may be whole.
+// The primary is damaged, and there are other voters, which may be whole.
 bool ReplicaHealthView::LeadIsDamaged(const TabletEntry& tablet) const {
   const idl::TabletInfo& info = tablet.node.info;
   const idl::TabletLoad* load = info.voters.size() > 1 ? FreshLoadOf(tablet, info.primary) : nullptr;

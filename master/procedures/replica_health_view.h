@@ -22,7 +22,7 @@ class ReplicaHealthView {
   void AddUnlessWhole(const TabletEntry& tablet, RepairView& view) const;
   bool LeadIsDamaged(const TabletEntry& tablet) const;
   bool IsWholeAt(const TabletEntry& tablet, const ServerName& voter) const;
-  // No replica comes to be there: it is gone for good, or lives and is not to get any.
+  // The server receives no replica, because it is gone for good, or lives and must not get any.
   bool TakesNothing(const ClusterView& cluster, const ServerName& server) const;
 
  private:

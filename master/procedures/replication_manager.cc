@@ -21,7 +21,7 @@ constexpr Duration kSheddingRetryAfter = std::chrono::seconds(5);
 
 // Steps come in with reports, of which there may be many at once.
 constexpr Duration kWakeAfter = std::chrono::milliseconds(50);
-// Who waits for a place for longer than that is looked at each second, as all are.
+// A tablet that waits for a place for longer is looked at each second, like all.
 constexpr Duration kBegunFor = std::chrono::seconds(30);
 
 const char* Verb(RepairAction::Kind kind) {
@@ -35,7 +35,7 @@ const char* Verb(RepairAction::Kind kind) {
   return "";
 }
 
-// The old replica goes, or the new one will never be.
+// The action removes the old replica, or the new one will never exist.
 bool MoveEnds(const RepairAction& action, const idl::MoveIntent& move) {
   using Kind = RepairAction::Kind;
   return (action.kind == Kind::kRemoveVoter && action.server == move.fromServer) ||
@@ -83,7 +83,7 @@ void ReplicationManager::Changed(const std::vector<TabletId>& tablets) {
   if (std::ranges::any_of(tablets, [this](TabletId tablet) { return Begun(tablet); })) Wake();
 }
 
-// What has been begun and what drains, without the rest of the catalog: that has the next second.
+// Looks at begun repairs and draining servers only; the rest of the catalog waits for the next second.
 void ReplicationManager::LookAgain() {
   if (!may_act_()) return;
   RepairView view = ViewBegun();
@@ -133,8 +133,8 @@ void ReplicationManager::Repair(RepairView view, bool again) {
   reconciler_.ChangeMembers(std::move(items));
 }
 
-// Those that came to nothing: the old replica is none any more, or the server that was to have the new one is gone for
-// good or takes nothing now. What drains is given another place by Drain().
+// Ends moves without an effect: the old replica is no voter any more, or the new server is gone for good or receives no
+// replicas now. Drain() gives the replicas of draining servers another place.
 void ReplicationManager::EndMoves(const RepairView& view) {
   std::vector<TabletId> over;
   for (const PlannedTablet& tablet : view.tablets) {
@@ -199,8 +199,8 @@ void ReplicationManager::TransferLeadership(const LeadMove& move) {
   });
 }
 
-// Of those that are whole and level, the one that leads least. Where there is none the primary stays: it serves what it
-// can.
+// Among the voters that are whole and level, chooses the server with fewest primaries. If there is none, the primary
+// stays and serves what it can.
 void ReplicationManager::RelieveDamaged(RepairView& view) {
   std::erase_if(view.tablets, [&](const PlannedTablet& planned) {
     const TabletEntry* tablet = planned.settled ? context_.image().Tablet(planned.tablet) : nullptr;
@@ -286,7 +286,7 @@ void ReplicationManager::CountCopies(RepairView& view) {
   for (const TabletId id : context_.image().changing()) {
     for (const ServerName& learner : context_.image().Tablet(id)->node.info.learners) count(learner);
   }
-  // Those on their way into the catalog take a place, too.
+  // Replicas on their way into the catalog count for a server's room, too.
   std::erase_if(to_copy_, [this](const auto& item) {
     const TabletEntry* tablet = context_.image().Tablet(item.first);
     return !tablet || IsIn(item.second, tablet->node.info.learners) || !reconciler_.Busy(item.first);
@@ -308,8 +308,8 @@ std::optional<BatchItem> ReplicationManager::ItemOf(const RepairAction& action) 
     std::erase(info.learners, action.server);
     std::erase(info.voters, action.server);
   }
-  // Those that stay may have forgotten meanwhile what they said they have: until they serve by themselves it can be
-  // asked.
+  // The remaining replicas may have lost their records since their reports, so the master asks them again until they
+  // serve by themselves.
   const TableEntry* table = context_.image().LivingTable(*tablet);
   if (action.kind == Kind::kRemoveVoter && table && IsInMemory(table->node.schema))
     info.learners.push_back(action.server);

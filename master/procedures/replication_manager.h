@@ -1,17 +1,18 @@
 // master/procedures/replication_manager.h
-// Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
-// tablets that are not whole, and hands the reconciler the changes of membership that come back. What it has begun does
-// not wait for the next second: a report of who leads it, or the end of its last step, has it looked at, and nothing
-// else, at once. Each is one compare-and-set to the next epoch, led by the same primary (docs/design/membership.md).
-// Replicas that were removed are dropped when their server reports them (drop_orphans.h). What a server leads that
-// takes no writes is transferred to others (leadership_shedding.h). Replicas whose files are damaged are made anew: one
-// that leads transfers that to a whole one first, and nothing else is done with its tablet meanwhile; then one of a
-// tablet goes at a time, and only while all others are there and its primary is whole, from which the next one is
-// copied. Replicas that an operator or the planner (balance_driver.h) moves go the same way, by the intents in the
-// catalog; for a server that drains it writes them itself.
-// How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
-//             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds. Which
-//             tablets it has begun something for it notes only so as to look at them sooner.
+// Keeps every tablet at its table's number of replicas. Every second it shows the planner (repair.h) the tablets that
+// lack replicas, and passes the resulting changes of membership to the reconciler. A tablet with a change under way
+// does not wait for the next second: a report of its primary, or the end of its last step, makes the manager look at it
+// alone at once. Each change is one compare-and-set to the next epoch, with the same primary
+// (docs/design/membership.md).
+// Removed replicas are dropped when their server reports them (drop_orphans.h). Primaries on a server that takes no
+// writes are transferred to other servers (leadership_shedding.h). Replicas with damaged files are replaced. A damaged
+// primary first transfers the tablet to a whole replica, and nothing else is done with the tablet meanwhile. Then one
+// replica of a tablet at a time is replaced, and only while all further replicas are there and the primary is whole,
+// because the new replica is copied from it. Replicas that an operator or the planner (balance_driver.h) moves take the
+// same path, by the intents in the catalog; for a draining server the manager writes the intents itself.
+// How:        The manager keeps no state between seconds except how long servers have been away (servers.h). The
+//             catalog holds the learners, and the primaries' reports show how level they are. A successor continues
+//             with what it finds. The manager notes tablets with a change under way only to look at them sooner.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -43,11 +44,11 @@ class ReplicationManager {
   void Reported(const ServerName& server);
   // The reconciler is done with these: Wake(), if any is of that.
   void Changed(const std::vector<TabletId>& tablets);
-  // What holds up the draining of the server; empty: nothing.
+  // The reason why the draining of the server stops; empty: none.
   std::string WhyNotDrained(const ServerName& server) const;
   // Learners in the catalog.
   size_t copies() const { return copies_; }
-  // As of the latest look: tablets that are moved, and others that are not whole.
+  // By the latest look: tablets that are moved, and further ones that are not whole.
   size_t moves() const { return moves_; }
   size_t repairs() const { return repairs_; }
 
@@ -82,7 +83,7 @@ class ReplicationManager {
   bool woken_ = false;
   // learners that the reconciler was told of, and that may not stand in the catalog yet
   std::map<TabletId, ServerName> to_copy_;
-  // The reconciler was told, then, to change their members or who leads them, and they were not whole when last seen.
+  // Tablets whose members or primary the reconciler was then told to change, and that were not whole when last seen.
   std::map<TabletId, MonotonicTime> begun_;
   bool drain_again_ = false;
   std::map<ServerName, std::string> held_up_;      // why nothing more of a draining server can be moved

@@ -1,6 +1,6 @@
 // master/procedures/request_origin.h
-// Who asked for something, why and when: for people alone, who list what is under way. Of what stands in the catalog
-// for long it stands there beside it, so that the next master still knows.
+// The origin, reason and time of a request, for people who list procedures under way. The catalog stores it beside
+// long-lived intents, so that the next master still knows it.
 // Threads: values.
 #pragma once
 

@@ -14,7 +14,7 @@ namespace {
 
 // A SPLIT that is not applied by then may have been lost with its epoch: a later one tells.
 constexpr Duration kOrderPatience = std::chrono::seconds(5);
-// For whom the later epoch's Barrier is to be applied by, where damage may be why it is not.
+// How long the later epoch's Barrier may stay unapplied before damage is suspected.
 constexpr Duration kBarrierPatience = std::chrono::seconds(30);
 
 std::string Id(TabletId tablet) { return std::to_string(tablet.value); }
@@ -127,7 +127,8 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   done(Progress::Later(Error(Code::kUnavailable, "whether the split happened shows in a later epoch")));
 }
 
-// What the reports say. Any replica's will do: who has applied SPLIT knows it to be committed.
+// The proof in the reports. Any replica's report will do, because a replica that has applied SPLIT knows it to be
+// committed.
 SplitTablet::Proof SplitTablet::Look(const TabletEntry& tablet) const {
   Proof proof;
   for (const ServerName& voter : tablet.node.info.voters) {
@@ -208,7 +209,7 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
     child.info = parent.info;
     child.info.tabletId = split.childId;
     child.info.range.startKey = split.key;
-    // As SPLIT says, not as the catalog says by now: whoever leads the parent today may not lead the child.
+    // The members in SPLIT count, not those in the catalog by now, because the parent's present primary may not lead the child.
     if (rules::ChildIsAsSplitSays()) {
       child.info.epoch = split.position.epoch;
       child.info.primary = split.primary;
@@ -224,8 +225,7 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
   };
   context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (!status.ok()) return done(Progress::Later(std::move(status)));
-                            LOG(INFO) << "tablet " << tablet_ << " is split: tablet " << child_
-                                      << " is in the catalog";
+                            LOG(INFO) << "tablet " << tablet_ << " is split: tablet " << child_ << " is in the catalog";
                             reconciler_.NoteChildCreated(child_);
                             reconciler_.Consider(child_);
                             done(Progress::Again());

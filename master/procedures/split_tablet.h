@@ -1,19 +1,19 @@
 // master/procedures/split_tablet.h
-// Has a tablet split in two (PROTOCOL 11 to 13): its znode names the key and the child's id, its primary logs SPLIT,
-// and one Multi then gives the parent the lower half and makes the child's znode, as SPLIT says.
+// Splits a tablet in two (PROTOCOL 11 to 13). Its znode names the key and the child's id, its primary logs SPLIT, and
+// one Multi then gives the parent the lower half and creates the child's znode as in SPLIT.
 //
-//   znode of 7: [a, z) epoch 3            intent drawn by compare-and-set: key m, child 71, epoch 3
-//   order to 7's primary of epoch 3       SPLIT logged, committed, applied: 7 serves [a, m), 71 serves [m, z)
-//   any replica's report that it applied  znode of 7: [a, m); znode of 71: [m, z) epoch 3, primary and voters of SPLIT
+//   znode of 7 is [a, z) epoch 3          intent drawn by compare-and-set, with key m, child 71, epoch 3
+//   order to 7's primary of epoch 3       SPLIT logged, committed, applied; 7 serves [a, m), 71 serves [m, z)
+//   any replica's report that it applied  znode of 7 is [a, m), znode of 71 is [m, z) epoch 3, primary and voters of SPLIT
 //
-//             The answer to the order may be lost: a report that comes meanwhile does as well.
-// Resumption: the intent says everything. Whoever comes to be master asks for the same SPLIT again, a no-op where it is
-//             logged, or finds in the reports that it is applied.
-// Invariants: 1. The child's znode is made only from a report or an answer that its SPLIT is applied somewhere: so that
-//                is committed.
-//             2. An intent is given up only when a later epoch's Barrier is applied and that SPLIT is not: then it
-//                never will be. Where the primary refuses it, or nothing comes of it for a while, the tablet is taken
-//                to a later epoch for that.
+// If the answer to the order is lost, a report that arrives meanwhile does as well.
+// Resumption: the intent describes the whole split. A new master asks for the same SPLIT again, which has no effect if
+//             it is logged, or finds in the reports that it is applied.
+// Invariants: 1. The child's znode is created only from a report or an answer that its SPLIT is applied somewhere,
+//                because it is then committed.
+//             2. An intent is given up only when a later epoch's Barrier is applied and that SPLIT is not, because the
+//                SPLIT then never will be. If the primary refuses the order, or there is no result for a while, the
+//                tablet is taken to a later epoch for that.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -28,8 +28,8 @@ namespace ebla::master {
 
 std::string SplitTabletName(TabletId tablet);
 
-// The tablet of which the one that begins at the key was split off, where both are there: who asks for that split again
-// is told what was done. None: nothing of the kind.
+// The tablet from which the tablet that begins at the key was split off, if both exist. A repeated request for that
+// split is answered with its result. None: there is no such pair.
 std::optional<TabletId> SplitOffAt(const Image& image, TableId table, const std::string& key);
 
 // Whether the key can part the table there: INVALID_ARGUMENT with the reason, NOT_FOUND no such tablet.
@@ -48,7 +48,7 @@ class SplitTablet final : public Procedure {
 
  private:
   struct Proof {
-    bool applied = false;  // by whom `split` tells
+    bool applied = false;  // by the replicas in `split`
     bool never = false;    // and it never will be
     idl::AppliedSplit split;
   };

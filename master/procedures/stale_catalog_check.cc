@@ -14,11 +14,11 @@ void StaleCatalogCheck::Update(const Image& image, const ServerName& server, con
   for (const idl::TabletLoad& load : report.body.tablets) {
     const TabletId id{static_cast<uint64_t>(load.tabletId)};
     const TabletEntry* tablet = image.Tablet(id);
-    // Of these intents the tablets come first, their replicas after.
+    // For these intents, tablets are created first, and their replicas after them.
     if (!tablet && (image.NamedByIntent(id) || image.NamedByMerge(id))) found.undrawn = id.value;
     const TableEntry* table = tablet ? image.Table(tablet->table()) : nullptr;
     if (table && load.schemaVersion > table->node.schema.schemaVersion) found.schema = table->id();
-    // Where the merge that it is frozen for was decided, another that thaws it would serve what is merged.
+    // If the merge that froze it was decided, another merge that thaws it would serve merged keys.
     const bool merged = load.__isset.frozenInto && static_cast<uint64_t>(load.frozenInto) >= image.next_id();
     if (tablet && (merged || EpochOf(load) > tablet->node.info.epoch)) found.ahead.insert(tablet->id());
   }

@@ -71,7 +71,7 @@ void TabletBatch::Move() {
     }
     for (BatchItem& item : items_) {
       const TabletEntry* tablet = image.Tablet(item.tablet);
-      // Of two changes of a tablet in one, the other goes first.
+      // If one Multi would change a tablet twice, the earlier change is made first.
       const bool twice = std::ranges::any_of(item.raised, [&](TabletId id) { return changed.contains(id); });
       if (!tablet || !image.LivingTable(*tablet)) {
         item.status = Error(Code::kNotFound, "the tablet is gone");
@@ -99,7 +99,7 @@ void TabletBatch::Move() {
                           }));
 }
 
-// What was split off, as the log that is left goes on: where that split stands in it, and no earlier.
+// The children as the remaining log continues: at the place of their split in it, and no earlier.
 void TabletBatch::PutKin(const BatchItem& item, const Image& image, Change& change) {
   if (item.child) change.PutTablet(*item.child);
   for (const TabletId id : item.raised) {

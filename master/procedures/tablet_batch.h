@@ -1,18 +1,18 @@
 // master/procedures/tablet_batch.h
-// The end of every change of who leads or holds a tablet, for a batch of them:
-//   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog says SERVING]
+// The end of every change of a tablet's primary or members, for a batch of tablets:
+//   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog becomes SERVING]
 // A transfer takes two batches. The first is the compare-and-set. The second configures, without the coordinator, once
 // the previous primary has released the tablet.
-// Place:      fence_round.h and tablet_reconciler.h say what is next. The reconciler decides which tablets need it, and
-//             tries again what comes back unfinished.
+// Place:      fence_round.h and tablet_reconciler.h decide `next`. The reconciler decides which tablets need it, and
+//             tries unfinished ones again.
 // Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome
 //                is unknown sends nothing.
-//             2. A primary is told `born` only while its tablet is CREATING: it never served anybody. Another voter is
-//                also while the first epoch lasts, when nobody can have removed it (PROTOCOL 6).
-//             3. A tablet is marked SERVING only once a majority of its voters has it: any later fence meets one that
-//                does.
+//             2. A primary gets `born` only while its tablet is CREATING, because it never served. Another voter also
+//                gets it during the first epoch, when it cannot have been removed (PROTOCOL 6).
+//             3. A tablet is marked SERVING only once a majority of its voters has it, so that any later fence meets
+//                one that does.
 //             4. A batch that changes nothing in the catalog waits for no other change of it.
-//             5. What a server that does not answer holds up is the end of its batch, never its own Configure.
+//             5. A server that does not answer delays the end of its batch, never its own Configure.
 // Threads:    thread-compatible; the master's executor. `done` may not destroy the batch.
 #pragma once
 
@@ -29,7 +29,7 @@ inline constexpr size_t kTabletsPerBatchMax = 256;
 
 // Why the primary may lead the epoch that it is told of (PROTOCOL 1).
 enum class Title {
-  kNew,          // nobody can have promised a higher epoch of an id that was just drawn
+  kNew,          // an id that was just drawn, so no replica can have promised a higher epoch
   kFenced,       // a majority has promised it
   kMember,       // it leads already: the membership changes, nothing else
   kTransferred,  // the primary before has transferred to it
@@ -39,18 +39,18 @@ enum class Title {
 struct Mandate {
   Title title = Title::kNew;
   Version presumed;                         // the log that the primary must have; none: nothing is presumed
-  bool anew = false;                        // the primary begins it, empty: nobody has its data any more
+  bool anew = false;                        // the primary begins it empty, because no replica has its data any more
   bool sole_log = false;                    // of a memory tablet: no other voter has a log
   std::vector<idl::LostSplit> lost_splits;  // which the primary's lacks: it logs them again
   int64_t tablet_time_ms = 0;               // the greatest that the fence or the transfer told; 0: none
   int64_t time_of_day_ms = 0;               // then: the median of the fence's answers; 0: there was no fence
 };
 
-// One tablet of a batch: what is to be said, then how far it came.
+// One tablet of a batch: its next configuration, then its progress.
 struct BatchItem {
   TabletId tablet;
   Mandate mandate;
-  std::optional<idl::TabletNode> next;   // what the catalog is to say first; none: it says it already
+  std::optional<idl::TabletNode> next;   // the znode to be written first; none: the catalog has it already
   int version = 0;                       // of the znode that `next` replaces
   bool untold = false;                   // the catalog alone changes; no server is told yet
   Epoch epoch;                           // to be led
@@ -59,14 +59,14 @@ struct BatchItem {
 
   // Filled by the batch.
   Incarnation incarnation;  // of the primary that was told
-  Epoch promised;           // by whoever refused
-  bool moved = false;       // the catalog says it
+  Epoch promised;           // by the replica that refused
+  bool moved = false;       // the catalog has it
   bool led = false;         // the primary obeyed
   bool refused = false;     // it answered and will never obey this epoch
   Status status;            // why it was not led
 };
 
-// What a Configure says of a tablet as the catalog has it, but for the title and what comes with it.
+// The Configure of a tablet as the catalog has it, except the title and what depends on it.
 idl::ConfigureTablet ConfigureOrder(const Context& context, const TabletEntry& tablet, const TableEntry& table);
 
 class TabletBatch {
@@ -89,7 +89,7 @@ class TabletBatch {
     size_t unanswered = 0;
     size_t obeyed = 0;  // voters
 
-    // A tablet being created waits for a majority; for others, what the primary says decides.
+    // A tablet being created waits for a majority; for every other tablet, the primary's answer decides.
     bool Settled() const { return unanswered == 0 || (primary_answered && (!creating || obeyed > voters / 2)); }
   };
 

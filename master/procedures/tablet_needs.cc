@@ -13,7 +13,7 @@ namespace {
 // After this time the master gives up a target that does not come level. The primary serves meanwhile, but for pauses.
 constexpr Duration kTransferPatience = std::chrono::seconds(5);
 
-// Somebody has what it was to become: the catalog was restored from before that was decided.
+// A server has the merged tablet, so the catalog was restored from before the merge was decided.
 bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
   return tablet.merging() && std::ranges::any_of(servers.all(), [&](const auto& item) {
            const Report* report = item.second.CurrentReport();
@@ -57,7 +57,7 @@ Need TabletNeeds::OfCreating(const TabletEntry& tablet, const TabletKnowledge& k
   const idl::TabletInfo& info = tablet.node.info;
   if (!MajorityLives(tablet)) return Need::kNothing;
   const bool refused = known.refused && known.epoch == tablet.epoch();
-  // A fence that came to nothing binds its followers, though not the primary.
+  // A fence without a result binds its followers, though not the primary.
   const bool outbid = FenceFloor(tablet, known) > tablet.epoch();
   return refused || outbid || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
 }
@@ -123,7 +123,7 @@ Need TabletNeeds::OfServing(const TabletEntry& tablet, const TabletKnowledge& kn
   // fenced: its log lacks what the previous primary committed.
   if (led && led < tablet.epoch() && !tablet.by_transfer() && !(noted && known.refused)) {
     if (load->barrierCommitted || !rules::ChangeWaitsForBarrier()) return Need::kConfigure;
-    // Adopted alone: those whom its Barrier waits for are voters no more.
+    // Adopted with one voter, because the voters for which its Barrier waits are no voters any more.
     return tablet.node.info.voters.size() == 1 ? Need::kFence : Need::kNothing;
   }
   return Need::kFence;
@@ -156,7 +156,7 @@ size_t TabletNeeds::LiveVoters(const TabletEntry& tablet) const {
 
 Epoch TabletNeeds::FenceFloor(const TabletEntry& tablet, const TabletKnowledge& known) const {
   Epoch floor;
-  // What is further beyond the catalog's than anybody comes was promised to nobody.
+  // No real master reaches an epoch so far beyond the catalog's, so the promise does not count.
   const auto hear = [&](Epoch promised) {
     if (!limits::IsLeap(tablet.epoch(), promised, limits::kReportedEpochLeapMax)) floor = std::max(floor, promised);
   };

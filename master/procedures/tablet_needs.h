@@ -1,16 +1,17 @@
 // master/procedures/tablet_needs.h
-// What a tablet needs, by the catalog, by the servers' last reports, and by what this master knows beyond them. It
-// decides and does nothing: tablet_reconciler.h acts.
+// Decides the next action for a tablet, from the catalog, the servers' last reports, and this master's further
+// knowledge. It only decides; tablet_reconciler.h acts.
 // When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a
 //             majority of its followers report it silent, when it was refused for a higher promise, or when it does not
-//             lead what the catalog says. A primary that leads an older epoch is told of the change it missed.
-//             The catalog names a transfer's target before the previous primary is told. The master asks the
-//             previous primary until it releases the tablet; if the target dies or does not come level, the master
-//             takes the tablet back.
+//             lead as in the catalog. A primary that leads an older epoch is told of the change it missed.
+//             The catalog names a transfer's target before the previous primary is told. The master asks the previous
+//             primary until it releases the tablet; if the target dies or does not become level, the master takes the
+//             tablet back.
 // Invariants: 1. A tablet that has lost the majority of its voters waits for them, also while it is still being
-//                created: its primary may lead, and have acknowledged writes, before the catalog says that it serves.
-//             2. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and
-//                a promise of more than the epoch after the catalog's is not outbid before all who live have reported.
+//                created, because its primary may lead, and have acknowledged writes, before the catalog marks it
+//                SERVING.
+//             2. A tablet with a report of a later epoch than the catalog's is not touched (PROTOCOL 24), and a promise
+//                of more than the epoch after the catalog's is not outbid before all live servers have reported.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -38,7 +39,7 @@ enum class TransferStage {
   kReleased,  // the previous primary has released the tablet, and the target may not have been told
 };
 
-// What this master knows of a tablet beyond the catalog and the reports.
+// This master's knowledge of a tablet beyond the catalog and the reports.
 struct TabletKnowledge {
   Epoch fence_floor;
   // The last epoch that this master put into the catalog or saw obeyed, for which incarnation and since when.
@@ -54,13 +55,13 @@ struct TabletKnowledge {
   Mandate mandate;  // what to say when that Configure is to be repeated
 };
 
-// Of the catalog's tablets, for metrics. A tablet counts once: where it first fits.
+// Counts of the catalog's tablets, for metrics. A tablet counts once, in the first field that fits.
 struct LackingTablets {
   size_t majority = 0;  // most of its voters do not live
-  size_t primary = 0;   // no live primary says that it leads it as the catalog has it
+  size_t primary = 0;   // no live primary reports that it leads as in the catalog
   size_t replicas = 0;  // fewer live voters than its table wants
-  // Beside these: how often tablets of tables in memory, of those in the catalog now, have begun anew, as nobody had
-  // their data any more.
+  // Beside these: how often tablets of tables in memory, of those in the catalog now, have started empty, because no
+  // replica had their data any more.
   int64_t times_emptied = 0;
 };
 
@@ -78,7 +79,7 @@ class TabletNeeds {
     return untold ? tablet.previous().server : tablet.node.info.primary;
   }
   bool PrimarySilent(const TabletEntry& tablet, const TabletKnowledge& known) const;
-  // The greatest epoch that anybody is known to have promised.
+  // The greatest epoch that any replica is known to have promised.
   Epoch FenceFloor(const TabletEntry& tablet, const TabletKnowledge& known) const;
   // Above that, and above the catalog's.
   Epoch NextEpoch(const TabletEntry& tablet, const TabletKnowledge& known) const {

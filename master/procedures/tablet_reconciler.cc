@@ -160,7 +160,7 @@ void TabletReconciler::NoteChildCreated(TabletId child) {
   TabletKnowledge& known = notes_[child].known;
   known.epoch = tablet->epoch();
   known.incarnation = primary->incarnation();
-  // With the present catalog's primary goes the belief that its fence was the child's, too.
+  // If the catalog's primary has changed, its fence no longer counts as the child's, too.
   const bool as_now = !rules::ChildIsAsSplitSays();
   known.led = !as_now;
   known.since = context_.executor.Now();
@@ -363,7 +363,7 @@ BatchItem TabletReconciler::TakeBack(const TabletEntry& tablet, const TabletKnow
   return item;
 }
 
-// What is to be said of a tablet as the catalog has it.
+// Repeats the tablet's configuration as the catalog has it.
 BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const TabletKnowledge& known) const {
   BatchItem item;
   item.tablet = tablet.id();

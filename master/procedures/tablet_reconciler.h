@@ -1,11 +1,11 @@
 // master/procedures/tablet_reconciler.h
-// Sees to it that every tablet is led as the catalog says: new ones are configured; those whose primary died, was
-// restarted, fell silent or was refused are failed over; and whatever a heartbeat shows to differ from the catalog is
-// put right. It also carries out the changes of membership that replication_manager.h decides on.
-// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports (tablet_needs.h).
-//             What differs waits in the queue of its primary's server, and each queue runs a few rounds and batches at
-//             a time (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive the master:
-//             a successor considers every tablet again.
+// Makes every tablet's primary the one in the catalog. It configures new tablets, fails over tablets whose primary
+// died, restarted, fell silent or was refused, and corrects every difference that a heartbeat shows. It also carries
+// out the changes of membership that replication_manager.h decides on.
+// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports (tablet_needs.h). A
+//             tablet that differs waits in the queue of its primary's server, and each queue runs a few rounds and
+//             batches at a time (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive
+//             the master, because a successor considers every tablet again.
 // Invariant:  A tablet is in at most one round, batch or change.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
@@ -38,7 +38,7 @@ class TabletReconciler {
   // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split
   // can be told (PROTOCOL 12). Nothing, where it is not settled.
   void NextEpochOf(TabletId tablet);
-  // Fences it, and has another lead, if any other can: its primary lives, and nothing from this master comes of that.
+  // Fences it, and makes another voter its primary, if one can be, although its present primary lives.
   void FenceFrom(TabletId tablet);
   // Whether something is under way for it.
   bool Busy(TabletId tablet) const {
@@ -49,24 +49,24 @@ class TabletReconciler {
   bool IsLed(const TabletEntry& tablet) const;
   // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
   void Outgrow(TabletId tablet, Epoch promised);
-  // Has the tablet led by another of its voters: compare-and-set, then the primary is asked to release it, then
-  // Configure. Where the target does not come level, the primary goes on, in a later epoch at last. COME_AGAIN: the
-  // tablet is not settled.
+  // Makes another voter the tablet's primary: compare-and-set, then the present primary is asked to release it, then
+  // Configure. If the target does not become level, the present primary continues, at last in a later epoch.
+  // COME_AGAIN: the tablet is not settled.
   using Done = coordination::Callback<Status>;
   void Transfer(TabletId tablet, const ServerName& to, Done done);
   // Gives a tablet without a majority to the survivor alone, after what is under way for it. `done`: it leads, or why
   // not.
   void Recover(TabletId tablet, Recovery recovery, Done done);
-  // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is
-  // under way and a majority of the voters lives; else null: this is no time to change anything.
+  // The last report of the tablet's primary, if it leads the catalog's epoch, its Barrier is committed, nothing is
+  // under way and a majority of the voters lives. Null: this is no time for a change.
   const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
   // Its primary at present: during a transfer the previous one.
   PrimaryAt PrimaryOf(const TabletEntry& tablet) const;
-  // A split's child stands in the catalog, led by its SPLIT's primary as that one said: no need to fence it for want of
-  // a report.
+  // A split's child is in the catalog, with the primary of its SPLIT as that server reported, so a missing report does
+  // not call for a fence.
   void NoteChildCreated(TabletId child);
 
-  // A merged tablet stands in the catalog, in an epoch that nobody has been told of: its primary is, without a fence.
+  // A merged tablet is in the catalog, in an epoch that no server knows of yet. Its primary needs no fence.
   void NoteMerged(TabletId tablet);
 
   // Lets go of what it noted of tablets that the catalog no longer has.
@@ -123,10 +123,10 @@ class TabletReconciler {
   const Context context_;
   const OnChange on_change_;
   const TabletNeeds needs_;
-  std::map<ServerName, int> slow_targets_;  // to whom transfers were given up: how often, halved by each that succeeds
+  std::map<ServerName, int> slow_targets_;  // failed transfers by target; halved by each that succeeds
   std::map<TabletId, Note> notes_;
   std::map<ServerName, ServerQueue> queues_;
-  std::map<TabletId, Done> waiters_;                          // transfers and recoveries that somebody waits for
+  std::map<TabletId, Done> waiters_;                          // of transfers and recoveries
   std::map<TabletId, std::pair<Recovery, Done>> recoveries_;  // to be begun
   uint64_t next_run_ = 1;
   std::map<uint64_t, std::unique_ptr<FenceRound>> rounds_;

@@ -1,7 +1,7 @@
 // tools/backup/listing.h
 // Lists the backups in a store, and deletes one.
 // Invariants: A backup that other backups build on stays. A backup whose deletion was interrupted is unfinished:
-// nothing is restored from it, and a second deletion continues the first.
+//             nothing is restored from it, and a second deletion continues the first.
 // Errors:     the store's; NOT_FOUND, and INVALID_ARGUMENT for a backup that other backups need.
 // Threads:    functions, and values.
 #pragma once

@@ -15,7 +15,7 @@
 // Place:      processes.h starts, asks and ends single processes. main.cc is its command line; integration and chaos
 //             tests use it as above.
 // Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right. The
-// name and directory of a removed process are never reused.
+//                name and directory of a removed process are never reused.
 //             2. Only processes of the state file are ever signalled, and none whose pid has been recycled.
 // Errors:     name the process that did not start and its log, and show the log's last lines.
 // Threads:    thread-compatible; other threads may continue to use the cluster meanwhile.
@@ -35,7 +35,7 @@
 namespace ebla::cluster {
 
 struct StartOptions {
-  int masters = 0;  // the wanted number; 0 means as many as before, at first 2
+  int masters = 0;    // the wanted number; 0 means as many as before, at first 2
   int servers = 0;    // at first 3
   int base_port = 0;  // at first: ports from here on, Thrift and HTTP of each process; 0: any that are free
   std::vector<std::string> master_flags;  // further flags, kept for later starts

@@ -3,7 +3,7 @@
 // Place:   workload.h drives it; ebla_database.h is the real one; tests keep their records in memory.
 // Errors:  a Status for each operation, whose code Return= shows. Errors that may pass were retried before.
 // Threads: a Database belongs to one worker thread, which may have many operations under way; a Driver's members are
-// called from any thread.
+//          called from any thread.
 #pragma once
 
 #include <memory>
