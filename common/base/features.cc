@@ -11,10 +11,11 @@ std::string UntilFeature(const Feature& feature) {
 
 Status CheckLevel(int own, int cluster) {
   if (own >= cluster) return {};
-  return Error(Code::kInvalidArgument,
-               "this build speaks feature level " + std::to_string(own) + ", and the cluster is at level " +
-                   std::to_string(cluster) + ": it cannot read messages of the other processes. Start a build of level " +
-                   std::to_string(cluster) + " or above; `ebla cluster version` names the versions that run");
+  return Error(Code::kInvalidArgument, "this build speaks feature level " + std::to_string(own) +
+                                           ", and the cluster is at level " + std::to_string(cluster) +
+                                           ": it cannot read messages of the other processes. Start a build of level " +
+                                           std::to_string(cluster) +
+                                           " or above; `ebla cluster version` names the versions that run");
 }
 
 }  // namespace ebla

@@ -21,8 +21,7 @@ void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& r
   Counter("rpc_denied_total", "Calls refused because the caller lacks permission.", rpc.denied);
   Counter("rpc_limited_total", "Calls over the limits of their user or table.", rpc.limited);
   Counter("messages_unbelievable_total",
-          "Messages of other processes, or parts of them, refused because their numbers are impossible.",
-          unbelievable);
+          "Messages of other processes, or parts of them, refused because their numbers are impossible.", unbelievable);
   Counter("rpc_received_bytes_total", "Bytes received.", rpc.bytes_in);
   Counter("rpc_sent_bytes_total", "Bytes sent.", rpc.bytes_out);
 }

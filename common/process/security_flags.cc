@@ -28,9 +28,10 @@ Status CheckIsObeyed(security::TlsCredentials* own, Orders orders) {
   EBLA_ASSIGN(const security::Identity self, own->Self());
   if (self.kind == security::Identity::Kind::kMaster) return {};
   if (orders == Orders::kItself && self.is_process() && self.name != security::kAnyServer) return {};
-  return Error(Code::kInvalidArgument, FLAGS_tls_dir + "/server.crt is of the " + security::UnitOf(self.kind) + " \"" +
-                                           self.name + "\", and tablet servers obey only masters: make a master's certificate with " +
-                                           "ebla cert create-server NAME --master");
+  return Error(Code::kInvalidArgument,
+               FLAGS_tls_dir + "/server.crt is of the " + security::UnitOf(self.kind) + " \"" + self.name +
+                   "\", and tablet servers obey only masters: make a master's certificate with " +
+                   "ebla cert create-server NAME --master");
 }
 
 bool PasswordLogins() { return FLAGS_password_logins; }

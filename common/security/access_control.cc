@@ -43,7 +43,8 @@ const AccessList* AccessControl::Now() const {
 }
 
 Status AccessControl::Unknown() {
-  return {Code::kComeAgain, "this server does not know yet which users have which grants: it has not read them from the coordinator"};
+  return {Code::kComeAgain,
+          "this server does not know yet which users have which grants: it has not read them from the coordinator"};
 }
 
 bool AccessControl::IsStill(const AccessList& list, const Identity& caller) {

@@ -195,7 +195,7 @@ bool CutsKeyGroup(std::string_view point, const idl::KeyGroup& group) {
   if (group.__isset.prefixBytes) return point.size() > static_cast<size_t>(group.prefixBytes);
   if (group.__isset.delimiter) {
     const size_t at = point.find(group.delimiter[0]);
-    const bool bare_is_within = group.delimiter[0] == '\0';  // as KeyGroupRule says
+    const bool bare_is_within = group.delimiter[0] == '\0';  // see KeyGroupRule
     return at != std::string_view::npos && (bare_is_within || at + 1 < point.size());
   }
   return false;

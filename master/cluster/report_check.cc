@@ -60,7 +60,7 @@ Status CheckReport(const idl::HeartbeatRequest& report, int64_t latest) {
   if (!std::ranges::all_of(report.tables, IsId)) return refuse("such ids of tables");
   for (const idl::TabletLoad& load : report.tablets) {
     if (const char* wrong = WrongIn(load, latest))
-      return refuse("the " + std::string(wrong) + " that it reports for tablet "  + std::to_string(load.tabletId));
+      return refuse("the " + std::string(wrong) + " that it reports for tablet " + std::to_string(load.tabletId));
   }
   return {};
 }

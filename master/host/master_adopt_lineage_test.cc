@@ -12,8 +12,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// What was split since is taken from who has applied it; nothing overlaps, and parents are remembered as far as
-// reported.
+// Later splits are adopted from a replica that has applied them; no ranges overlap, and parents are remembered as far
+// as reported.
 TEST_F(MasterAdoptTest, SplitsMadeSinceAreAdopted) {
   Begin({});
   Create("carts", {});
@@ -62,7 +62,7 @@ TEST_F(MasterAdoptTest, WhoHasNotAppliedASplitDoesNotSayTheRange) {
   EXPECT_EQ(Ranges(), ranges);
 }
 
-// Nobody who reports has the child: what lies there would be nobody's.
+// No reporting server has the child, so its range would have no tablet.
 TEST_F(MasterAdoptTest, AChildThatNobodyReportsIsAProblem) {
   Begin({});
   Create("carts", {});
@@ -102,7 +102,7 @@ TEST_F(MasterAdoptTest, AnIntentThatWasOutrun) {
   EXPECT_TRUE(cluster().Tablets().contains(child));
 }
 
-// The catalog had begun a merge, which came to nothing; since, one of the two was merged with its other neighbour.
+// The catalog had begun a merge, which was given up. Since then one of the two was merged with its other neighbour.
 TEST_F(MasterAdoptTest, AnIntentToMergeWithWhatIsGoneGoes) {
   Begin({});
   Create("carts");
@@ -125,7 +125,7 @@ TEST_F(MasterAdoptTest, AnIntentToMergeWithWhatIsGoneGoes) {
   MustSplit("t");
 }
 
-// Merged since, and split elsewhere: no one tablet has all that either of the two had.
+// Merged since, and split elsewhere, so no single tablet has all the keys of either of the two.
 TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
   Begin({});
   Create("carts", {"m"});
@@ -141,8 +141,8 @@ TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
   EXPECT_EQ(Ranges(), ranges);
 }
 
-// One alone had merged the two when the catalog lost the merge: the others' copies of them go once there are others of
-// it.
+// Only one server had merged the two when the catalog lost the merge. Copies of the two on other servers are dropped
+// once these have replicas of the merged tablet.
 class MasterAdoptMergedTest : public MasterAdoptTest, public ::testing::WithParamInterface<bool> {};
 INSTANTIATE_TEST_SUITE_P(Intents, MasterAdoptMergedTest, ::testing::Bool());
 TEST_P(MasterAdoptMergedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {
@@ -177,7 +177,7 @@ TEST_P(MasterAdoptMergedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {
   WaitServing("carts");
 }
 
-// Nobody has anything of it any more, and the catalog is from before it was split.
+// No server has any of it, and the catalog is from before it was split.
 TEST_F(MasterAdoptTest, ATableInMemoryThatAllHaveForgottenBeginsEmpty) {
   Begin({});
   idl::TableOptions options;

@@ -1,5 +1,5 @@
-// A coordinator restored from an older state: what the master notices, leaves alone, and takes into the catalog when an
-// operator says so. Of splits and merges master_adopt_lineage_test.cc tells.
+// A coordinator restored from an older state: what the master notices, leaves alone, and adds to the catalog on an
+// operator's request. master_adopt_lineage_test.cc covers splits and merges.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -159,7 +159,8 @@ TEST_F(MasterAdoptTest, AServerThatIsAwayIsWaitedForUnlessItIsGivenUp) {
   EXPECT_EQ(SafeMode(), "");
 }
 
-// What it alone had led or held is given to nobody else: else it would be beyond the catalog again when it comes back.
+// Ids and epochs that only this server had are not assigned again, because they would exceed the catalog's when it
+// returns.
 TEST_F(MasterAdoptTest, EpochsAndIdsOfAServerThatIsGivenUpAreOutbidAllTheSame) {
   Begin({.servers = 4});
   Create("carts");
@@ -170,7 +171,7 @@ TEST_F(MasterAdoptTest, EpochsAndIdsOfAServerThatIsGivenUpAreOutbidAllTheSame) {
   server.mutable_replicas().at(id).epoch = server.mutable_replicas().at(id).promised = info.epoch + 70;
   const int64_t orphan = cluster().NextId() + 9;
   server.mutable_replicas()[orphan] = server.replicas().at(id);
-  server.mute = true;  // it follows nobody meanwhile
+  server.mute = true;  // it follows no primary meanwhile
   ASSERT_TRUE(cluster().RunUntil([&] { return !SafeMode().empty(); }));
   server.Stop();
   cluster().scheduler().RunFor(10s);
@@ -184,8 +185,7 @@ TEST_F(MasterAdoptTest, EpochsAndIdsOfAServerThatIsGivenUpAreOutbidAllTheSame) {
   EXPECT_EQ(SafeMode(), "");
 }
 
-// An epoch that somebody merely follows ends nobody's service: what its primary acknowledges meanwhile must not be
-// lost.
+// A later epoch that a replica merely follows ends no primary's service, so its acknowledged writes must not be lost.
 TEST_F(MasterAdoptTest, WhoServesGoesOnThoughALaterEpochIsFollowedSomewhere) {
   Begin({.servers = 4});
   auto older = cluster().coordination().TakeSnapshot();
@@ -211,7 +211,7 @@ TEST_F(MasterAdoptTest, WhoServesGoesOnThoughALaterEpochIsFollowedSomewhere) {
   WaitServing("carts");
 }
 
-// As a master that had gone mad might have made them promise.
+// A master that had gone mad might have made them promise so.
 TEST_F(MasterAdoptTest, PromisesThatNoMasterWouldOutbidAreOutbidByAnOperator) {
   Begin({.servers = 3});
   Create("carts", {});
@@ -308,7 +308,7 @@ TEST_F(MasterAdoptTest, TabletsOfAnIntentThatServedAreNotCreatedAgain) {
   for (const auto& [id, info] : cluster().Tablets()) EXPECT_EQ(info.primary, served.at(id).primary);
 }
 
-// Before anybody has reported, an old catalog alone says who should lead. It must not cost who does lead its epoch.
+// Before the first reports, an old catalog alone names the primary. It must not cost the real primary its epoch.
 TEST_F(MasterAdoptTest, AnOlderCatalogDeposesNobodyBeforeAllHaveReported) {
   Begin({.servers = 5});
   Create("carts", {});
@@ -355,7 +355,7 @@ TEST_F(MasterAdoptTest, ATermBelowWhatServersHaveHeardOfIsOutgrown) {
     cluster().StartMaster(leader);
     cluster().scheduler().RunFor(3s);
   }
-  Create("carts");  // every server has heard of the latest term
+  Create("carts");  // every server knows the latest term
   const uint64_t term = cluster().master(*cluster().Leader()).master->Stats().term;
   ASSERT_GT(term, 6u);
   Restore(std::move(older));

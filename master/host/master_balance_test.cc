@@ -1,5 +1,5 @@
-// The planner in the master: load splits and moves tablets by itself, the operator's switch holds for every master, a
-// new master goes on, steady load is left alone, and the number of servers follows the load.
+// The planner in the master. Load splits and moves tablets, the operator's switch holds for every master, a new master
+// continues, steady load is left alone, and the number of servers follows the load.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -62,7 +62,7 @@ class MasterBalanceTest : public ::testing::Test {
     }
     return sum;
   }
-  // As a server meters: a cut is good where the halves differ by less than a quarter.
+  // Measures like a server: a cut is good if the halves differ by less than a quarter.
   void Measure(idl::TabletLoad& load, const FakeServer::Replica& replica) const {
     load.readsPerSecond = 0;
     if (!load.leading) return;

@@ -40,7 +40,7 @@ class MasterDamageTest : public RigFixture {
         },
         120s);
   }
-  // The last whole one leads before any other goes.
+  // The last whole replica becomes primary before any other is removed.
   void ExpectHealedBy(const std::string& whole) {
     EXPECT_TRUE(Heal(2, [&] {
       if (Tablet().primary != whole) {
@@ -109,7 +109,7 @@ TEST_F(MasterDamageTest, TwoDamagedOnesWaitForTheThirdToComeBack) {
   ExpectHealedBy(whole);
 }
 
-// Each may have what the others have lost.
+// Each may have records that the other two have lost.
 TEST_F(MasterDamageTest, WhereAllAreDamagedNoneIsGivenUp) {
   for (const int replicas : {1, 2, 3}) {
     Begin(4, replicas);
@@ -129,7 +129,7 @@ TEST_F(MasterDamageTest, OfEqualLogsAWholeOneIsChosen) {
   }
 }
 
-// Who takes no writes is no relief.
+// A server that takes no writes gets no primaries.
 TEST_F(MasterDamageTest, NothingIsTransferredToAFullDisk) {
   Begin(3, 2);
   ServerOf(followers_[0]).disk_full = true;

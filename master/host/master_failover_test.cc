@@ -1,4 +1,4 @@
-// Who leads when a primary dies, falls silent or is refused, and how long that takes.
+// The choice of a new primary when a primary dies, falls silent or is refused, and the time that it takes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -22,7 +22,7 @@ constexpr Duration kLoadRetryDelay = std::chrono::milliseconds(200);
 constexpr Duration kRefreshDelay = std::chrono::seconds(2);
 constexpr Duration kGuardRetryDelay = std::chrono::seconds(5);
 
-// Without a coordinator; what is served goes on being served.
+// Stalls without a coordinator; serving tablets continue to serve.
 constexpr char kStalls[] =
     "no failover happens, nothing is split, merged, moved, created or dropped, and no server or master can join";
 
@@ -93,7 +93,7 @@ void Master::OnRole(const coordination::Role& role) {
   GuardNodes();
 }
 
-// Those of a time without the present secret are closed, too. Nothing waits for it.
+// Also closes nodes from before the present secret. No step waits for it.
 void Master::GuardNodes() {
   const auto current = [this, term = leading_->term] { return leading_ && leading_->term == term; };
   coordinator_.Guard(if_alive_([this, current](Result<size_t> changed) {
@@ -137,8 +137,8 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
   }));
 }
 
-// Not within the call: a new term ends the leader term that asks for it. Not time and again for one that claims to have
-// heard of ever higher terms.
+// Not within the call, because a new term ends the leader term that asks for it. Not again and again for a server that
+// claims ever higher terms.
 std::function<void(uint64_t)> Master::RaiseTerm() {
   return [this](uint64_t term) {
     executor_.Post(if_alive_([this, term] {

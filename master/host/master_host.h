@@ -1,9 +1,9 @@
 // master/host/master_host.h
-// A master: stands for election, and while it leads, runs a leader term (leader_term.h). The same class runs in
-// production, in ebla-standalone and in the simulator; it stands on ports alone.
+// A master: takes part in elections, and while it leads, runs a leader term (leader_term.h). The same class runs in
+// production, in ebla-standalone and in the simulator, because it uses ports alone.
 // Place:      main.cc and tools/standalone give it an event loop, a coordinator and a connector.
-// Invariants: 1. It loses what it knows of the catalog the moment it leads no longer.
-//             2. A load that fails is tried again while it leads.
+// Invariants: 1. It drops its knowledge of the catalog the moment it leads no longer.
+//             2. A load that fails is retried while it leads.
 // Threads:    everything on the executor, destruction included; construction before it runs or on it; service() answers
 //             on it too.
 #pragma once
@@ -91,7 +91,7 @@ class Master {
   // catalog. False where it does not, or too many wait.
   bool WhenReady(Task task);
   const std::optional<coordination::Candidate>& leader() const { return leader_; }
-  // As read in the last seconds; the cluster's id is empty until it is known.
+  // Read in the last seconds; the cluster's id is empty until it is known.
   const std::vector<coordination::Candidate>& masters() const { return masters_; }
   // Reads them now, as far as the coordinator answers, then runs the task.
   void ListMasters(Task then);

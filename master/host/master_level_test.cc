@@ -1,4 +1,4 @@
-// The cluster's feature level, and who takes part at it.
+// The cluster's feature level, and the processes that may join at it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,7 +65,8 @@ TEST_F(MasterLevelTest, ANewClusterIsAtTheLevelOfTheBuildThatMadeIt) {
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(cluster().master(i).master->options().features->cluster(), kNew) << i;
 }
 
-// What their logs may hold an older follower would apply otherwise: there is none, and later none may join.
+// An older follower would apply some entries of their logs differently, so no older process may be in the cluster, or
+// join later.
 TEST_F(MasterLevelTest, TablesInMemoryWaitForEveryProcess) {
   Begin(kFeatureLevelFirst);
   idl::TableOptions options;

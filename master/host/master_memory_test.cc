@@ -1,5 +1,5 @@
-// Tables in memory, of which a server's restart takes all that it had: what is left is found, wherever it is, before a
-// tablet begins anew.
+// Tables in memory, whose records a server's restart loses. The remaining log is found, wherever it is, before a tablet
+// starts empty.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ class MasterMemoryTest : public RigFixture {
   }
 
   idl::TabletInfo First() { return cluster_->Tablets().begin()->second; }
-  // A follower hears of its primary no more.
+  // A follower that receives nothing from its primary any more.
   FakeServer& CutOffAFollower() {
     for (size_t i = 0; i < cluster_->servers().size(); ++i) {
       FakeServer& server = cluster_->server(i);
@@ -54,7 +54,7 @@ class MasterMemoryTest : public RigFixture {
   }
 };
 
-// The two who had applied the split have forgotten it. The third has what both halves held before.
+// The two replicas that had applied the split have lost it. The third has what both halves held before.
 TEST_F(MasterMemoryTest, TheOneThatIsLeftHasNotHeardOfASplit) {
   Begin(3);
   FakeServer& left = CutOffAFollower();
@@ -80,7 +80,7 @@ TEST_F(MasterMemoryTest, TheOneThatIsLeftHasNotHeardOfASplit) {
   }
 }
 
-// Whoever has applied it keeps the places of both.
+// Replicas that have applied it keep the places of both.
 TEST_F(MasterMemoryTest, AllForgetASplitThatTheCatalogHasBegun) {
   Begin(3);
   for (auto& server : cluster_->servers()) {

@@ -47,7 +47,8 @@ TEST_F(MasterMergeTest, WithoutAnswersItIsGivenUp) {
   ExpectGivenUp();
 }
 
-// The connection between master and primary is down, all others are well: nobody else would have it led again.
+// The connection between master and primary is down, and all other connections work, so no other event would give the
+// tablet a primary again.
 TEST_F(MasterMergeTest, WhoDoesNotReachTheMasterIsThawedToo) {
   Begin();
   FakeServer& primary = ServerOf(left_.primary);
@@ -104,8 +105,8 @@ TEST_F(MasterMergeTest, APrimaryDiesOnceItHasFrozen) {
   ExpectGivenUp();
 }
 
-// A side that was frozen and failed over since has acknowledged more: it is not replaced as it was. With both on one
-// server the failover of the one would be that of the other.
+// A side that was frozen and failed over since has acknowledged more writes, so the old result must not replace it.
+// With both on one server, the failover of one would concern the second, too.
 class MasterMergeEpochTest : public MasterMergeTest {
  protected:
   void FailOverTheFrozenOne() {
@@ -120,7 +121,7 @@ class MasterMergeEpochTest : public MasterMergeTest {
     AskToMerge();
     ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(right_) && Frozen(left_); }, 10s));
     cluster().scheduler().RunFor(100ms);  // and the right one's answer is there
-    // Its session ends, and it comes back as another start of the same server.
+    // Its session ends, and it registers again as another start of the same server.
     ServerOf(right_.primary).coordinator().Expire();
     ASSERT_TRUE(cluster().RunUntil([&] { return Merged() || Tablet("m").epoch > right_.epoch; }, 1s));
     cluster().scheduler().RunFor(300ms);  // it acknowledges in that epoch

@@ -1,5 +1,5 @@
-// Merges that the catalog has and not every replica: failovers before anybody knows it, who merges them late, who has
-// to be copied to, and a catalog that has forgotten it.
+// Merges that the catalog has and some replicas lack: failovers before any replica knows of the merge, late local
+// merges, copies to servers that cannot merge, and a catalog that has lost the merge.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,8 +13,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Nobody has merged them when the new tablet's primary dies: a voter that does not know it counts as one whose log ends
-// where all of both is applied.
+// No replica has merged them when the new tablet's primary dies. A voter that lacks the tablet counts as one whose log
+// ends where both are applied.
 TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   Begin();
   EachServer([](FakeServer& server) { server.hold_local_merges = true; });
@@ -78,7 +78,8 @@ TEST_F(MasterMergeTest, TimeGoesOnWhileAllThatHaveMergedThemAreDown) {
   EXPECT_GE(primary.received_times_of_day[merged.tabletId], Node(merged.tabletId)->merged.tabletTimeMs);
 }
 
-// With the majority gone for good before anybody has merged them, an operator gives it to the one that is left.
+// The majority is lost for good before any replica has merged them, so an operator gives the tablet to the one that is
+// left.
 TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
   Begin();
   EachServer([](FakeServer& server) { server.hold_local_merges = true; });
@@ -162,7 +163,7 @@ TEST_F(MasterMergeTest, WhoHasLostOneOfThemIsCopiedTo) {
   EXPECT_FALSE(MergeUnfinished());
 }
 
-// Restored from a state before the merge, the catalog has two that nobody has any more, and one that it does not know.
+// The catalog, restored from before the merge, has two tablets that no server has, and lacks the merged one.
 TEST_F(MasterMergeTest, ACatalogThatHasForgottenTheMergeAdoptsIt) {
   Begin();
   auto older = cluster().coordination().TakeSnapshot();

@@ -29,7 +29,7 @@ TEST_F(MasterMergeTest, OneZnodeInThePlaceOfTwo) {
   EXPECT_EQ(Tablet("").epoch, reply.tablet.epoch) << "nobody fenced it for want of a report";
   ASSERT_TRUE(cluster().RunUntil([&] { return !MergeUnfinished(); }, 10s));
   EXPECT_FALSE(IntentsOpen());
-  // It goes on as any other: transferred, split, merged again.
+  // It behaves like any other tablet: transferred, split, merged again.
   ASSERT_EQ(cluster().Split("carts", "f").header.code, idl::Code::OK);
   WaitServing();
   EXPECT_EQ(cluster().Tablets().size(), 2u);

@@ -249,7 +249,7 @@ TEST_F(MasterMoveTest, AMoveToAServerThatTakesNothingAnyMoreEnds) {
   Begin(5);
   const idl::TabletInfo before = Tablet();
   const std::string to = NoHolder();
-  // It lives and says nothing of what it has, so no learner is made there; then it is drained.
+  // It lives and does not report its replicas, so no learner is made there; then it is drained.
   ServerOf(to).Stop();
   cluster().scheduler().RunFor(10s);
   ServerOf(to).silent = true;
@@ -307,7 +307,7 @@ TEST_F(MasterMoveTest, MoreRequestsOfServersThanMayWaitAreRefused) {
   EXPECT_EQ(std::ranges::count(codes, idl::Code::OVERLOADED), 3);
 }
 
-// The wish stands in the coordinator or not; the master goes by what stands there.
+// The wish is either in the coordinator or not; the master obeys what is there.
 TEST_F(MasterMoveTest, ADrainWhoseOutcomeIsUnknownIsReadAnew) {
   Begin(4);
   const std::string name = NoHolder();
@@ -351,7 +351,7 @@ TEST_F(MasterMoveTest, AServerThatWritesItsNodeMeanwhileIsNotInTheWay) {
   }
 }
 
-// Whoever waits for it is told so for good: a client that asked once more would undo it.
+// A waiting caller gets a final answer, because a client that asked once more would undo the cancelling.
 TEST_F(MasterMoveTest, WhoWaitsForAMoveThatIsCancelledIsToldForGood) {
   Begin(4);
   const idl::TabletInfo before = Tablet();

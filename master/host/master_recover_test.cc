@@ -73,7 +73,7 @@ TEST_F(MasterRecoverTest, TheLastVoterLeadsAloneAndRepairMakesTheOthersAnew) {
   EXPECT_GT(reply.tablet.epoch, before.epoch);
   WaitServing();
   EXPECT_EQ(Tablet().voters.size(), 3u);
-  // What comes back is an orphan by now, and dropped: the others have taken its place.
+  // Voters that come back are orphans by now, and dropped, because other replicas have taken their place.
   const int64_t id = Tablet().tabletId;
   Voter(0).Start();
   Voter(1).Start();
@@ -84,7 +84,7 @@ TEST_F(MasterRecoverTest, TheLastVoterLeadsAloneAndRepairMakesTheOthersAnew) {
   WaitServing();
 }
 
-// Its log may be of another history, and who has a log is sent the rest of it, not a copy.
+// Its log may have another history, and a replica with a log receives the rest of it, not a copy.
 TEST_F(MasterRecoverTest, AnOldVoterIsMadeALearnerOnlyOnceItHasBeenDropped) {
   const int64_t id = Tablet().tabletId;
   for (auto& server : cluster_.servers()) {
@@ -98,7 +98,7 @@ TEST_F(MasterRecoverTest, AnOldVoterIsMadeALearnerOnlyOnceItHasBeenDropped) {
     server->disk_full = true;
     server->Start();
   }
-  // One that comes back hears no order to drop what it has; of the other it is not known what it has.
+  // A returning voter receives no order to drop its replica; of the second one it is not known what it has.
   Voter(0).deaf = true;
   Voter(1).silent = true;
   Voter(0).Start();
@@ -186,7 +186,7 @@ TEST_F(MasterRecoverTest, AnIncompleteReplicaIsNotGivenTheTablet) {
   EXPECT_THAT(reply.header.message, HasSubstr("the table can only be dropped"));
 }
 
-// It would serve what is the child's by now, which nobody who lives has.
+// It would serve the child's range, whose records no live server has.
 TEST_F(MasterRecoverTest, AReplicaThatLacksASplitIsNotGivenTheTablet) {
   const size_t follower = voters_[2] == Tablet().primary ? 1 : 2;
   Voter(follower).mute = true;
@@ -203,7 +203,7 @@ TEST_F(MasterRecoverTest, AReplicaThatLacksASplitIsNotGivenTheTablet) {
     EXPECT_THAT(reply.header.message, HasSubstr("at \"m\""));
   }
   EXPECT_EQ(Tablet(), before);
-  // One that has it comes back: both halves can be had from it.
+  // A voter that has the split returns, so both halves can be recovered from it.
   Voter(others[0]).Start();
   Voter(follower).Stop();
   cluster_.scheduler().RunFor(10s);
@@ -259,7 +259,7 @@ TEST_F(MasterRecoverTest, TheLongestLogIsThatOfTheFencesAnswers) {
   request.tabletId = id;
   request.acceptDataLoss = true;
   const auto reply = cluster.Call(&idl::MasterServiceCobSvIf::recoverTablet, request).value();
-  // The survivors report to nobody meanwhile, so that the master does not hear that it leads: the catalog tells.
+  // The survivors send no reports meanwhile, so the master cannot learn that it is primary; the catalog shows it.
   EXPECT_EQ(cluster.Tablets().at(id).primary, "ts-5") << reply.header.message;
   EXPECT_EQ(cluster.Tablets().at(id).voters, std::vector<std::string>{"ts-5"});
   EXPECT_THAT(cluster.ledger().violations(), ::testing::IsEmpty());
@@ -267,7 +267,7 @@ TEST_F(MasterRecoverTest, TheLongestLogIsThatOfTheFencesAnswers) {
 
 TEST_F(MasterRecoverTest, ASecondOneThatNamesAnotherIsRefusedWhileTheFirstRuns) {
   Lose({0, 1});
-  Voter(2).deaf = true;  // the first comes to no end
+  Voter(2).deaf = true;  // the first never ends
   idl::RecoverTabletRequest first;
   first.tabletId = Tablet().tabletId;
   first.acceptDataLoss = true;

@@ -119,8 +119,8 @@ TEST_F(MasterReplicasTest, ALostServersReplicasAreMadeElsewhereAfterFiveMinutes)
   WaitServing();
 }
 
-// Its server lives, so nobody else would ever be asked; it is dropped and made anew, in its own place where there is no
-// other.
+// Its server lives, so no other event would replace the replica. It is dropped and created again, in its own place if
+// there is no other.
 TEST_F(MasterReplicasTest, AReplicaThatHasFailedIsMadeAnewThoughItsServerLives) {
   Begin({.servers = 3});
   MakeTable(3);

@@ -1,5 +1,5 @@
-// What masters make of tablet servers: what they tell them of each other, one that is removed for good, and that too
-// few of them, or an older catalog, are no reason to repair anything.
+// Masters and tablet servers: addresses of peers, the removal of a server for good, and that too few servers, or an
+// older catalog, are no reason for repairs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -71,7 +71,8 @@ TEST_F(MasterSplitTest, WhatCannotBeIsRefused) {
   EXPECT_EQ(cluster().Split("nowhere", "m").header.code, idl::Code::NO_SUCH_TABLE);
 }
 
-// The primary refuses for good: a later epoch's Barrier shows that nothing came of it, and the intent goes.
+// The primary refuses for good. A later epoch's Barrier shows that the SPLIT never took effect, and the intent is
+// removed.
 TEST_F(MasterSplitTest, ARefusedSplitIsSettledInALaterEpoch) {
   Begin();
   const idl::TabletInfo before = cluster().Tablets().begin()->second;
@@ -96,7 +97,7 @@ TEST_F(MasterSplitTest, AReportCompletesItWhereTheAnswerIsLost) {
   WaitServing();
 }
 
-// It was done, and whoever asked does not know: its master died.
+// The split was done, but its caller does not know, because its master died.
 TEST_F(MasterSplitTest, AskedAgainItAnswersWithWhatWasDone) {
   Begin();
   const idl::SplitTabletReply split = Split("m");
@@ -114,13 +115,13 @@ TEST_F(MasterSplitTest, AskedAgainItAnswersWithWhatWasDone) {
   EXPECT_EQ(cluster().Tablets().size(), 4u);
 }
 
-// Its followers have logged SPLIT and not applied it: the next primary's Barrier does. The catalog is completed as
-// SPLIT says, not as the parent is led by then, and only after that is the child failed over.
+// Its followers have logged SPLIT and not applied it; the next primary's Barrier applies it. The catalog is completed
+// as in SPLIT, not with the parent's primary by then, and only after that is the child failed over.
 class MasterSplitFailoverTest : public MasterSplitTest {
  protected:
   ~MasterSplitFailoverTest() override { Plant(PlantedBug::none); }
 
-  // Its primary has split the tablet, says so to nobody, and dies.
+  // Its primary has split the tablet, reports it to no server, and dies.
   void SplitAndDie() {
     Begin();
     before_ = cluster().Tablets().begin()->second;
@@ -206,7 +207,7 @@ TEST_F(MasterSplitTest, AnIntentWhosePrimaryIsDamagedEndsWithAFailover) {
   WaitServing();
 }
 
-// PROTOCOL 9: whoever drops a replica of the parent is told what was split off.
+// PROTOCOL 9: an order to drop a replica of the parent names the children.
 TEST_F(MasterSplitTest, DropsNameWhatWasSplitOff) {
   Begin({}, 4);
   const idl::SplitTabletReply split = Split("m");

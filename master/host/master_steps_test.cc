@@ -1,7 +1,8 @@
-// At every single step of every procedure somebody dies. The leading master does, once before the step is carried out
-// and once after it was but before the master knew; or it lives on, and the step is lost, or its outcome is; or any one
-// of the servers dies just then, and comes back soon, or after its tablets were failed over. Whoever leads must finish
-// or undo it, and nothing may be lost, half made, led twice, or named by nothing (step_procedures.h).
+// At every single step of every procedure a process dies. The leading master dies, once before the step is carried out
+// and once after it was but before the master knew. Or the master lives on, and the step or its outcome is lost. Or one
+// of the servers dies just then, and restarts soon, or after its tablets were failed over. The next master must
+// finish or undo the procedure, and nothing may be lost, half made, led twice, or named by no znode
+// (step_procedures.h).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

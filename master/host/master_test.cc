@@ -34,7 +34,7 @@ class MasterTest : public ::testing::Test {
   }
   size_t standby() { return 1 - cluster_.Leader().value(); }
 
-  // Of several replicas master_replicas_test.cc tells.
+  // master_replicas_test.cc covers several replicas.
   MasterRig cluster_{{.replicas_default = 1}};
 };
 
@@ -265,7 +265,7 @@ TEST_F(MasterTest, AnOlderCoordinatorDrawsNoIdThatIsInUse) {
   ASSERT_TRUE(refused.has_value());
   EXPECT_EQ(refused->header.code, idl::Code::UNAVAILABLE);
   EXPECT_THAT(refused->header.message, ::testing::HasSubstr("restored from an older state"));
-  // One that is away has them all the same.
+  // A server that is away has them all the same.
   cluster_.server(0).Stop();
   cluster_.server(1).Stop();
   cluster_.scheduler().RunFor(10s);
@@ -283,7 +283,7 @@ TEST_F(MasterTest, AnOlderCoordinatorDrawsNoIdThatIsInUse) {
 }
 
 TEST_F(MasterTest, NothingIsCreatedBeforeEveryServerHasReported) {
-  // A server's word comes within a second of its coming; what it holds decides.
+  // A server reports within a second of its registration; its replicas decide.
   FakeServer::Replica replica;
   replica.table = 4'000;
   cluster_.server(0).Stop();

@@ -52,7 +52,7 @@ void AddCounter(const std::string& name, const std::string& help, const Samples&
   families.push_back(before.Take());
 }
 
-// Of the planner in this master's term.
+// Figures of the planner in this master's term.
 void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>& families) {
   using enum prometheus::MetricType;
   const PlannerCounts& counts = stats.planner;
@@ -91,7 +91,7 @@ void MasterMetrics::Refresh() {
     stats_ = stats;
     knows_leader_ = master_.leader().has_value();
   }
-  // Whoever waits for this master to be ready does not wait for the next half second.
+  // A caller that waits for this master to be ready does not wait for the next half second.
   const bool settled = stats.ready || (!stats.leading && master_.leader().has_value());
   master_.executor().After(std::chrono::milliseconds(settled ? 500 : 10), if_alive_([this] { Refresh(); }));
 }

@@ -1,7 +1,7 @@
 // master/host/metrics.h
-// What /metrics shows of a master and what /readyz says: a copy of its numbers that its executor renews each half
-// second, so that the page asks nobody.
-// Place:   main.cc and tools/standalone hand it to the HTTP server.
+// A master's /metrics and /readyz: a copy of its numbers that its executor renews each half second, so that the page
+// calls no other thread.
+// Place:   main.cc and tools/standalone pass it to the HTTP server.
 // Threads: Start and Stop on the executor; Collect and Ready from any thread.
 #pragma once
 
@@ -27,9 +27,9 @@ class MasterMetrics final : public prometheus::Collectable {
   // On the executor: nothing is renewed any more, and the master may go.
   void Stop() { stopped_ = true; }
   std::vector<prometheus::MetricFamily> Collect() const override;
-  // OK where it leads and has read the catalog, or stands by and knows the leader.
+  // OK if it leads and has read the catalog, or is a standby and knows the leader.
   Status Ready() const;
-  // What it does without though it is ready; empty: nothing.
+  // The services that it lacks though it is ready; empty: none.
   std::string Degraded() const { return master_.coordinator_watch().Describe(); }
 
  private:

@@ -1,4 +1,4 @@
-// What /metrics shows of a master's planner and procedures.
+// The figures of a master's planner and procedures in /metrics.
 #include "master/host/metrics.h"
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ class MasterMetricsTest : public ::testing::Test {
     metrics_ = std::make_unique<MasterMetrics>(*cluster_->master(*cluster_->Leader()).master, nullptr);
     metrics_->Start();
   }
-  // Of the metric with exactly these labels; -1: there is none.
+  // The value of the metric with exactly these labels; -1: there is none.
   double Value(const std::string& name, const std::map<std::string, std::string>& labels = {}) const {
     for (const prometheus::MetricFamily& family : metrics_->Collect()) {
       if (family.name != name) continue;

@@ -20,7 +20,7 @@ idl::TabletInfo InfoOf(const LeaderTerm& leader_term, const TabletEntry& tablet)
   return info;
 }
 
-// What the tablet's primary last said of it, or null.
+// The last report of the tablet's primary, or null.
 const idl::TabletLoad* PrimaryLoad(const LeaderTerm& leader_term, const TabletEntry& tablet) {
   const PrimaryAt primary = leader_term.reconciler().PrimaryOf(tablet);
   const idl::TabletLoad* load = leader_term.servers().LoadOf(primary.server, tablet.id());
@@ -31,7 +31,7 @@ bool Serves(const TabletEntry& tablet, const idl::TabletLoad* load) {
   return tablet.node.info.state == idl::TabletState::SERVING && load && load->leading;
 }
 
-// What those who hold the tablet last said of it, voters first.
+// The last reports of the tablet's holders, voters first.
 std::vector<idl::ReplicaReport> ReplicasOf(const LeaderTerm& leader_term, const TabletEntry& tablet) {
   std::vector<idl::ReplicaReport> replicas;
   for (const auto* servers : {&tablet.node.info.voters, &tablet.node.info.learners}) {
@@ -61,7 +61,7 @@ idl::TabletLocation LocationOf(const LeaderTerm& leader_term, const TabletEntry&
   for (const auto* servers : {&info.voters, &info.learners}) {
     for (const ServerName& name : *servers) {
       const Server* server = leader_term.servers().Find(name);
-      if (!server || !server->last_live) continue;  // nobody knows where it is
+      if (!server || !server->last_live) continue;  // its address is not known
       idl::Replica replica;
       replica.server = name;
       replica.endpoint = server->last_live->endpoint;
@@ -181,7 +181,7 @@ idl::ServerState::type StateOf(const Server& server, MonotonicTime silent_since)
   return server.ReportsSince(silent_since) ? idl::ServerState::LIVE : idl::ServerState::SILENT;
 }
 
-// What the server last said. Of one that is silent or lost, what it leads and serves is of another time.
+// The server's last report. If it is silent or lost, its leaderships and rates are outdated.
 void TakeReport(const LeaderTerm& leader_term, const ServerName& name, const Report& report,
                 idl::ServerSummary& summary) {
   const idl::HeartbeatRequest& body = report.body;
@@ -249,7 +249,7 @@ Result<TabletId> FindTablet(const LeaderTerm& leader_term, const std::string& na
 std::map<std::string, idl::ServerAddress> Addresses(const LeaderTerm& leader_term, uint64_t since) {
   std::map<std::string, idl::ServerAddress> addresses;
   for (const auto& [name, server] : leader_term.servers().all()) {
-    if (!server.last_live || server.address_version <= since) continue;  // nobody knows where it is, or it is known
+    if (!server.last_live || server.address_version <= since) continue;  // its address is not known, or not new
     idl::ServerAddress& address = addresses[name];
     address.endpoint = server.last_live->endpoint;
     address.incarnation = server.last_live->incarnation;
@@ -311,7 +311,7 @@ idl::PlannedAction ToIdl(const Action& action, MonotonicTime began, MonotonicTim
   return planned;
 }
 
-// Who asked for what stands in the catalog, and why.
+// The origin of an intent in the catalog, and its reason.
 std::string DescribeOrigin(idl::AskedBy::type by, const std::string& reason) {
   switch (by) {
     case idl::AskedBy::OPERATOR: return "an operator asked for it";

@@ -1,5 +1,5 @@
 // master/host/replies.h
-// What a leader term's image and reports amount to, as replies: locations, summaries, lists. Reads only.
+// Replies from a leader term's image and reports: locations, summaries, lists. Reads only.
 // Threads: the master's executor.
 #pragma once
 
@@ -26,15 +26,15 @@ idl::LocateReply Locate(const LeaderTerm& leader_term, const idl::LocateRequest&
 idl::TableSummary Summarize(const LeaderTerm& leader_term, const TableEntry& table);
 idl::ListTablesReply ListTables(const LeaderTerm& leader_term);
 idl::DescribeTableReply DescribeTable(const LeaderTerm& leader_term, const idl::DescribeTableRequest& request);
-// `silent_since`: who has not reported since then is silent.
+// `silent_since`: a server without a report since then is silent.
 idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime now, MonotonicTime silent_since);
 // The tablet that holds the key. NO_SUCH_TABLE; UNAVAILABLE: it is still being made.
 Result<TabletId> FindTablet(const LeaderTerm& leader_term, const std::string& table, const std::string& key);
-// Where every known server is, or was last, of those that came, went or moved since that version (0: all).
+// The present or last address of every known server that joined, left or moved since that version (0: all).
 std::map<std::string, idl::ServerAddress> Addresses(const LeaderTerm& leader_term, uint64_t since);
 idl::ListTabletsReply ListTablets(const LeaderTerm& leader_term, const idl::ListTabletsRequest& request);
 
-// What the planner does and why not more, as of its latest pass.
+// The planner's actions and refusals, as of its latest pass.
 idl::BalanceReply DescribeBalance(const LeaderTerm& leader_term, MonotonicTime now);
 
 idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,

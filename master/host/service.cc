@@ -25,7 +25,7 @@ Status CheckVersion(int16_t version) {
                                            std::to_string(idl::g_types_constants.PROTOCOL_VERSION));
 }
 
-// A reply that says nothing but `status`.
+// A reply with nothing but `status`.
 template <class Reply>
 void AnswerStatus(const std::function<void(const Reply&)>& cob, const Status& status) {
   Reply reply;
@@ -40,12 +40,13 @@ Status Reworded(const Status& status, Code code, const std::string& prefix) {
 }
 
 int64_t IdOf(const TableEntry* table) { return table == nullptr ? 0 : table->node.schema.tableId; }
-// For a caller that may not use it, who has named it, or knows its number: empty where it is nobody's.
+// The table's name for a caller without a grant, which has named the table, or knows its number; empty if there is no
+// such table.
 std::string_view NameOf(const TableEntry* table) {
   return table == nullptr ? std::string_view() : table->node.schema.name;
 }
 
-// `handle` for callers with an admin's grant of the table, or of every table where the name is empty, or nobody's.
+// `handle` for callers with an admin's grant of the table, or of every table if the name is empty or unknown.
 template <class Handle>
 auto IfAdmin(std::string table, Handle handle) {
   return [caller = security::CallerScope::Now(), table = std::move(table), handle = std::move(handle)](
@@ -168,7 +169,7 @@ void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::D
        });
 }
 
-// Where tablets begin is data, too: split points are keys.
+// Split points are keys, so the boundaries of tablets are data, too.
 void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
   Lead(std::move(cob), request,
        [this, caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
@@ -184,7 +185,7 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
     idl::HeartbeatReply reply;
     reply.__set_peaksMs(std::chrono::duration_cast<milliseconds>(master_->options().planner.merge.history).count());
     reply.masterTerm = static_cast<int64_t>(leader_term.term());
-    // Who is no server of ours may say anything: its name reaches no log and no list before it is checked.
+    // A caller that is no server of this cluster may send any name, so it is checked before it reaches a log or a list.
     Status status = coordination::layout::CheckName(request.server, "server name");
     if (status.ok()) status = leader_term.Heartbeat(request);
     SetHeader(reply.header, status);
@@ -248,27 +249,28 @@ void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::Mer
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
-  Change(
-      std::move(cob), request,
-      IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-        const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-        if (!tablet) return AnswerStatus(cob, tablet.error());
-        const TabletId id = SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
-                                .value_or(*tablet);
-        leader_term.tablet_admin().Split(
-            id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
-            [this, cob, request, id](const Status& status) {
-              idl::SplitTabletReply reply;
-              SetHeader(reply.header, Reworded(status, Code::kUnknownOutcome, "the split is under way, and continues: "));
-              const LeaderTerm* now = Leading();
-              if (now) {
-                if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
-                const Result<TabletId> child = FindTablet(*now, request.table, request.key);
-                if (child && *child != id) reply.__set_child(now->image().Tablet(*child)->node.info);
-              }
-              cob(reply);
-            });
-      }));
+  Change(std::move(cob), request,
+         IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+           if (!tablet) return AnswerStatus(cob, tablet.error());
+           const TabletId id =
+               SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
+                   .value_or(*tablet);
+           leader_term.tablet_admin().Split(
+               id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
+               [this, cob, request, id](const Status& status) {
+                 idl::SplitTabletReply reply;
+                 SetHeader(reply.header,
+                           Reworded(status, Code::kUnknownOutcome, "the split is under way, and continues: "));
+                 const LeaderTerm* now = Leading();
+                 if (now) {
+                   if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
+                   const Result<TabletId> child = FindTablet(*now, request.table, request.key);
+                   if (child && *child != id) reply.__set_child(now->image().Tablet(*child)->node.info);
+                 }
+                 cob(reply);
+               });
+         }));
 }
 
 void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
@@ -317,7 +319,7 @@ void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceReques
     auto answer = [this, cob, request](Status status) {
       LeaderTerm* now = Leading();
       if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master is no longer the leader");
-      // Where none can be made, the answer says what it waits for.
+      // If no plan can be made, the answer names the reason.
       if (status.ok() && request.now) static_cast<void>(now->balance_driver().RunPass());
       idl::BalanceReply reply;
       if (now) reply = DescribeBalance(*now, executor_.Now());
@@ -510,7 +512,7 @@ void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::Clust
       listed |= add(candidate, leader && leader->name == candidate.name);
     if (leader && !listed) add(*leader, true);  // the list may be older than its candidacy
     if (!stats.ready) NotLeading(reply.header);
-    // A standby's answer is good as it stands; the header only adds who leads.
+    // A standby's answer is good as it is; the header only adds the leader.
     if (!master_->leading()) reply.header.code = idl::Code::OK;
     cob(reply);
   };

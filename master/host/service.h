@@ -2,8 +2,8 @@
 // The Thrift edge of a master: checks requests, asks the present leader term, fills in replies. A standby answers
 // NOT_PRIMARY with the leader's endpoint; a leader that is still reading the catalog answers COME_AGAIN.
 // Place:      master_host.h makes it; a dispatcher calls it. Routing look-ups are answered from the image, without any
-//             call to anybody.
-// Invariants: each call is answered exactly once, also when the master has gone (UNAVAILABLE).
+//             further call.
+// Invariants: each call is answered exactly once, also when the master has been destroyed (UNAVAILABLE).
 // Threads:    calls from any thread: they are carried out on the master's executor, at once when made there. Detach on
 //             the executor.
 #pragma once
@@ -38,7 +38,7 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   // On the executor: hands (leader_term, cob, request) to `handle` where this master leads, else answers why not.
   template <class Reply, class Request, class Handle>
   void Lead(Cob<Reply> cob, const Request& request, Handle handle);
-  // As Lead, for what changes the catalog: while the coordinator is away it answers at once that nothing can change.
+  // Like Lead, for a change of the catalog: while the coordinator is away it answers at once that nothing can change.
   template <class Reply, class Request, class Handle>
   void Change(Cob<Reply> cob, const Request& request, Handle handle);
   template <class Reply, class Request, class Handle>

@@ -119,9 +119,9 @@ class Lister {
     TakeOrigin(move, one);
     const bool votes = IsIn(move.toServer, info.voters), learns = IsIn(move.toServer, info.learners);
     one.cancellable = !votes;
-    one.cancelNote =
-        votes ? CheckCancel(image(), tablet.id()).message()
-              : "what was copied to " + move.toServer + " is discarded, and the replica on " + move.fromServer + " stays";
+    one.cancelNote = votes ? CheckCancel(image(), tablet.id()).message()
+                           : "what was copied to " + move.toServer + " is discarded, and the replica on " +
+                                 move.fromServer + " stays";
     const idl::TabletLoad* load = leader_term_.reconciler().SettledLoad(tablet);
     if (votes) {
       one.step = info.primary == move.fromServer ? "3 of 4: makes its new primary " + move.toServer
@@ -335,7 +335,7 @@ class Lister {
     one.unit = "tablets";
   }
 
-  // Not begun: nothing of it stands anywhere.
+  // Not begun, so the catalog has no trace of it.
   void AddWaiting(const Subject& subject, MonotonicTime began, const Status& waits_for) {
     if (subject.kind.empty()) return;
     idl::ProcedureSummary& one = Add(subject);

@@ -104,8 +104,9 @@ TEST_F(ProcedureListTest, AMoveWhosePeersCannotReachItsServerSaysSoAndIsCancelle
     EXPECT_EQ(move->fromServer, before.voters[1]);
     EXPECT_EQ(move->server, to);
     EXPECT_EQ(move->step, "2 of 4: copies to " + to);
-    EXPECT_THAT(move->waitsFor, AllOf(StartsWith(before.primary + ", the tablet's primary, has received nothing from " + to),
-                                      HasSubstr("can these two servers reach each other?")));
+    EXPECT_THAT(move->waitsFor,
+                AllOf(StartsWith(before.primary + ", the tablet's primary, has received nothing from " + to),
+                      HasSubstr("can these two servers reach each other?")));
     EXPECT_TRUE(move->cancellable);
   }
   const auto cancelled = Cancel(Id("move"));

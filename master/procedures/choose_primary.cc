@@ -13,8 +13,8 @@ bool HasLog(const FenceAnswer& answer, bool created_empty) {
   return !answer.incomplete;
 }
 
-// The median, and of two values the earlier. A clock that is hours ahead would expire every dedup window, while a clock that is behind merely
-// pauses tablet time, because no entry's time may exceed it.
+// The median, and of two values the earlier. A clock that is hours ahead would expire every dedup window, while a clock
+// that is behind merely pauses tablet time, because no entry's time may exceed it.
 int64_t Median(std::vector<int64_t> values) {
   if (values.empty()) return 0;
   std::ranges::sort(values);

@@ -209,7 +209,8 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
     child.info = parent.info;
     child.info.tabletId = split.childId;
     child.info.range.startKey = split.key;
-    // The members in SPLIT count, not those in the catalog by now, because the parent's present primary may not lead the child.
+    // The members in SPLIT count, not those in the catalog by now, because the parent's present primary may not lead
+    // the child.
     if (rules::ChildIsAsSplitSays()) {
       child.info.epoch = split.position.epoch;
       child.info.primary = split.primary;

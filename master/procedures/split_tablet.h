@@ -4,7 +4,7 @@
 //
 //   znode of 7 is [a, z) epoch 3          intent drawn by compare-and-set, with key m, child 71, epoch 3
 //   order to 7's primary of epoch 3       SPLIT logged, committed, applied; 7 serves [a, m), 71 serves [m, z)
-//   any replica's report that it applied  znode of 7 is [a, m), znode of 71 is [m, z) epoch 3, primary and voters of SPLIT
+//   any replica's report that it applied  znode of 7 is [a, m), of 71 is [m, z) epoch 3, primary and voters of SPLIT
 //
 // If the answer to the order is lost, a report that arrives meanwhile does as well.
 // Resumption: the intent describes the whole split. A new master asks for the same SPLIT again, which has no effect if

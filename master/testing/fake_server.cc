@@ -12,7 +12,7 @@
 namespace ebla::master::testing {
 namespace {
 
-// What it was merged into may still have to be made of it.
+// The merged tablet may still have to be made of this replica.
 bool IsStillToMerge(coordination::SimCoordination& coordination, const FakeServer::Replica& replica) {
   if (!replica.freeze) return false;
   const auto node =
@@ -28,7 +28,7 @@ bool Overlaps(const std::map<int64_t, FakeServer::Replica>& replicas, const idl:
   });
 }
 
-// What it does before it leads, of a memory tablet that nobody else has.
+// Work of a memory tablet's primary before it leads, if no other replica has the records.
 void MendMemory(EpochLedger& ledger, FakeServer::Replica& replica, const idl::ConfigureTablet& order) {
   if (order.anew || order.soleLog) ledger.LossAccepted(order.tabletId);
   if (order.anew && replica.incomplete) {
@@ -57,7 +57,7 @@ void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, con
   if (!fresh && found->second != who) Violated(which + " has primaries " + found->second + " and " + who);
   if (merged_.contains(tablet)) Violated(which + " has primary " + who + " after it was merged");
   idl::LogPosition& acknowledged = acknowledged_[tablet];
-  if (born) acknowledged = {};  // nobody was told of it
+  if (born) acknowledged = {};  // no client was told of it
   if (Order(last) < Order(acknowledged)) {
     Violated(which + " has primary " + who + " from " + std::to_string(last.epoch) + "." + std::to_string(last.lsn) +
              ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
@@ -438,7 +438,7 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
     } else {
       promised = order.epoch;
       if (replica) {
-        // What it has granted its primary runs out first.
+        // The lease that it has granted its primary must expire first.
         if (!replica->leading && replica->epoch > 0) {
           silence = std::max(silence, replica->heard + kLease - executor_->Now());
         }

@@ -1,11 +1,11 @@
 // master/testing/fake_server.h
 // A tablet server as the master sees it, in virtual time: registers with the coordinator, sends heartbeats, and obeys
-// orders by PROTOCOL's rules. Of replication it plays what a master can tell: primaries append a little all the time
-// and bring their followers level at once, unless one of them is cut off or mute; learners complete after kCopyTime;
-// followers promise, fall silent before they answer a fence, and report a primary that they no longer hear.
-// What must be durable survives Stop() and Start(); the rest does not.
-// Invariants: it checks the master (EpochLedger): an epoch of a tablet is led at most once; nothing is created twice;
-//             whoever comes to lead has all that a majority acknowledged.
+// orders by PROTOCOL's rules. It imitates replication as far as a master can see it. Primaries append a little all the
+// time and bring their followers level at once, unless one of them is cut off or mute; learners complete after
+// kCopyTime; followers promise, are silent before they answer a fence, and report a silent primary. Durable state
+// survives Stop() and Start(); the rest does not.
+// Invariants: it checks the master (EpochLedger). An epoch of a tablet has at most one primary; nothing is created
+//             twice; a new primary has all that a majority acknowledged.
 // Threads:    one.
 #pragma once
 
@@ -25,7 +25,7 @@
 
 namespace ebla::master::testing {
 
-// Who led which epoch, and what was acknowledged.
+// The primary of each epoch, and the acknowledged entries.
 class EpochLedger {
  public:
   // `last`: the log it begins with; `born`: it was told that the tablet never served.
@@ -49,7 +49,7 @@ class EpochLedger {
 
 class FakeServer;
 
-// What one server reaches of the others.
+// The peers that one server reaches.
 struct FakePeers {
   std::function<FakeServer*(const std::string&)> find;  // null: there is none, or it does not run
   std::function<bool(const std::string&, const std::string&)> cut;
@@ -126,7 +126,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool Leads(int64_t tablet, int64_t epoch) const;
 
   std::string rack;
-  // Sends its peers nothing, and hears nothing of them; the master it obeys.
+  // Sends its peers nothing, and receives nothing from them; it still obeys the master.
   bool mute = false;
   // Answers the master nothing, though it lives.
   bool deaf = false;
@@ -145,15 +145,15 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool lose_freeze_answers = false;
   bool hold_freezes = false;
   size_t freezes_ordered = 0;
-  // Told to merge two tablets, it says that it is not that far.
+  // Answers an order to merge two tablets that it is not ready yet.
   bool hold_local_merges = false;
-  // What it reports of a tablet that it leads, of one that it follows: as `measure` says, where that is set.
+  // Reports of a tablet that it leads, and of one that it follows; `measure`, if set, fills them in.
   std::function<void(idl::TabletLoad&, const Replica&)> measure;
   // Following, it logs splits and does not hear that they are committed; leading, its Barrier shows it.
   bool hold_splits = false;
-  // What the orders to drop named as split off.
+  // Children that orders to drop named.
   std::map<int64_t, std::vector<int64_t>> drop_splits;
-  // The tablet times that it was told to lead from, and where nobody knew one the times of day.
+  // Tablet times from which it was told to lead, and times of day if no tablet time was known.
   std::map<int64_t, int64_t> received_tablet_times, received_times_of_day;
   // How long it was to refuse writes for a transfer, by tablet, in order.
   std::map<int64_t, std::vector<int64_t>> received_patience;
@@ -170,7 +170,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override;
   void dropTableData(std::function<void(const idl::DropTableReply&)> cob,
                      const idl::DropTableRequest& request) override;
-  // Takes no time: half of 2 MiB goes.
+  // Takes no time: frees half of 2 MiB.
   void compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) override;
   // Counted in `scrubs`.
   void scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) override;
@@ -200,7 +200,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   idl::TabletLoad LoadOf(int64_t id, const Replica& replica) const;
   void Tick();
   void Replicate(int64_t id, Replica& replica);
-  // What it made of an append of another: the epoch that it promised where it refused, and how level it is.
+  // The result of another server's append: the epoch that it promised if it refused, and how level it is.
   struct Received {
     bool known = false;
     int64_t promised = 0;

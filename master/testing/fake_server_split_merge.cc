@@ -1,4 +1,4 @@
-// What a FakeServer makes of a tablet's lineage: splits, and the freezes and local merges that a merge is made of.
+// A FakeServer's part in a tablet's lineage: splits, freezes, and local merges.
 #include <algorithm>
 #include <utility>
 
@@ -121,7 +121,7 @@ void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const 
   if (!lose_freeze_answers) cob(reply);
 }
 
-// Of two tablets that it has through their FREEZEs it makes one.
+// Makes one tablet of two tablets that it has through their FREEZEs.
 idl::Status FakeServer::MergeReplicas(const idl::ConfigureTablet& order) {
   const auto left = replicas_.find(order.merged.left.tabletId), right = replicas_.find(order.merged.right.tabletId);
   const bool none = left == replicas_.end() && right == replicas_.end();

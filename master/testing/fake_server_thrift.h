@@ -1,5 +1,5 @@
 // master/testing/fake_server_thrift.h
-// Shorthands of Thrift's types that all of FakeServer's files use; nobody else includes it.
+// Shorthands of Thrift's types, only for FakeServer's files.
 // Threads: pure functions.
 #pragma once
 

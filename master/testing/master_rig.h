@@ -1,6 +1,6 @@
 // master/testing/master_rig.h
-// Masters and fake tablet servers over the simulated coordinator, in virtual time from one seed. What goes wrong at
-// which step of theirs is in step_faults.h.
+// Masters and fake tablet servers over the simulated coordinator, in virtual time from one seed. step_faults.h makes
+// their steps fail.
 // Threads: one.
 #pragma once
 
@@ -99,7 +99,7 @@ class MasterRig {
   void Mend() { cut_.clear(); }
 
   void StartMaster(size_t index, const std::string& name = "");  // empty: a name of its own
-  // Of masters started from now on.
+  // The level of masters started from now on.
   void SpeakLevel(int level) { feature_level_ = level; }
   // Why the cluster has refused it; OK: it has not.
   const Status& Refused(size_t index) const { return masters_[index].refused; }
@@ -112,7 +112,7 @@ class MasterRig {
   bool RunUntil(std::function<bool()> done, Duration limit = 60s) { return scheduler_.RunUntil(done, limit); }
 
   StepFaults& faults() { return faults_; }
-  // The server dies and comes back, if it runs.
+  // The server, if it runs, dies and restarts.
   void CrashServer(size_t index, Duration away);
 
   // Calls of one master's service, answered or not within `limit` of virtual time.
@@ -128,7 +128,7 @@ class MasterRig {
     scheduler_.RunUntil([&] { return answer->has_value(); }, limit);
     return *answer;
   }
-  // The same of whoever leads, waiting for one.
+  // The same at the leading master, after waiting for one.
   template <class Reply, class Request>
   std::optional<Reply> Call(void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>,
                                                                       const Request&),
@@ -140,16 +140,16 @@ class MasterRig {
   idl::CreateTableReply Create(const std::string& name, std::vector<std::string> points = {},
                                idl::TableOptions options = {});
   idl::DropTableByNameReply Drop(const std::string& name);
-  // An empty reply where nobody answers; deadline_ms 0: the master's own.
+  // An empty reply if no master answers; deadline_ms 0: the master's own.
   idl::SplitTabletReply Split(const std::string& table, const std::string& key, int32_t deadline_ms = 0);
   idl::AlterTableReply Alter(const std::string& name, idl::TableOptions options);
   idl::DescribeTableReply Describe(const std::string& name);
   idl::LocateReply Locate(int64_t table, std::string start = "", std::string end = "", int limit = 0);
 
-  // What is wrong with the table, by the coordinator's own tree and the servers; empty: it serves whole. Checked
-  // besides: no tablet id is used twice or reaches the next id, and every replica stands in the catalog.
+  // The table's faults, by the coordinator's own tree and the servers; empty: it serves whole. Also checks that no
+  // tablet id is used twice or reaches the next id, and that every replica is in the catalog.
   std::string WhyNotServing(const std::string& table);
-  // What is left of a table that must be gone; empty: nothing, nowhere.
+  // The remains of a table that must be gone; empty: none.
   std::string Remains(int64_t table_id);
   std::optional<idl::TableNode> TableNode(const std::string& name) const;
   std::map<int64_t, idl::TabletInfo> Tablets() const;
@@ -163,7 +163,7 @@ class MasterRig {
   ControlConnect Connect(size_t master);
   void Heartbeat(const idl::HeartbeatRequest& request);
   FakeServer* Running(const std::string& name);
-  // What is wrong with a voter; empty: it follows, or leads, as the catalog says.
+  // The fault of a voter; empty: it follows, or leads, as in the catalog.
   std::string WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info, const idl::TableSchema& schema);
 
   const bool balance_;

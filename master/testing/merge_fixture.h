@@ -27,7 +27,7 @@ class MasterMergeTest : public RigFixture {
     Plant(PlantedBug::none);
     if (!planted_) RigFixture::TearDown();
   }
-  // What follows is to be caught.
+  // The rest of the test must catch this bug.
   void PlantHere(PlantedBug bug) {
     planted_ = true;
     Plant(bug);

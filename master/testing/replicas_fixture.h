@@ -1,5 +1,5 @@
 // master/testing/replicas_fixture.h
-// For tests of masters: a table of five tablets with several replicas, and who leads them.
+// For tests of masters: a table of five tablets with several replicas, and their primaries.
 // Threads: one.
 #pragma once
 

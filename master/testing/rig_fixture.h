@@ -39,14 +39,14 @@ class RigFixture : public ::testing::Test {
     ADD_FAILURE() << name;
     return cluster().server(0);
   }
-  // As the coordinator has it.
+  // The tablet's znode in the coordinator.
   std::optional<idl::TabletNode> Node(int64_t tablet) {
     const auto node =
         cluster().coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
     if (!node) return std::nullopt;
     return *coordination::DecodeNode<idl::TabletNode>(node->data);
   }
-  // An empty reply where nobody answers; deadline_ms 0: the master's own.
+  // An empty reply if no master answers; deadline_ms 0: the master's own.
   idl::MergeTabletsReply Merge(const std::string& key, int32_t deadline_ms = 0, const std::string& table = "carts") {
     idl::MergeTabletsRequest request;
     request.table = table;

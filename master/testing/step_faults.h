@@ -21,14 +21,14 @@ class StepFaults {
 
   // The fault strikes the leading master at its step `number` from now (1 is the next one).
   void StrikeAt(Fault fault, size_t number);
-  // A server dies as the leading master, or any that leads later, takes its step `number` from now, and comes back. One
-  // that does not run then is left alone.
+  // A server dies as the leading master, or any later one, takes its step `number` from now, and restarts. A server
+  // that is down then is left alone.
   void KillServerAt(size_t server, size_t number, Duration away);
   void Spare() { fault_ = Fault::kNone; }
   bool struck() const { return struck_; }
   size_t steps() const { return steps_; }
 
-  // Counts a step of the master, and says what happens to it; nothing where a server dies.
+  // Counts a step of the master, and returns its fault; none if a server dies instead.
   Fault Step(size_t master);
 
  private:

@@ -23,15 +23,15 @@ void Ask(MasterRig& cluster, void (MasterServiceCobSvIf::*method)(std::function<
       [service = asked.master->service(), method, request] { (service.get()->*method)([](const Reply&) {}, request); });
 }
 
-// Asks whoever leads until it is granted, as an operator would who has got no answer. What is wrong; empty: it was
-// granted.
+// Asks the leading master until it grants the request, like an operator without an answer. Returns the fault; empty: it
+// was granted.
 template <class Reply, class Request>
 std::string Insist(MasterRig& cluster, Reply& reply,
                    void (MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
                    const Request& request) {
   std::string why = "no leader";
   for (int attempt = 0; attempt < 12; ++attempt) {
-    cluster.scheduler().RunFor(3s);  // a new master hears of the servers first
+    cluster.scheduler().RunFor(3s);  // a new master first receives reports of the servers
     const auto answer = cluster.Call(method, request);
     if (!answer) continue;
     if (answer->header.code == idl::Code::OK) {
@@ -96,7 +96,7 @@ StepProcedure DropTable() {
     Ask(cluster, &MasterServiceCobSvIf::dropTable, request);
   };
   procedure.check = [](MasterRig& cluster, bool excused) -> std::string {
-    // Dying before the mark stands leaves the table whole.
+    // If the master dies before the mark is written, the table stays whole.
     if (excused && cluster.WhyNotServing(kTable).empty()) return "";
     return cluster.Remains(1);
   };
@@ -190,7 +190,7 @@ StepProcedure SplitTablet() {
   return procedure;
 }
 
-// `heard`: else the servers do not hear of the FREEZEs that they log, so that it comes to nothing.
+// `heard`: false means that the FREEZEs which the servers log are not reported, so that the merge is given up.
 StepProcedure MergeOfTablets(std::string name, bool heard, size_t steps_least) {
   StepProcedure procedure{std::move(name), {}, steps_least};
   procedure.prepare = [heard](MasterRig& cluster) {
@@ -228,7 +228,7 @@ StepProcedure TransferOfATablet() {
   return procedure;
 }
 
-// Of the first tablet's primary, to whoever has none.
+// Moves the replica of the first tablet's primary to a server without a replica.
 idl::MoveTabletRequest MoveOfThePrimary(MasterRig& cluster) {
   const idl::TabletInfo tablet = cluster.Tablets().begin()->second;
   idl::MoveTabletRequest request;
@@ -268,7 +268,7 @@ StepProcedure CancelOfAMove() {
   return procedure;
 }
 
-// Of one that hangs: nobody reaches the server that it goes to. Where the master dies first, the move goes on.
+// Cancels a move that hangs, because its target cannot be reached. If the master dies first, the move continues.
 StepProcedure CancelOfAHungMove() {
   StepProcedure procedure{"CancelOfAHungMove", {}, 2};
   procedure.prepare = [](MasterRig& cluster) {
@@ -331,7 +331,7 @@ StepProcedure EndOfADrain() {
   return procedure;
 }
 
-// Whose moves hang. Where the master dies first, the drain goes on.
+// Cancels a drain whose moves hang. If the master dies first, the drain continues.
 StepProcedure CancelOfAHungDrain() {
   StepProcedure procedure{"CancelOfAHungDrain", {}, 3};
   procedure.prepare = [](MasterRig& cluster) {
@@ -399,7 +399,7 @@ StepProcedure RecoveryByHand() {
   StepProcedure procedure{"RecoveryByHand", {}, 5};
   procedure.prepare = [](MasterRig& cluster) {
     Table({"d", "h"}, 3)(cluster);
-    // What the last voter lacks is lost with the others.
+    // Entries that the last voter lacks are lost with the other voters.
     cluster.server(2).mute = true;
     cluster.scheduler().RunFor(300ms);
     cluster.server(0).Stop();

@@ -96,7 +96,8 @@ Result<std::vector<ReplicaAsker::Holder>> ReplicaAsker::Voters(TableId table, Ta
 }
 
 Result<RecordPage> ReplicaAsker::Ask(const Holder& holder, TableId table, TabletId tablet, const std::string& from) {
-  if (holder.endpoint.port == 0) return Error(Code::kUnavailable, "the address of server " + holder.server + " is unknown");
+  if (holder.endpoint.port == 0)
+    return Error(Code::kUnavailable, "the address of server " + holder.server + " is unknown");
   if (servers_.size() >= kStubsMax) servers_.clear();
   auto& stub = servers_[holder.endpoint];
   if (stub == nullptr) stub = rpc::MakeTabletStub(connector_.Connect(holder.endpoint, executor_), kPatience);

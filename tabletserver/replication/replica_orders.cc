@@ -168,10 +168,9 @@ void ReplicaOrders::Step(const FenceReplica& input) {
                           Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
   if (limits::IsLeap(state_.promised, input.epoch) && input.leap_from != state_.promised) {
-    return replies_.Reply(
-        input.token,
-        Error(Code::kInvalidArgument, "epoch " + EpochText(input.epoch) + " exceeds the promised epoch " +
-                                          EpochText(state_.promised) + " by more than a master ever raises it"));
+    return replies_.Reply(input.token, Error(Code::kInvalidArgument,
+                                             "epoch " + EpochText(input.epoch) + " exceeds the promised epoch " +
+                                                 EpochText(state_.promised) + " by more than a master ever raises it"));
   }
   if (rules::FenceEndsLeadership()) role_.StepDown();
   if (!role_.Leads()) role_.DropUnstored();  // refused by the store so far: no part of what is reported

@@ -226,8 +226,9 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
                     HasSubstr("2 of 4: copies to " + to), HasSubstr("\"cancellable\":true")));
   EXPECT_THAT(cluster_->Ebla("procedure cancel move-" + id).text,
               StartsWith("OK  cancelled: what was copied to " + to + " goes"));
-  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("procedure list").text.starts_with("no procedure is under way"); }))
-      << cluster_->Ebla("procedure list");
+  EXPECT_TRUE(Eventually([&] {
+    return cluster_->Ebla("procedure list").text.starts_with("no procedure is under way");
+  })) << cluster_->Ebla("procedure list");
   const auto after = client_->Locate("carts", "h1000");
   ASSERT_TRUE(after) << after.error();
   EXPECT_TRUE(

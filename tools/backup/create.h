@@ -35,7 +35,7 @@ struct CreateOptions {
   Key key;
   std::optional<uint64_t> bytes_per_second;  // read from servers; none: as a guest of theirs (pace.h)
   size_t part_bytes = 32 << 20;              // of one file: what a store takes at once, and has to take in kPatience
-  std::chrono::seconds patience{150};  // longer than a server keeps an unused snapshot
+  std::chrono::seconds patience{150};        // longer than a server keeps an unused snapshot
   std::function<void(const Progress&)> progress = [](const Progress&) {};
   std::function<void(const std::string&)> left_out = [](const auto&) {};  // one line
   std::function<bool()> interrupted = [] { return false; };

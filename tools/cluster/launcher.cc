@@ -268,7 +268,8 @@ Result<std::string> Launcher::AddServer(bool wait) {
 Status Launcher::CheckRemoval(const std::string& name) const {
   EBLA_ASSIGN(const Member* member, Find(name));
   if (member->role != Role::kTabletServer) {
-    return Error(Code::kInvalidArgument, name + " is not a tablet server, and only tablet servers are added and removed");
+    return Error(Code::kInvalidArgument,
+                 name + " is not a tablet server, and only tablet servers are added and removed");
   }
   if (state_.Count(Role::kTabletServer) > 1) return Status::Ok();
   return Error(Code::kConditionFailed, name + " is the only tablet server; ebla-cluster stop ends the cluster");

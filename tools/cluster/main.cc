@@ -288,15 +288,16 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
       ->type_name("SECONDS")
       ->check(CLI::Range(1, 1'000'000).description(""))
       ->capture_default_str();
-  remove->add_flag(
-      "--leave-conflicts", arguments.leave_conflicts,
-      "Continues although the server holds conflict records, which stay in its data directory because no drain moves them");
+  remove->add_flag("--leave-conflicts", arguments.leave_conflicts,
+                   "Continues although the server holds conflict records, which stay in its data directory because no "
+                   "drain moves them");
   remove->add_flag("--json", arguments.json, "Shows the removed server as JSON");
   AddExamples(remove, {"remove-server ts-4", "remove-server ts-4 --timeout 60 --json"});
 }
 
 void AddStart(CLI::App& app, Arguments& arguments) {
-  CLI::App* start = app.add_subcommand("start", "Starts the processes that are not running and waits until they are ready");
+  CLI::App* start =
+      app.add_subcommand("start", "Starts the processes that are not running and waits until they are ready");
   AddCommon(start, arguments);
   start->add_option("--masters", arguments.start.masters, "Masters of the cluster (2)")
       ->type_name("NUMBER")
@@ -334,11 +335,14 @@ void AddProcessCommands(CLI::App& app, Arguments& arguments) {
 
   CLI::App* kill = app.add_subcommand("kill", "Sends a signal (SIGKILL) to processes");
   kill->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
-  kill->add_option("--signal", arguments.signal, "The signal's number or name")->type_name("SIGNAL")->capture_default_str();
+  kill->add_option("--signal", arguments.signal, "The signal's number or name")
+      ->type_name("SIGNAL")
+      ->capture_default_str();
   AddCommon(kill, arguments);
   AddExamples(kill, {"kill ts-2", "kill ts-2 ts-3 --signal STOP"});
 
-  CLI::App* restart = app.add_subcommand("restart", "Stops processes, starts them again and waits until they are ready");
+  CLI::App* restart =
+      app.add_subcommand("restart", "Stops processes, starts them again and waits until they are ready");
   restart->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
   restart
       ->add_option("--bin_dir", arguments.launcher.bin_dir,

@@ -150,8 +150,7 @@ Status Processes::AwaitAddress(const Member& member, Deadline deadline) const {
     if (!alive) return Failed(member, "ended while starting");
     if (there) return Status::Ok();
     if (steady_clock::now() >= deadline)
-      return Failed(member,
-                    "did not serve within " + std::to_string(options_.start_timeout.count() / 1000) + " s");
+      return Failed(member, "did not serve within " + std::to_string(options_.start_timeout.count() / 1000) + " s");
   }
 }
 

@@ -214,8 +214,8 @@ Status CanDrain(const ClusterView& view, ServerIndex server, double disk_kept_fr
   }
   if (known && bytes > room) {
     return Error(Code::kConditionFailed, "server " + name + " cannot be drained: it holds " +
-                                             Amount(Dimension::kDisk, bytes) + ", and the other servers have room for "  +
-                                             Amount(Dimension::kDisk, room));
+                                             Amount(Dimension::kDisk, bytes) +
+                                             ", and the other servers have room for " + Amount(Dimension::kDisk, room));
   }
   return {};
 }

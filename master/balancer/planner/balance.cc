@@ -284,7 +284,7 @@ class Balancer {
   std::vector<size_t> handed_;  // transfers planned to or from a server
   size_t transfers_ = 0;
   std::vector<std::vector<TabletIndex>> held_;  // by overloaded servers
-  std::set<TabletIndex> listed_;                // that rest, as the plan says already
+  std::set<TabletIndex> listed_;                // resting tablets that the plan names already
   // Of the source in hand:
   double largest_room_ = 0;                 // that any server has
   std::optional<TabletIndex> unplaceable_;  // its largest piece, where no server has room for it

@@ -57,7 +57,7 @@ struct BalanceOptions {
 // One server's share of the load that it is meant to carry; 0: does not count.
 struct AutoscaleOptions {
   bool enabled = false;
-  bool dry_run = false;  // says what it would do
+  bool dry_run = false;  // only plans
   double operations_per_server = 20'000;
   double cores_per_server = 0;
   double disk_fraction = 0.7;   // of each disk; 0: does not count

@@ -71,8 +71,9 @@ std::string Numbers(const PlannedTablet& tablet) {
          ebla::Count(tablet.learners.size(), "learner") + ", " + std::to_string(tablet.wanted) + " wanted";
 }
 
-// Chooses the replica to remove: a lost one before an absent before a live one; among those, one that is not caught up,
-// then one of a rack with several, then the fullest server's. No value: none can be removed.
+// Chooses the replica to remove. A lost one is removed before an absent and a live one. Among those, one that is not
+// caught up is removed first, then one of a rack with several, then the fullest server's. No value: none can be
+// removed.
 const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cluster) {
   std::map<ServerName, const PlannedServer*> servers;
   for (const PlannedServer& server : cluster.servers) servers[server.name] = &server;

@@ -37,8 +37,8 @@ struct PlannedReplica {
   bool caught_up = false;  // has, by its primary's report, nearly the whole log
 };
 
-// A replica that is to move (catalog: MoveIntent): learner, voter, leadership if the old one has it, and only then the
-// old one is removed.
+// A replica that is to move (MoveIntent in the catalog). It becomes learner, voter, and primary if the old replica is
+// primary, and only then the old replica is removed.
 struct PlannedMove {
   ServerName from;
   ServerName to;

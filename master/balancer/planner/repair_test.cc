@@ -22,8 +22,8 @@ RepairView Servers(std::string_view names) {
   return view;
 }
 
-// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are caught
-// up but for those with a '~', learners where they have a '='.
+// Voters, then learners after a '|'. The first is the primary. After a name, '-' means away, '!' lost, '*' failed.
+// Voters are caught up but for those with a '~', learners only with a '='.
 PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
   PlannedTablet tablet;
   tablet.tablet = TabletId{id};

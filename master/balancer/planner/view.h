@@ -140,7 +140,7 @@ struct TabletView {
   SplitFinding finding = SplitFinding::kNoKey;
   Members voters;              // the primary first
   Members learners;            // those that are level first
-  uint8_t learners_level = 0;  // how many have, as the primary says, nearly the whole log
+  uint8_t learners_level = 0;  // learners with nearly the whole log, by the primary's report
   Rates led;                   // at the primary
   Rates followed;              // at the busiest follower
   Peaks peaks;                 // at the primary, within `history`

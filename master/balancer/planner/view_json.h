@@ -1,6 +1,6 @@
 // master/balancer/planner/view_json.h
-// A view and its memory as text, so that what a master saw can be looked at and planned again elsewhere.
-// Format:  one JSON object on each line: {"view": version, "now_ms", ...} first, then the planner's {"options"}, then
+// A view and its memory as text, so that a master's view can be inspected and planned again elsewhere.
+// Format:  one JSON object on each line. First {"view": version, "now_ms", ...}, then the planner's {"options"}, then
 //          {"table"}, {"server"} and {"tablet"} lines in this order, and the memory of servers, {"server_memory"}, and
 //          tablets, {"tablet_memory"}, last. Keys are escaped as EscapeBytes does; times are milliseconds of the
 //          master's monotonic clock; missing fields have their defaults. A million tablets are some 300 MB, read and

@@ -125,7 +125,8 @@ TEST_F(ArchiveFilesTest, AFileThatLacksOrHasAnotherNameIsSaid) {
   for (const char* name : {"000000000001-100-102-w", "000000000007-700-702-w", "000000000020-2000-2002-w"}) {
     const std::string path = folder + name + ".log";
     std::filesystem::rename(path, folder + "aside");
-    EXPECT_THAT(ListArchiveFiles(store_, index, key_).error().message(), HasSubstr("of the archive is missing")) << name;
+    EXPECT_THAT(ListArchiveFiles(store_, index, key_).error().message(), HasSubstr("of the archive is missing"))
+        << name;
     std::filesystem::rename(folder + "aside", path);
   }
   // A restore of a moment would skip the file because of its name.

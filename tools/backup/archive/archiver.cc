@@ -59,9 +59,9 @@ Status Archiver::AwaitEndOfAnother() {
     if (!index) {
       EBLA_ASSIGN(const bool has_files, HasArchiveFiles(store_, index_.cluster));
       if (!has_files) return {};
-      return Error(Code::kInvalidArgument, "there are files of an archive in " +
-                                               store_.LocationOf(ArchiveFolder(index_.cluster)) +
-                                               ", but no index: restore the index, or move the files away to start a new archive");
+      return Error(Code::kInvalidArgument,
+                   "there are files of an archive in " + store_.LocationOf(ArchiveFolder(index_.cluster)) +
+                       ", but no index: restore the index, or move the files away to start a new archive");
     }
     index_ = *std::move(index);
     const std::string now = index_.writer + "@" + std::to_string(index_.chains.looked_ms);

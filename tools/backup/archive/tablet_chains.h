@@ -143,7 +143,7 @@ class TabletChains {
     bool diverged = false;            // its tablet has gone back, and on from there with other entries
     uint64_t emitted = 0;
     std::map<uint64_t, Held> ahead;  // beyond a hole
-    std::deque<Held> untimed;  // in order, until a mark gives their time
+    std::deque<Held> untimed;        // in order, until a mark gives their time
     std::deque<LedTablet> marks;     // that are not reached
     int64_t offset_ms = 0;           // from tablet time to the time of day, as the last mark had it
     Epoch offset_epoch;              // whose primary said so: each has clocks of its own

@@ -66,9 +66,10 @@ Status NotConnected(const Status& why, const Shell::Connection& connection) {
   // If a server closes a connection with unread bytes, the system reports a reset.
   const bool hung_up = message.contains("closed by the server") || message.contains("Connection reset by peer");
   if (connection.tls_dir.empty() && hung_up)
-    return {why.code(), message +
-                            " (perhaps they need certificates: name a directory of them with --tls-dir or EBLA_TLS_DIR; " 
-                            "name them with --masters or EBLA_MASTERS)"};
+    return {why.code(),
+            message +
+                " (perhaps they need certificates: name a directory of them with --tls-dir or EBLA_TLS_DIR; "
+                "name them with --masters or EBLA_MASTERS)"};
   return {why.code(), message + " (name them with --masters or EBLA_MASTERS)"};
 }
 

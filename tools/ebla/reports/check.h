@@ -54,7 +54,7 @@ enum class Comparison : uint8_t {
 };
 struct PageVerdict {
   Comparison comparison = Comparison::kEqual;
-  std::string why;  // for the other replicas
+  std::string why;    // for the other replicas
   ServerName server;  // kDifferent: one that is not as the first one; kUnread: that one
 };
 // Compares two replicas if they have applied the same entries, even if other replicas differ. A single replica is equal

@@ -60,7 +60,8 @@ void JudgeServer(const ServerSummary& server, Health& health) {
                                "give it more disk, or add a server; " + Size(server.disk_free_bytes) + " are free"});
   }
   if (!server.note.empty()) {
-    health.findings.push_back({Grade::kDegraded, "server " + server.name + " is draining, but cannot continue: " + server.note,
+    health.findings.push_back({Grade::kDegraded,
+                               "server " + server.name + " is draining, but cannot continue: " + server.note,
                                "make room for its replicas, or end the drain: ebla server undrain " + server.name});
   }
   if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
@@ -238,10 +239,11 @@ void JudgeDamage(const ClusterState& state, Health& health) {
   if (!damaged.empty()) {
     health.findings.push_back(
         {Grade::kDegraded, Count(damaged.size(), "replica") + " damaged: " + Listed(damaged),
-         hopeless.empty() ? "the master replaces each while all other replicas of its tablet are live and whole; "
-                            "its server's log shows what was found"
-                          : "tablet " + Listed(hopeless) +
-                                " has no whole replica: its replicas serve what can be read; restore the rest from a backup"});
+         hopeless.empty()
+             ? "the master replaces each while all other replicas of its tablet are live and whole; "
+               "its server's log shows what was found"
+             : "tablet " + Listed(hopeless) +
+                   " has no whole replica: its replicas serve what can be read; restore the rest from a backup"});
   }
   if (!differ.empty()) {
     health.findings.push_back(
@@ -263,7 +265,8 @@ void NoteScrub(const std::vector<ServerSummary>& servers, bool damaged, Health& 
     if (scrub.period.count() > 0 && scrub.age > 3 * scrub.period + std::chrono::minutes(5)) late.push_back(server.name);
   }
   if (!found.empty() && !damaged)
-    health.notes.push_back("damage was found lately and is repaired: " + Listed(found) + "; check these servers' disks");
+    health.notes.push_back("damage was found lately and is repaired: " + Listed(found) +
+                           "; check these servers' disks");
   if (!late.empty()) {
     health.notes.push_back("no scrub has finished for three periods on " + Listed(late) +
                            ": raise --scrub_bytes_per_second; the servers' logs show whether it fails");
@@ -295,8 +298,9 @@ void JudgeTables(Health& health) {
   if (const Lacking lacking(health.tables, &TableHealth::without_primary); lacking.any()) {
     health.findings.push_back(
         {Grade::kFailing, lacking.Tablets() + ": no primary",
-         health.coordinator_away ? "no failover happens while the coordinator is away: start ZooKeeper"
-                                 : "a failover takes a second or two; if it lasts, the leading master's log shows why"});
+         health.coordinator_away
+             ? "no failover happens while the coordinator is away: start ZooKeeper"
+             : "a failover takes a second or two; if it lasts, the leading master's log shows why"});
   }
   if (const Lacking lacking(health.tables, &TableHealth::not_ready); lacking.any()) {
     health.findings.push_back(
@@ -372,8 +376,9 @@ void JudgeCluster(const ClusterState& state, Health& health) {
     health.findings.push_back({Grade::kFailing, "no tablet server is live", "start the tablet servers"});
   }
   if (!state.info.safe_mode.empty()) {
-    health.findings.push_back({Grade::kDegraded, "safe mode, nothing is repaired: " + state.info.safe_mode,
-                               "start the missing servers; if ZooKeeper was restored from a backup, ebla cluster adopt"});
+    health.findings.push_back(
+        {Grade::kDegraded, "safe mode, nothing is repaired: " + state.info.safe_mode,
+         "start the missing servers; if ZooKeeper was restored from a backup, ebla cluster adopt"});
   }
   if (!state.planner_on) {
     health.notes.push_back("the planner is off: nothing is split, merged or moved by load until ebla balance on");
@@ -435,8 +440,8 @@ Health Unknown(const Status& why) {
   Health health;
   health.grade = Grade::kFailing;
   if (why.code() == Code::kPermissionDenied) {
-    health.findings.push_back(
-        {Grade::kFailing, why.message(), "run health as an operator: with --tls-dir, or with --user and --password-file"});
+    health.findings.push_back({Grade::kFailing, why.message(),
+                               "run health as an operator: with --tls-dir, or with --user and --password-file"});
     return health;
   }
   health.findings.push_back(

@@ -327,8 +327,9 @@ TEST(HealthTest, ReplicasThatDifferAreNamedTogether) {
   for (const char* server : {"ts-1", "ts-2", "ts-3"}) state.tablets[0].replicas.push_back(Reported(server));
   state.tablets[0].replicas[0].differs_from = {"ts-2"};
   state.tablets[0].replicas[1].differs_from = {"ts-1"};
-  EXPECT_THAT(Findings(state), ::testing::ElementsAre("degraded: replicas differ, and no majority shows which are right: "
-                                                      "tablet 7 of table carts on ts-1, ts-2"));
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("degraded: replicas differ, and no majority shows which are right: "
+                                     "tablet 7 of table carts on ts-1, ts-2"));
   EXPECT_THAT(Judge(state).findings[0].action, HasSubstr("--replicas 3"));
 }
 

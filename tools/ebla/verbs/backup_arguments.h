@@ -24,7 +24,8 @@ struct BackupStoreArguments {
     verb.StopsOnInterrupt();
     verb.Required("--dir", "PLACE", TakeText(address.place),
                   "Place of the backups: a directory, or s3://BUCKET/PREFIX");
-    verb.Option("--key-file", "FILE", TakeText(key_file), "File with a key of 64 hexadecimal digits, which encrypts backups and is needed to read them");
+    verb.Option("--key-file", "FILE", TakeText(key_file),
+                "File with a key of 64 hexadecimal digits, which encrypts backups and is needed to read them");
     verb.Option("--s3-endpoint", "URL", TakeText(address.s3_endpoint),
                 "Address of a store other than Amazon's ($AWS_ENDPOINT_URL_S3)");
     verb.Option("--s3-region", "REGION", TakeText(address.s3_region), "Region of the bucket ($AWS_REGION)");

@@ -83,8 +83,8 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
   EXPECT_THAT(Run("--json balance explain"),
               HasSubstr(R"("tablet":7,"age_ms":0,"outcome":null,"table":"carts","range":{"start":"",)"));
   EXPECT_THAT(Run("--json balance off"), HasSubstr(R"({"ok":true,"enabled":false})"));
-  EXPECT_THAT(Run("balance explain"),
-              ::testing::AllOf(HasSubstr("the planner is off: its plans are not carried out"), HasSubstr("WOULD BE DONE")));
+  EXPECT_THAT(Run("balance explain"), ::testing::AllOf(HasSubstr("the planner is off: its plans are not carried out"),
+                                                       HasSubstr("WOULD BE DONE")));
   EXPECT_THAT(Run("balance now"),
               ::testing::AllOf(HasSubstr("made 0 s ago"), HasSubstr("WOULD BE DONE\nsplit: split tablet 7")));
   EXPECT_THAT(Run("balance on"), HasSubstr("OK  the planner is on"));

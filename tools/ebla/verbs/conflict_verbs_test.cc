@@ -56,7 +56,8 @@ TEST_F(ConflictTest, AreListedExportedAndForgotten) {
   EXPECT_THAT(Run("conflict forget carts"), HasSubstr("together, or --all"));
   EXPECT_THAT(Run("conflict forget carts --all --server ts-1"), HasSubstr("[2]"));
   EXPECT_THAT(Run("conflict forget carts --all"), HasSubstr("forgets 2 acknowledged writes for good"));
-  EXPECT_THAT(Run("conflict forget carts --server ts-1 --tablet 0 --version 3.4 --yes"), HasSubstr("needs no decision"));
+  EXPECT_THAT(Run("conflict forget carts --server ts-1 --tablet 0 --version 3.4 --yes"),
+              HasSubstr("needs no decision"));
   EXPECT_THAT(Run("conflict forget carts --server ts-2 --tablet 7 --version 9.9 --yes"), HasSubstr("NOT_FOUND"));
   EXPECT_EQ(Run("conflict forget carts --server ts-2 --tablet 7 --version 9.1 --yes"), "OK  1 forgotten");
   EXPECT_EQ(Run("conflict forget carts --all --yes"), "OK  1 forgotten");

@@ -53,7 +53,7 @@ Take TakeWhole(T& to, int64_t least = 0, int64_t most = std::numeric_limits<int6
 }
 
 struct Parameter {
-  std::string name;  // an argument "TABLE"; an option "--ttl"; with a short name "-v,--verbose"
+  std::string name;   // an argument "TABLE"; an option "--ttl"; with a short name "-v,--verbose"
   std::string value;  // what help calls an option's value; empty: a flag, or an argument
   std::string help;
   Take take;

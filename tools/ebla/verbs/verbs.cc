@@ -87,7 +87,8 @@ Result<Table> TableArgument::Open(Context& context) const {
 }
 
 void WriteArguments::AddTo(Verb& verb, bool with_ttl, bool with_absent) {
-  verb.Option("--ack", "LEVEL", TakeLevel(ack), "Which replicas hold the write before it is acknowledged: majority, all, primary or any");
+  verb.Option("--ack", "LEVEL", TakeLevel(ack),
+              "Which replicas hold the write before it is acknowledged: majority, all, primary or any");
   if (with_ttl)
     verb.Option("--ttl", "DURATION", TakeDuration(ttl),
                 "The record expires after this long; 0 means never. Without it put takes the table's default, incr "

@@ -105,41 +105,37 @@ void AddUserVerbs(Verbs& verbs) {
                            {{"user", set->name}, {"password", !set->file.empty()}});
            })
       .Argument("USER", TakeText(set->name))
-      .Option("--new-password-file", "FILE", TakeText(set->file), "The file's first line is the password. Without it, the user has no password");
+      .Option("--new-password-file", "FILE", TakeText(set->file),
+              "The file's first line is the password. Without it, the user has no password");
 }
 
 void AddUserList(Verbs& verbs) {
-  verbs.Add("user list", "Shows users and roles with their grants", "user list",
-            [](Context& context) -> Status {
-              EBLA_ASSIGN(const Client client, context.connect());
-              EBLA_ASSIGN(const AccessInfo access, client.ListAccess());
-              if (context.out.json) {
-                Json users = Json::Array(), roles = Json::Array();
-                for (const UserInfo& user : access.users) {
-                  Json names = Json::Array();
-                  for (const std::string& role : user.roles) names.push_back(role);
-                  users.push_back({{"name", user.name},
-                                   {"password", user.has_password},
-                                   {"roles", names},
-                                   {"grants", ToJson(user.grants)}});
-                }
-                for (const RoleInfo& role : access.roles)
-                  roles.push_back({{"name", role.name}, {"grants", ToJson(role.grants)}});
-                context.out.Value({{"users", users}, {"roles", roles}});
-                return {};
-              }
-              std::vector<std::vector<std::string>> rows{{"KIND", "NAME", "PASSWORD", "ROLES", "GRANTS"}};
-              for (const UserInfo& user : access.users) {
-                std::string roles;
-                for (const std::string& role : user.roles) roles += (roles.empty() ? "" : ", ") + role;
-                rows.push_back({"user", user.name, user.has_password ? "yes" : "no", roles.empty() ? "-" : roles,
-                                Describe(user.grants)});
-              }
-              for (const RoleInfo& role : access.roles)
-                rows.push_back({"role", role.name, "", "", Describe(role.grants)});
-              context.out.Listed(rows, "there are no users yet: ebla user create creates one");
-              return {};
-            });
+  verbs.Add("user list", "Shows users and roles with their grants", "user list", [](Context& context) -> Status {
+    EBLA_ASSIGN(const Client client, context.connect());
+    EBLA_ASSIGN(const AccessInfo access, client.ListAccess());
+    if (context.out.json) {
+      Json users = Json::Array(), roles = Json::Array();
+      for (const UserInfo& user : access.users) {
+        Json names = Json::Array();
+        for (const std::string& role : user.roles) names.push_back(role);
+        users.push_back(
+            {{"name", user.name}, {"password", user.has_password}, {"roles", names}, {"grants", ToJson(user.grants)}});
+      }
+      for (const RoleInfo& role : access.roles) roles.push_back({{"name", role.name}, {"grants", ToJson(role.grants)}});
+      context.out.Value({{"users", users}, {"roles", roles}});
+      return {};
+    }
+    std::vector<std::vector<std::string>> rows{{"KIND", "NAME", "PASSWORD", "ROLES", "GRANTS"}};
+    for (const UserInfo& user : access.users) {
+      std::string roles;
+      for (const std::string& role : user.roles) roles += (roles.empty() ? "" : ", ") + role;
+      rows.push_back(
+          {"user", user.name, user.has_password ? "yes" : "no", roles.empty() ? "-" : roles, Describe(user.grants)});
+    }
+    for (const RoleInfo& role : access.roles) rows.push_back({"role", role.name, "", "", Describe(role.grants)});
+    context.out.Listed(rows, "there are no users yet: ebla user create creates one");
+    return {};
+  });
 }
 
 void AddRoleVerbs(Verbs& verbs) {
@@ -196,8 +192,10 @@ void AddGrantVerb(Verbs& verbs, const std::string& verb, Kind kind, const std::s
            })
       .Argument("PERMISSIONS", TakeText(arguments->permissions))
       .Argument("WHO", TakeText(arguments->name))
-      .Option("--table", "TABLE", TakeText(arguments->table), "Grants for this table. They end with the table, even if another gets its name")
-      .Option("--prefix", "KEY", TakeBytes(arguments->prefix), "Grants read and write only for keys that begin with this")
+      .Option("--table", "TABLE", TakeText(arguments->table),
+              "Grants for this table. They end with the table, even if another gets its name")
+      .Option("--prefix", "KEY", TakeBytes(arguments->prefix),
+              "Grants read and write only for keys that begin with this")
       .Flag("--all-tables", arguments->all_tables, "Grants for every table, and for every table created later");
 }
 
@@ -210,8 +208,7 @@ void AddAccessVerbs(Verbs& verbs) {
   AddGrantVerb(verbs, "grant", Kind::kGrant,
                "Lets a user, a role or everybody read, write, admin (a table) or operator (the cluster)",
                ": granted; every server knows within a second");
-  AddGrantVerb(verbs, "revoke", Kind::kRevoke, "Revokes grants",
-               ": revoked; every server knows within a second");
+  AddGrantVerb(verbs, "revoke", Kind::kRevoke, "Revokes grants", ": revoked; every server knows within a second");
 }
 
 }  // namespace ebla::shell

@@ -194,10 +194,13 @@ void AddRestore(Verbs& verbs) {
   verb.Option("--table", "TABLE", TakeText(args->options.table), "Only this table (all tables)");
   verb.Option("--as", "TABLE", TakeText(args->options.as), "Restores the table under this name");
   verb.Option("--at", "TIME", TakeText(args->at),
-              "Restores the state at this moment, which `backup archive` must have followed: 2026-11-25T04:30:00Z, now, or \"5m ago\" "
+              "Restores the state at this moment, which `backup archive` must have followed: 2026-11-25T04:30:00Z, "
+              "now, or \"5m ago\" "
               "(the state in the backup)");
-  verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Replicas of each tablet (as many as when it was backed up)");
-  verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "Puts that run at once; more are faster and load the servers more (256)");
+  verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7),
+              "Replicas of each tablet (as many as when it was backed up)");
+  verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000),
+              "Puts that run at once; more are faster and load the servers more (256)");
   verb.Flag("--continue", args->options.go_on, "Continues an interrupted restore");
   verb.Flag("--settings", args->options.settings,
             "Also restores the cluster's settings: users, roles, grants, limits, and whether the planner is on");
@@ -221,7 +224,8 @@ void AddBackupVerbs(Verbs& verbs) {
   create_verb.Notes(
       "The backup holds every write acknowledged before it began. Each tablet's records are of one moment.\n"
       "The same command continues an interrupted backup.\n"
-      "The command reads the keys of S3 from $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY, or from ~/.aws/credentials.");
+      "The command reads the keys of S3 from $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY, or from "
+      "~/.aws/credentials.");
 
   auto list = std::make_shared<StoreArguments>();
   list->AddTo(verbs.Add("backup list", "Shows the backups in a directory or S3", "backup list --dir /backups",

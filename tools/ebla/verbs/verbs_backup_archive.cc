@@ -68,7 +68,8 @@ void AddBackupArchiveVerbs(Verbs& verbs) {
               "How long a moment can be restored; a longer time takes more space (for ever)");
   verb.Notes(
       "Run it beside `ebla backup schedule`, because a restore needs a backup from before the moment and the\n"
-      "changes since. It runs until it is stopped. If it restarts within ten minutes, no moment is lost.\nRun only one for each cluster and --dir.");
+      "changes since. It runs until it is stopped. If it restarts within ten minutes, no moment is lost.\nRun only one "
+      "for each cluster and --dir.");
 
   auto moments = std::make_shared<BackupStoreArguments>();
   moments->AddTo(verbs.Add("backup moments", "Shows the periods in which every moment can be restored",

@@ -61,10 +61,12 @@ void AddBackupScheduleVerb(Verbs& verbs) {
   verb.Option("--prefix", "TEXT", TakeText(options.prefix), "Start of the backups' names, before the time (auto)");
   verb.Option("--table", "TABLE", TakeTexts(options.create.tables), "Only this table (all tables)").Several();
   args->rate.AddTo(verb);
-  verb.Flag("--once", options.once, "Makes the backup if one is due, and exits, for use in a timer; without it, runs until it is stopped");
+  verb.Flag("--once", options.once,
+            "Makes the backup if one is due, and exits, for use in a timer; without it, runs until it is stopped");
   verb.Notes(
       "Each new backup is read again and checked. Old backups are deleted only after the newest one, with all that\n"
-      "it builds on, was found whole. A failure is reported and tried again. Run only one schedule for each --prefix:\nit deletes only backups with its prefix.");
+      "it builds on, was found whole. A failure is reported and tried again. Run only one schedule for each "
+      "--prefix:\nit deletes only backups with its prefix.");
 }
 
 }  // namespace ebla::shell

@@ -25,8 +25,7 @@ struct CertificateArguments {
 
 Status CreateAuthority(Context& context, const std::string& directory, int days) {
   EBLA_TRY(security::CreateAuthority(directory, days));
-  context.out.Ok("the authority is in " + directory + ": copy its ca.key to no server",
-                 {{"directory", directory}});
+  context.out.Ok("the authority is in " + directory + ": copy its ca.key to no server", {{"directory", directory}});
   return {};
 }
 
@@ -77,18 +76,20 @@ void AddCertVerbs(Verbs& verbs) {
                         return Create(context, *server);
                       }),
             server)
-      .Option("--hosts", "LIST", TakeText(server->hosts), "The host names and addresses at which clients and servers reach it")
+      .Option("--hosts", "LIST", TakeText(server->hosts),
+              "The host names and addresses at which clients and servers reach it")
       .Flag("--master", server->is_master, "Certificate of a master: tablet servers obey only masters")
-      .Flag("--gateway", server->is_gateway, "Certificate of a gateway, for its clients only: the cluster grants it nothing");
+      .Flag("--gateway", server->is_gateway,
+            "Certificate of a gateway, for its clients only: the cluster grants it nothing");
 
   auto user = std::make_shared<CertificateArguments>();
-  AddCommon(
-      verbs.Add("cert create-client", "Creates the certificate of a user", "cert create-client ada --operator --dir ada",
-                [user](Context& context) {
-                  if (user->is_operator) user->certificate.kind = Identity::Kind::kOperator;
-                  return Create(context, *user);
-                }),
-      user)
+  AddCommon(verbs.Add("cert create-client", "Creates the certificate of a user",
+                      "cert create-client ada --operator --dir ada",
+                      [user](Context& context) {
+                        if (user->is_operator) user->certificate.kind = Identity::Kind::kOperator;
+                        return Create(context, *user);
+                      }),
+            user)
       .Flag("--operator", user->is_operator, "The user may also change tables, servers and the cluster");
 
   struct Revocation {

@@ -265,9 +265,10 @@ Status Run(const CheckArguments& args, Context& context) {
 void AddCheckVerbs(Verbs& verbs) {
   auto args = std::make_shared<CheckArguments>();
   verbs
-      .Add("check",
-           "Compares the catalog with the servers, and replicas with each other; the exit code shows whether they agree",
-           "check carts", [args](Context& context) { return Run(*args, context); })
+      .Add(
+          "check",
+          "Compares the catalog with the servers, and replicas with each other; the exit code shows whether they agree",
+          "check carts", [args](Context& context) { return Run(*args, context); })
       .StopsOnInterrupt()
       .Optional("TABLE", TakeText(args->table), "Only this table")
       .Flag("--catalog-only", args->catalog_only, "Does not compare the records of the replicas")

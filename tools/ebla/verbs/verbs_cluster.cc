@@ -273,7 +273,9 @@ void ShowLevel(const ClusterVersions& versions, Output& out) {
   if (!all_speak_more) {
     out.Line("these processes speak no higher level, and hold it back: " + Joined(behind, {}));
   } else if (!versions.held) {
-    out.Line("every process speaks a higher level: the cluster's level rises soon, by itself, and then refuses older builds");
+    out.Line(
+        "every process speaks a higher level: the cluster's level rises soon, by itself, and then refuses older "
+        "builds");
   }
   for (const FeatureInfo& feature : versions.features) {
     if (feature.level <= versions.level || feature.level > next) continue;

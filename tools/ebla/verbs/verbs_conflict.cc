@@ -248,7 +248,8 @@ void AddConflictVerbs(Verbs& verbs) {
            "conflict list carts", [table](Context& context) { return ListConflicts(context, *table); })
       .Argument("TABLE", TakeText(*table))
       .Notes(
-          "STATE: \"conflict\" waits for your decision; \"repeated\" does, too, but a retry may have written the same;\n"
+          "STATE: \"conflict\" waits for your decision; \"repeated\" does, too, but a retry may have written the "
+          "same;\n"
           "\"waiting\" is still being delivered, and needs no decision.");
 
   auto target = std::make_shared<std::pair<std::string, std::string>>();

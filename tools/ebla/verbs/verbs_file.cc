@@ -257,7 +257,8 @@ void AddFileVerbs(Verbs& verbs) {
   load_verb.StopsOnInterrupt().Argument("TABLE", TakeText(load->table.table)).OnTableInUse();
   load_verb.Argument("FILE", TakeText(load->file), "- is standard input");
   load_verb.Option("--format", "FORMAT", TakeOneOf(load->format, {"json", "tsv", "csv"}), kFormatHelp);
-  load_verb.Option("--parallel", "NUMBER", TakeWhole(load->parallel, 1, 100'000), "Puts that run at once; more are faster and load the servers more (256)");
+  load_verb.Option("--parallel", "NUMBER", TakeWhole(load->parallel, 1, 100'000),
+                   "Puts that run at once; more are faster and load the servers more (256)");
   load->write.AddTo(load_verb, true, true);
   load_verb.Notes(kFormats);
 

@@ -55,7 +55,8 @@ void AddOptions(Verb& verb, const std::shared_ptr<LimitArguments>& arguments, bo
   Limits& limits = arguments->limits;
   verb.Option("--operations", "N", TakeWhole(limits.operations_per_second),
               "Operations per second; a batch counts each of its writes")
-      .Option("--bytes", "SIZE", TakeBytesPerSecond(limits.bytes_per_second), "Bytes per second, of requests and replies")
+      .Option("--bytes", "SIZE", TakeBytesPerSecond(limits.bytes_per_second),
+              "Bytes per second, of requests and replies")
       .Option("--in-flight", "N", TakeWhole(limits.in_flight, 0, kMost), "Calls in flight");
   if (of_user) verb.Option("--connections", "N", TakeWhole(limits.connections, 0, kMost), "Connections to each server");
   verb.Flag("--none", arguments->none, "Removes all limits")

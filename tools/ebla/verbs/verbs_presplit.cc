@@ -80,10 +80,9 @@ class Presplit {
     EBLA_ASSIGN(const std::vector<std::string> keys, AllKeys());
     if (!all_seen_) return ByEstimates(all);
     if (keys.empty()) {
-      return Error(Code::kInvalidArgument,
-                   "table " + args_.table +
-                        is empty, so its keys are unknown: name keys with --at, or give "  +
-                       "typical keys with --sample FILE or --pattern 'user%08d' --count M");
+      return Error(Code::kInvalidArgument, "table " + args_.table +
+                                               " is empty, so its keys are unknown: name keys with --at, or give " +
+                                               "typical keys with --sample FILE or --pattern 'user%08d' --count M");
     }
     const std::vector<PresplitCut> cuts = CutsOfKeys(keys, tablets_, all, group_);
     if (cuts.size() < all) {
@@ -128,7 +127,8 @@ class Presplit {
   }
 
   std::string SoFar() const {
-    return done_.empty() ? "; nothing was split" : "; " + Count(done_.size(), "split") +  done before the error remain";
+    return done_.empty() ? "; nothing was split"
+                         : "; " + Count(done_.size(), "split") + " done before the error remain";
   }
 
   Json Cuts(const std::vector<PresplitCut>& cuts) const {

@@ -134,7 +134,8 @@ const std::vector<std::string>& ProcedureKinds() {
 std::string RestartNotice(const ProcedureInfo& move) {
   if (move.kind != "move" || move.asked_by != AskedBy::kDrain) return "";
   return "but " + move.from_server +
-          is draining, and its drain will start the move again: to end the drain, ebla server undrain "  + move.from_server;
+         " is draining, and its drain will start the move again: to end the drain, ebla server undrain " +
+         move.from_server;
 }
 
 void AddProcedureVerbs(Verbs& verbs) {

@@ -41,17 +41,19 @@ struct OptionArguments {
     }
     verb.Option("--memory-limit", "SIZE", TakeSize(options.memory_limit),
                 "Most memory of a table in memory on each server; more holds more records");
-    verb.Option(
-        "--evict", "WHAT", TakeOneOf(evict, {"lru", "lfu", "ttl", "none"}),
-        "Which records a full table in memory evicts first: least recently used (lru), least often used (lfu), "
-        "soonest to expire (ttl); none: it refuses writes");
+    verb.Option("--evict", "WHAT", TakeOneOf(evict, {"lru", "lfu", "ttl", "none"}),
+                "Which records a full table in memory evicts first: least recently used (lru), least often used (lfu), "
+                "soonest to expire (ttl); none: it refuses writes");
     verb.Option("--default-ack", "LEVEL", TakeLevel(options.default_ack), "The level of writes that name none");
     verb.Option("--default-read", "LEVEL", TakeLevel(options.default_read), "The level of reads that name none");
     verb.Option("--default-ttl", "DURATION", TakeDuration(options.default_ttl),
                 "Lifetime of a record whose put names no --ttl; 0 means for ever");
-    verb.Option("--split-size", "SIZE", TakeSize(options.split_bytes), "Size above which a tablet is split; a larger size makes fewer tablets");
-    verb.Option("--split-ops", "RATE", TakeWhole(split_ops, 1), "Operations per second above which a tablet is split; a larger rate makes fewer tablets");
-    verb.Option("--merge-size", "SIZE", TakeSize(options.merge_bytes), "Size below which two neighbouring tablets are merged");
+    verb.Option("--split-size", "SIZE", TakeSize(options.split_bytes),
+                "Size above which a tablet is split; a larger size makes fewer tablets");
+    verb.Option("--split-ops", "RATE", TakeWhole(split_ops, 1),
+                "Operations per second above which a tablet is split; a larger rate makes fewer tablets");
+    verb.Option("--merge-size", "SIZE", TakeSize(options.merge_bytes),
+                "Size below which two neighbouring tablets are merged");
   }
 
   TableOptions Options() const {
@@ -121,7 +123,8 @@ struct CreateSplitArguments {
     verb.Option("--splits", "NUMBER", TakeWhole(splits, 1),
                 "Number of tablets; --sample or --pattern decides where they begin");
     verb.Option("--sample", "PATH", TakeText(sample), "A file of typical keys, one per line");
-    verb.Option("--pattern", "PATTERN", TakeText(pattern), "Pattern of the table's future keys, for example 'user%08d'");
+    verb.Option("--pattern", "PATTERN", TakeText(pattern),
+                "Pattern of the table's future keys, for example 'user%08d'");
     verb.Option("--count", "NUMBER", TakeWhole(count, 1), "Number of future keys of this pattern");
   }
 
@@ -247,7 +250,8 @@ void AddMemory(const TableInfo& table, std::vector<std::vector<std::string>>& ro
     rows.push_back({"memory on " + one.server, text});
   }
   if (table.times_emptied == 0) return;
-  std::string text = "tablets started empty " + Count(table.times_emptied, "time") + ", because no server had their records";
+  std::string text =
+      "tablets started empty " + Count(table.times_emptied, "time") + ", because no server had their records";
   if (table.since_emptied) text += " any more; the latest " + FormatDuration(*table.since_emptied) + " ago";
   rows.push_back({"lost all", text});
 }

@@ -41,8 +41,7 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   EBLA_ASSIGN(const TableInfo described, client.DescribeTable(table));
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
   const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
-  if (tablet == tablets.end())
-    return Error(Code::kComeAgain, "the tablet is being split or merged: try again");
+  if (tablet == tablets.end()) return Error(Code::kComeAgain, "the tablet is being split or merged: try again");
   if (auto best = BestKey(*tablet, described.options.key_group)) return *std::move(best);
   EBLA_ASSIGN(const Table opened, client.OpenTable(table));
   std::vector<std::string> keys;
@@ -133,7 +132,8 @@ Status ListTablets(const ListArguments& args, Context& context) {
     context.out.Listed(TabletRows(tablets, servers),
                        args.lost ? "no tablet has lost its majority" : "there are no tablets");
     if (more > 0)
-      context.out.Note("and " + Count(more, "more tablet") + ": continue with --after "  + std::to_string(tablets.back().id.value));
+      context.out.Note("and " + Count(more, "more tablet") + ": continue with --after " +
+                       std::to_string(tablets.back().id.value));
     return {};
   }
   Json all = Json::Array();
