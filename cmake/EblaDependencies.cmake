@@ -1,4 +1,4 @@
-# Everything Ebla links with, all of it Debian packages (the list to install stands in ./dev).
+# The libraries that Ebla links with, all of them Debian packages (./dev has the list to install).
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})

@@ -60,7 +60,8 @@ add_custom_command(OUTPUT ${completion} COMMAND $<TARGET_FILE:ebla> completion b
 install(FILES ${completion} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT client)
 add_custom_target(ebla-man ALL DEPENDS ${pages} ${completion})
 
-# What Debian asks of every package: its licence, and its changes in Debian's form. The date is that of the sources.
+# Files that Debian requires in every package: its licence, and its changes in Debian's form. The date is that of the
+# sources.
 string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)
 find_program(GIT git)
 if(GIT)

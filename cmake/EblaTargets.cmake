@@ -3,7 +3,7 @@
 # ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [CLUSTER [TIMED] | SIMULATED] [COST s] [SHARDS n]
 #           [LONG | LONG_COST s])                    one GoogleTest executable, one ctest test; ebla_schedule says the
 #                                                    rest
-# A test's own code runs but once and need not be fast; what it tests is optimized as it is for users.
+# A test's own code runs only once and need not be fast; the tested code is optimized as it is for users.
 set(EBLA_TEST_OPTIMIZATION "$<$<CONFIG:Release>:-O1>")
 
 add_library(ebla_flags INTERFACE)
@@ -52,7 +52,7 @@ function(ebla_precompile target)
   endif()
 endfunction()
 
-# Where tests find the checkout and the binaries: #include "test_paths.h".
+# Paths of the checkout and the binaries, for tests: #include "test_paths.h".
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/gen/test_paths.h CONTENT "#pragma once
 inline constexpr char kSourceDir[] = \"${PROJECT_SOURCE_DIR}\";
 inline constexpr char kBinaryDir[] = \"${PROJECT_BINARY_DIR}\";
@@ -150,7 +150,7 @@ function(ebla_test name)
   cmake_parse_arguments(ARG
     "CLUSTER;TIMED;SIMULATED;LONG" "TIMEOUT;COST;SHARDS;LONG_COST" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  # Where ./dev finds the executable of a test by its name.
+  # Lets ./dev find the executable of a test by the test's name.
   foreach(source ${ARG_SOURCES})
     set_property(GLOBAL APPEND_STRING PROPERTY EBLA_TEST_SOURCES "${name} ${CMAKE_CURRENT_SOURCE_DIR}/${source}\n")
   endforeach()

@@ -3,8 +3,8 @@
 
   man_page.py PROGRAM SECTION VERSION PAGE
 
-A page has what --help says: the lines of its usage as the synopsis, each flag of a server as an item, and the rest as
-it stands. The shell's page also has `help all`, and that of ebla-cluster the help of each subcommand.
+A page has the text of --help: the lines of its usage as the synopsis, each flag of a server as an item, and the rest as
+it is. The shell's page also has `help all`, and that of ebla-cluster the help of each subcommand.
 """
 import pathlib
 import re
@@ -93,7 +93,7 @@ def tool_page(name, program, text):
     )
     if name == "ebla":
         verbs = help_of(program, "help", "all")
-        # What the verbs are begins after the options, which stand above.
+        # The verbs' summaries begin after the options, which are above.
         listed = verbs.partition("\nOptions of every verb")[2].partition("\n\n")[2]
         if not listed:
             raise RuntimeError(f"{program} help all names no verbs behind its options")

@@ -2,10 +2,10 @@
 """./dev elastic: a cluster follows its load, and a picture of it.
 
 Five servers hold one table of one tablet. ebla-ycsb loads it with a zipfian distribution, then with a hot range of keys
-that jumps; then the load stops. Nobody touches the cluster. What each server reports (/metrics) and what the planner
-did (ebla balance explain) is written down once a second, judged and drawn.
+that jumps; then the load stops. No operator acts. Once a second it records each server's report (/metrics) and the
+planner's actions (ebla balance explain), and finally judges and draws them.
 
-Judged: while load goes on, within two minutes of each of its changes there is a stretch of 30 s in which the busiest
+Judged: under load, within two minutes of each change of load there is a stretch of 30 s in which the busiest
 server carried at most 1.25 times the mean of operations/s. No operation failed. Something was done after the jump, too.
 When the load has stopped for a while, at most a quarter of the tablets are left.
 Exit code 0 when all of that holds.
@@ -36,7 +36,7 @@ RANGES = ["-p", "insertorder=ordered", "-p", "zeropadding=12"]
 
 
 class Cluster:
-    """One below a directory of its own, which goes with it."""
+    """A cluster below a separate directory, which is deleted with it."""
 
     def __init__(self, binaries, master_flags):
         self.binaries = binaries
@@ -81,7 +81,7 @@ def server_figures(address):
 
 
 class Watch:
-    """A sample a second: {"t", "operations": {server: total}, "tablets"}, and actions: {"t", "kind", "what"}."""
+    """A sample a second, {"t", "operations": {server: total}, "tablets"}, and actions, {"t", "kind", "what"}."""
 
     def __init__(self, cluster):
         self.cluster = cluster

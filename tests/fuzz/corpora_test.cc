@@ -1,4 +1,4 @@
-// What ./dev fuzz has found, and what it began with: each input in tests/data/fuzz goes to its target.
+// Gives each input in tests/data/fuzz to its target: the first inputs, and those that ./dev fuzz has found.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -10,7 +10,7 @@
 namespace ebla::fuzz {
 namespace {
 
-// In a file each input stands behind its length, in decimal, and a blank.
+// In a file each input follows its length, in decimal, and a blank.
 size_t GiveAll(const std::string& target, void (*to)(std::string_view)) {
   std::ifstream in(std::string(EBLA_FUZZ_CORPORA) + "/" + target + ".corpus", std::ios::binary);
   size_t count = 0;

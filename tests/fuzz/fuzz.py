@@ -88,7 +88,7 @@ def build(target):
 
 
 def unpack(target):
-    """The corpus, an input a file: in the one that is kept each stands behind its length."""
+    """The corpus, one input per file; in the stored corpus each input follows its length."""
     directory = BUILD / f"{target}.corpus"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

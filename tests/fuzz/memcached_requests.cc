@@ -26,7 +26,7 @@ std::string Shown(const gateway::memcached::Request& request) {
   return text + "\n";
 }
 
-// What a parser makes of bytes that come in pieces of so many, as connection.h gives them to it.
+// The requests that a parser makes of bytes in pieces of this size, as connection.h gives them to it.
 std::string MemcachedRequestsIn(std::string_view bytes, size_t piece) {
   gateway::memcached::Parser parser;
   std::string waiting, found;

@@ -17,7 +17,7 @@ constexpr gateway::redis::RequestReader::Options kOptions{.string_bytes_max = 64
                                                           .words_max_before_login = 3,
                                                           .string_bytes_max_before_login = 32};
 
-// What a reader makes of pieces of so many bytes: its requests and how they end, a line each.
+// The requests that a reader makes of pieces of this size, and their ends, a line each.
 std::string RequestsIn(std::string_view bytes, size_t piece, bool strict) {
   gateway::redis::RequestReader reader(kOptions);
   reader.set_strict(strict);

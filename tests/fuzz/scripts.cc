@@ -35,7 +35,7 @@ void RunWhole(std::string_view body, std::string_view host_bytes, int protocol) 
   const std::string reply = gateway::redis::RunScript(body, keys, arguments, protocol, kLimits, host).reply;
   const auto length = gateway::redis::ReplyLength(reply);
   CHECK(length && *length == reply.size()) << "no whole reply: " << reply;
-  // Of the processor's time: what else runs here may take the clock's.
+  // Processor time, because other processes may take the clock's.
   CHECK_LT(std::clock() - begin, 10 * CLOCKS_PER_SEC) << "it does not end";
 }
 

@@ -1,6 +1,7 @@
 // tests/fuzz/targets.h
-// What is given any bytes: each target checks what holds whatever they are, and ends the process where it does not.
-// Place:   main.cc is libFuzzer's way to one of them (./dev fuzz); corpora_test.cc gives them what was found earlier.
+// Functions that take any bytes. Each target checks rules that hold for all bytes, and ends the process if one is
+// broken.
+// Place:   main.cc is libFuzzer's way to one of them (./dev fuzz); corpora_test.cc gives them earlier findings.
 // Threads: one.
 #pragma once
 

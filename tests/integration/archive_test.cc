@@ -1,5 +1,5 @@
-// Any moment of a cluster's history is restored while it is written, split, merged and moved and its servers are
-// killed; and what comes out is what somebody might have read at that moment.
+// Any moment of a cluster's history is restored while the cluster is written, split, merged and moved and its servers
+// are killed. The result is what a client might have read at that moment.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -39,7 +39,7 @@ std::vector<std::string> PairOf(int writer, int key) {
   return {KeyOf(writer, 1'000 + key), KeyOf(writer, 2'000 + key)};
 }
 
-// What one writer did to one key, one after the other: value n, or nothing where it was deleted or expires at once.
+// The changes of one writer to one key, one after the other: value n, or nothing if it was deleted or expires at once.
 struct Change {
   std::optional<int> value;
   int64_t begun_ms = 0, ended_ms = 0;
@@ -90,7 +90,7 @@ class ArchiveTest : public ClusterFixture {
       });
     }
   }
-  // Of each kind of write one after the other, and so each key sees all of them.
+  // Each kind of write one after the other, so each key gets all of them.
   void WriteOne(const Table& table, int writer, int number) {
     const std::string key = KeyOf(writer, number % kKeys), text = std::to_string(number);
     std::vector<std::string> keys = {key};
@@ -129,7 +129,7 @@ class ArchiveTest : public ClusterFixture {
   static Status StatusOf(const Result<Value>& result) {
     return result ? Status() : Status(result.error());
   }
-  // What the key may have been at the moment: by any change that had begun, unless a later one had ended before.
+  // The possible values of the key at the moment: of any change that had begun, unless a later one had ended before.
   static bool Allows(const std::vector<Change>& changes, int64_t at_ms, const std::optional<int>& value) {
     bool allowed = false;
     if (!value) allowed = true;  // before the first
@@ -237,7 +237,7 @@ TEST_F(ArchiveTest, OneRunWritesAnArchive) {
   const int64_t later = TimeOfDayMs();
   EXPECT_TRUE(AwaitKnown(later)) << "the first one goes on";
   StopArchive();
-  // Without its index nobody knows what its files are worth.
+  // Without its index the archive's files cannot be judged.
   const std::string cluster = client_->DescribeCluster()->cluster_id;
   StartArchive();
   ASSERT_TRUE(client_->OpenTable("carts")->Put("key", "value").has_value());
@@ -247,7 +247,7 @@ TEST_F(ArchiveTest, OneRunWritesAnArchive) {
   EXPECT_THAT(backup::RunArchiver(*client_, store_, options).message(), HasSubstr("but no index"));
 }
 
-// What its replica had committed stands in the log of a server that has it no more.
+// The replica's committed entries are in the log of a server that no longer has the replica.
 TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
   ASSERT_TRUE(client_->CreateTable("single", {.table = {.replicas = 1}}).has_value());
   StartArchive();

@@ -1,7 +1,7 @@
 // tests/integration/attack_requests.h
-// Requests of one who has read the IDL and means harm. They name the cluster's own table, tablets and servers; what
-// counts up is the greatest number there is, and times lie far ahead. Fields are found by their names, so that a method
-// which is new in the IDL is attacked, too.
+// Requests of an attacker who has read the IDL. They name the cluster's own table, tablets and servers; counters have
+// the greatest number, and times are far in the future. Fields are found by their names, so that a new method of the
+// IDL is attacked, too.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -23,14 +23,14 @@ struct AttackTarget {
   std::string key;          // of a record that is there
   std::string server;       // whom it is sent to
   int64_t incarnation = 0;  // of that one
-  std::string posed_as;     // another server, whom it says it is from
-  std::string user;         // whom it would make an operator
+  std::string posed_as;     // another server, which the attacker claims to be
+  std::string user;         // a user that the attacker would make an operator
 };
 
 inline constexpr int64_t kGreatestNumber = std::numeric_limits<int64_t>::max();
 inline constexpr int64_t kFarTime = int64_t{1} << 61;
 
-// Where `part` has a field of that name, and of a type that takes the value.
+// Sets `part`'s field of that name, if it has one of a type that takes the value.
 #define EBLA_AIM(field, value) \
   if constexpr (requires { part.__set_##field(value); }) part.__set_##field(value)
 

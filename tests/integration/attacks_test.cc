@@ -1,5 +1,5 @@
-// Every method of every service, asked of every process of a cluster by everybody who may not: each is refused as
-// docs/faults.md says, counted and logged, and nothing else happens. So are changes over HTTP.
+// Every method of every service, called at every process of a cluster by every caller that lacks permission. Each call
+// is refused as in docs/faults.md, counted and logged, and has no effect. So are changes over HTTP.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ using Kind = security::Identity::Kind;
 using ::testing::IsEmpty;
 using Codes = std::set<Code>;
 
-// One who may not.
+// A caller without permission.
 struct Villain {
   std::string name;
   std::string directory;  // of its certificates; empty: it has none
@@ -46,11 +46,11 @@ struct Process {
   AttackTarget target;
 };
 
-// What all users are told, whatever their grants: which servers there are, and which tables of theirs. A method for
-// users that is not among them has to ask for grants.
+// Methods whose answer all users get, with or without grants: the servers, and the names of the user's tables. Any
+// further method for users has to ask for grants.
 const std::set<std::string_view> kToldToAllUsers = {"echo", "listTables", "listServers", "clusterInfo"};
 
-// What a villain who got in may be answered.
+// The possible answers to an attacker who got in.
 Codes AnswersTo(const Villain& villain, const Access& access, std::string_view method, const Process& process) {
   if (villain.login != nullptr) return {Code::kPermissionDenied, Code::kOverloaded, Code::kUnavailable};
   const Kind whose = access.Of(method);
@@ -58,14 +58,14 @@ Codes AnswersTo(const Villain& villain, const Access& access, std::string_view m
   // A server's to call; but what it writes is others'.
   if (villain.kind == Kind::kServer && servers_may && method != "write") return {};
   if (villain.kind == Kind::kUser && whose == Kind::kUser) {
-    // A standby knows no tables, and says who does.
+    // A standby knows no tables, and names the leader.
     if (process.master && !process.leads) return {Code::kOk, Code::kNotPrimary};
     if (kToldToAllUsers.contains(method)) return {Code::kOk};
   }
   return {Code::kPermissionDenied};
 }
 
-// One who may, meanwhile.
+// A caller with permission, which works meanwhile.
 class Bystander final : public load::Worker {
  public:
   Bystander(load::Workers& workers, Table table) : workers_(workers), table_(std::move(table)) {}
@@ -178,7 +178,7 @@ class AttacksTest : public SecureClusterTest {
     return processes;
   }
 
-  // What has to be as before once all is over.
+  // Facts that must be as before once all is over.
   struct Truth {
     uint64_t term = 0;
     std::map<uint64_t, uint64_t> epochs;  // by tablet
@@ -201,7 +201,7 @@ class AttacksTest : public SecureClusterTest {
     return truth;
   }
 
-  // Of a process.
+  // The metrics of a process.
   std::map<std::string, double> Metrics(const Process& process) {
     const rpc::Endpoint at = *rpc::Endpoint::Parse(process.view.http_address);
     const auto page = cluster::GetPage(at.host, at.port, "/metrics", 10s, Credentials("operator", "client"));
@@ -269,7 +269,8 @@ void AttacksTest::MakeTables() {
   EXPECT_EQ(bob->OpenTable("carts").error().code(), Code::kPermissionDenied);
 }
 
-// Who is refused at once, or may do nothing but log in, comes again for each method: its connections do not last.
+// A caller that is refused at once, or may only log in, connects again for each method, because its connections do not
+// last.
 template <class Service>
 void AttacksTest::AttackService(const Villain& villain, const Process& process, bool served) {
   const rpc::Endpoint at = *rpc::Endpoint::Parse(process.view.address);

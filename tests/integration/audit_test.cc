@@ -1,4 +1,5 @@
-// The audit log of a real cluster's processes: who did what, from where, and who was refused, one JSON line each.
+// The audit log of a real cluster's processes: each change and each refusal with its caller and its origin, one JSON
+// line each.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -34,7 +35,7 @@ class AuditTest : public SecureClusterTest {
     // Each process writes it into its own directory.
     ASSERT_NO_FATAL_FAILURE(Start({"--password_logins", "--audit_log=audit.log", "--audit_data"}));
   }
-  // Of all processes of a kind; every line of each has to be a JSON object by itself.
+  // The lines of all processes of a kind; every line must be a separate JSON object.
   std::vector<Json> Lines(cluster::Role role) {
     std::vector<Json> lines;
     for (const cluster::ProcessView& view : cluster_->launcher().Describe()) {
@@ -83,7 +84,7 @@ TEST_F(AuditTest, WhatIsDoneAndByWhomFromWhere) {
   EXPECT_THAT(Lines(), Each(Has("kind", Not(::testing::AnyOf("server", "master"))))) << "processes are at work";
 }
 
-// Whoever may not may still choose the names that he is refused for.
+// A caller without permission still chooses the names in its refused request.
 TEST_F(AuditTest, ANameWithANewLineMakesNoLineOfItsOwn) {
   const std::string forged =
       "x\n{\"time\":\"2026-01-31T12:00:00.123Z\",\"user\":\"olga\",\"kind\":\"operator\",\"action\":\"forged\"}"

@@ -90,7 +90,7 @@ class BackupClusterTest : public SharedClusterFixture {
 };
 
 TEST_F(BackupClusterTest, WhileItIsWrittenSplitAndMoved) {
-  // One key after the other on either side: a moment of a tablet has all of them up to some, and none after.
+  // Keys are put in order on either side, so a moment of a tablet has all of them up to some key, and none after it.
   std::atomic<int> acknowledged[2] = {0, 0};
   load::Workers workers;
   for (int side = 0; side < 2; ++side) {
@@ -166,7 +166,7 @@ TEST_F(BackupClusterTest, SinceAnotherOnlyWhatHasChanged) {
   EXPECT_EQ(Restore("tuesday", "carts-tuesday", *client_).error().code(), Code::kTableExists);
 }
 
-// What the goal says, with records of a usual size that nothing makes smaller, in several tablets.
+// The goal, with incompressible records of a usual size, in several tablets.
 TEST_F(BackupClusterTest, OfAHundredthThatHasChangedItWritesAHundredth) {
   constexpr int kMeasured = 6'000;
   ASSERT_TRUE(

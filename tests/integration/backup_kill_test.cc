@@ -1,6 +1,6 @@
-// The programs of backups are killed before each of their steps, one after the other, and run again: nothing lacks, and
-// nothing that is not whole is taken for a backup. A step is a call that changes a file of the backup's directory, or,
-// of a restore, one that sends to the cluster.
+// The programs of backups are killed before each of their steps, one after the other, and run again. Nothing is
+// missing, and nothing incomplete counts as a backup. A step is a call that changes a file of the backup's directory
+// or, in a restore, one that sends to the cluster.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -33,7 +33,7 @@ using Held = std::map<std::string, std::string>;
 using Tables = std::map<std::string, Held>;
 
 constexpr int kKilled = 128 + SIGKILL;
-constexpr int kStepsMost = 500;  // a program that never comes to its end
+constexpr int kStepsMost = 500;  // for a program that never ends
 constexpr uint64_t kUnhurried = uint64_t{1} << 40;
 
 std::string Numbered(const char* prefix, int number) {
@@ -77,7 +77,7 @@ class BackupKillTest : public SharedClusterFixture {
 
   // ---- backups
 
-  // What a restore would write; an error where anything of it is not as it was written.
+  // The tables that a restore would write; an error if they differ from what was written.
   Result<Tables> InBackup(const std::string& name) {
     EBLA_ASSIGN([[maybe_unused]] const backup::Verified verified, backup::Verify(store_, name, {}));
     EBLA_ASSIGN(const backup::Chain chain, backup::Chain::Open(store_, name, {}));
@@ -127,7 +127,7 @@ class BackupKillTest : public SharedClusterFixture {
     return code.value_or(-1);
   }
   int Run(const std::string& arguments, const std::string& kill_at = "") { return ExitCode(Spawn(arguments, kill_at)); }
-  // Whether it was killed there; else it came to its end.
+  // Whether it was killed there; otherwise it ran to its end.
   bool KilledAt(int step, const std::string& where, const std::string& arguments) {
     const int code = Run(arguments, std::to_string(step) + ":" + where);
     EXPECT_TRUE(code == kKilled || code == 0) << "step " << step << ": exit code " << code << ": " << Output();
@@ -359,7 +359,7 @@ TEST_F(ArchiveKillTest, ARestoreThatIsContinued) {
   KillEachRestore("--at " + std::to_string(then), held_);
 }
 
-// One put after the other, of a number and when it was put.
+// Puts one after the other, of a number and its time.
 class Counting : public load::Worker {
  public:
   struct Written {
@@ -384,9 +384,9 @@ class Counting : public load::Worker {
   load::Workers& workers_;
 };
 
-// As many archives of the cluster as there are steps, each in a directory of its own: what one of them does, from its
-// first call to its third file of changes and the index that names it: by then something is known, also where the
-// second one came too early.
+// The cluster has as many archives as there are steps, each in a separate directory. The steps are those from a first
+// call to the third file of changes and the index that names it, because then some moments are known, even if the
+// second file was too early.
 TEST_F(ArchiveKillTest, AnArchiveThatIsKeptKnowsEachWriteOnce) {
   constexpr int kSteps = 72;
   ASSERT_TRUE(client_->CreateTable("carts", {.split_points = {"m"}}).has_value());

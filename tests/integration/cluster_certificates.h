@@ -1,6 +1,6 @@
 // tests/integration/cluster_certificates.h
-// What the processes of a cluster with security are started with, and who calls them: an authority's certificates below
-// one directory, and the secret that they share with ZooKeeper.
+// Certificates for a secured cluster's processes and callers: those of one authority below one directory, and the
+// secret that the processes share with ZooKeeper.
 // Threads: thread-compatible.
 #pragma once
 
@@ -33,7 +33,7 @@ class ClusterCertificates {
     if (::chmod(Path("secret").c_str(), 0600) == 0) return Status::Ok();
     return Error(Code::kInternal, "cannot write " + Path("secret"));
   }
-  // One more, in a directory of this name.
+  // Makes one more, in a directory of this name.
   Status Make(const std::string& name, const security::CertificateOptions& options) const {
     return security::CreateCertificate(Path("ca"), Path(name), options);
   }

@@ -19,7 +19,7 @@ namespace ebla::testing {
 
 class ClusterFixture : public ::testing::Test {
  protected:
-  // `deadline`: of each of the client's operations, unless one says otherwise.
+  // `deadline`: the default of the client's operations.
   void Start(TestClusterOptions options = {}, std::chrono::milliseconds deadline = std::chrono::seconds(30)) {
     auto cluster = TestCluster::Start(std::move(options));
     ASSERT_TRUE(cluster.has_value()) << cluster.error();

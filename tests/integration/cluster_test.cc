@@ -187,7 +187,7 @@ TEST_F(PartitionTest, WritesAtAnyAreTakenWithoutTheirPrimaryAndReachIt) {
   for (const std::string& name : servers_) {
     if (name != primary) Stop(name);
   }
-  // Nobody but the primary answers, and it has no majority.
+  // Only the primary answers, and it has no majority.
   const auto alone = table.Put("alone", "v", {.ack = Ack::kAny});
   EXPECT_TRUE(alone) << alone.error();
   Stop(primary);
@@ -211,7 +211,7 @@ TEST_F(PartitionTest, WhatAFailoverRollsBackIsAConflictRecordThatCanBeApplied) {
   const Table table = Make("undone", false);
   const std::string primary = PrimaryOf("undone");
   for (const std::string& name : servers_) {
-    // One that only stopped would read, when it goes on, what was sent to it meanwhile.
+    // A server that was merely stopped would read the messages sent to it meanwhile when it continues.
     if (name == primary) continue;
     ASSERT_TRUE(cluster_->launcher().Kill(name, SIGKILL).ok());
   }
@@ -351,12 +351,11 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   const auto refused = client->RecoverTablet(tablets->front().id, {.accept_data_loss = true});
   EXPECT_EQ(refused.error().code(), Code::kConditionFailed) << "all of its voters live";
 
-  // Keys here and there among the loaded ones, which the last replica never hears of; and others that only it will
-  // have.
+  // Keys here and there among the loaded ones, which the last replica never receives, and keys that only it will have.
   const auto table = client->OpenTable("lost");
   ASSERT_TRUE(table.has_value()) << table.error();
-  // Once it has these, it has all that was loaded before them. It is killed: one that only stopped would read, when it
-  // goes on, what was sent to it meanwhile.
+  // Once it has these, it has all that was loaded before them. It is killed, because a server that was merely stopped
+  // would read the messages sent to it meanwhile when it continues.
   PutAll(*table, "kept", Ack::kAll);
   ASSERT_TRUE(cluster_->launcher().Kill("ts-3", SIGKILL).ok());
   PutAll(*table, "gone");
@@ -373,13 +372,14 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   std::vector<std::string> gone = KeysOf("gone");
   std::erase_if(gone, [&](const std::string& key) { return table->Get(key, {.deadline = 30s}).has_value(); });
   EXPECT_GT(gone.size(), 25U);
-  // Every record once, from the last replica; then again once the others have come back, been dropped and been made
-  // anew.
+  // Every record once, from the last replica; then again once the remaining servers have returned, were dropped and
+  // copied again.
   const std::string verify = "run" + shared + " -p requestdistribution=sequential";
   Outcome outcome = Ycsb(verify);
   ExpectClean(outcome);
   EXPECT_THAT(outcome.summary, HasSubstr("[VERIFY], Return=OK, 1000\n"));
-  // The histories part: at positions where the others have applied what is gone, the last one now has something else.
+  // The histories diverge: at positions where lost replicas applied lost entries, the last one now has different
+  // entries.
   PutAll(*table, "new");
   for (const char* name : {"ts-1", "ts-2"}) {
     const Status restarted = cluster_->launcher().Restart(name);

@@ -1,6 +1,6 @@
-// A data directory has one life (PROTOCOL 23), shown with whole processes: one that was restored from a backup, or
-// cloned, ends saying so, and what it would have put at risk is served by the others, and by itself once its own
-// directory is back.
+// A data directory has one life (PROTOCOL 23), shown with whole processes. A server whose directory was restored from a
+// backup, or cloned, ends with a message. Other servers serve the data that it would have put at risk, and so does it
+// once its own directory is back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>

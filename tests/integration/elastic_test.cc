@@ -110,8 +110,9 @@ class LongAutoscaleTest : public ElasticTest {
     std::erase_if(*servers, [](const ServerSummary& server) { return !server.live; });
     return *std::move(servers);
   }
-  // At least half the mean of the operations, which the planner evens out: its floor is a tenth of
-  // --operations_per_server, so who leads one tablet of twelve gets a second. So few replicas may lie anywhere.
+  // At least half the mean of the operations, which the planner evens out. Its floor is a tenth of
+  // --operations_per_server, so the primary of one tablet of twelve gets a second one. Such a small number of replicas
+  // may be anywhere.
   bool EachHasItsShare() {
     const auto servers = Live();
     const auto operations = [](const ServerSummary& server) {
@@ -190,7 +191,7 @@ TEST_F(LongAutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
   ExpectGoesOn("one drained");
 
   ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
-  cluster_->Release();  // whoever replaces it launches
+  cluster_->Release();  // the process that replaces it launches
   ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMax - 1; }, 30s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return Live().size() == kServersMax; }, 90s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return Whole(); }, 90s)) << Describe();

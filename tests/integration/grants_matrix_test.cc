@@ -1,5 +1,5 @@
-// Every kind of operation that the SDK has, by users of whom each has one kind of grant: who may is not refused, and
-// who may not is told what lacks.
+// Every kind of operation of the SDK, by users with one kind of grant each. A user with the right grant is served, and
+// a user without it is told the missing grant.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using Kind = AccessChange::Kind;
 
-// What an operation takes.
+// The permission that an operation needs.
 enum class Takes {
   kReadKey,     // that begins with "eu/"
   kReadTable,   // every key of it
@@ -40,7 +40,7 @@ struct User {
 
 struct Operation {
   const char* name;
-  const char* method;  // of the IDL, that it comes to
+  const char* method;  // of the IDL, that it calls
   Takes takes;
   std::function<Status(const Client&, const Table&)> run;
 };
@@ -116,7 +116,7 @@ std::vector<Operation> OfData() {
   };
 }
 
-// Of those that would change something, what it is does not exist.
+// Operations that would change something name a missing object.
 std::vector<Operation> OfAdmins() {
   using C = const Client&;
   using T = const Table&;
@@ -270,7 +270,7 @@ std::vector<Operation> GrantsMatrixTest::OfOperators() const {
   };
 }
 
-// A method that is new fails here until an operation above comes to it, or until it is told to all users.
+// A new method fails here until an operation above calls it, or until all users may call it.
 template <class Service>
 void ExpectEveryMethodOf(const std::vector<Operation>& operations) {
   using Who = security::Identity::Kind;
@@ -297,7 +297,7 @@ TEST_F(GrantsMatrixTest, WhatIsDoneWithTablesAndTheCluster) {
   ExpectEveryMethodOf<idl::MasterServiceCobSvIf>(all);
   Try(OfAdmins());
   Try(OfOperators());
-  // Whoever may not first.
+  // Users without permission first.
   std::erase_if(users_, [](const User& user) { return user.may.contains(Takes::kAdminOfOne) && user.name != "admin"; });
   std::ranges::stable_partition(users_, [](const User& user) { return user.name != "admin"; });
   Try(drops);

@@ -116,7 +116,7 @@ TEST_F(GrantsTest, EachOperationTakesItsGrant) {
   }
 }
 
-// What it answers may show the record.
+// Its answer may reveal the record.
 TEST_F(GrantsTest, AFunctionTakesTheGrantsToReadAndToWrite) {
   const auto ada = Connect("user");
   ASSERT_TRUE(ada.has_value()) << ada.error();
@@ -180,7 +180,7 @@ TEST_F(GrantsTest, WhatIsKnownGoesOnToCountWithoutMastersAndCoordinator) {
   }
 }
 
-// A user and a table with limits, at real servers: what is more is refused in their name, and nobody else's is.
+// A user and a table with limits, at real servers. Calls above a limit are refused by its name, and no other calls are.
 TEST_F(GrantsTest, LimitsHoldTheirUserAndTheirTable) {
   ASSERT_TRUE(Give(Permission::kRead).ok());
   ASSERT_TRUE(Give(Permission::kRead, "users").ok());
@@ -228,7 +228,7 @@ TEST_F(GrantsTest, LimitsOfBytesConnectionsAndCallsInFlight) {
   const auto limit = [&](const Limits& limits) {
     ASSERT_TRUE(Change({{.kind = Kind::kSetLimits, .name = "ada", .limits = limits}}).ok());
   };
-  // What is said of one that is refused, of so many calls at a time, again and again.
+  // Repeats this many calls at a time until one is refused, and returns its message.
   const auto refused = [&](const Table& table, size_t at_a_time) {
     Status first;
     EXPECT_TRUE(Eventually([&] {

@@ -1,5 +1,5 @@
-// Kills the program that it is loaded into at one of its steps, as a SIGKILL does that comes at that moment. The
-// program is the one that ships: nothing in it knows of this.
+// Kills the program that it is loaded into at one of its steps, like a SIGKILL at that moment. The program is the
+// shipped one, without any change for this test.
 //   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:/dir   before its seventh call that changes, fills or keeps a file of
 //                                                       /dir, or /dir
 //   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:       before its seventh write to a socket
@@ -43,7 +43,7 @@ void StepOfSocket(int fd) {
   if (fstat(fd, &is) == 0 && S_ISSOCK(is.st_mode)) Step(true, "");
 }
 
-// What the program would have called.
+// The function that the program would have called.
 template <class Function>
 Function* Next(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));

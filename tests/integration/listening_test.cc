@@ -1,4 +1,4 @@
-// What listens where when nobody says so: the kernel's list of sockets has no address that other machines reach.
+// Listening addresses with default flags: the kernel's list of sockets has no address that other machines reach.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ using ::testing::Not;
 
 namespace fs = std::filesystem;
 
-// As proc(5) writes them: 0100007F:1CE8, the address in the machine's byte order.
+// An address as in proc(5), such as 0100007F:1CE8, in the machine's byte order.
 bool IsLoopback(const std::string& local) {
   const std::string address = local.substr(0, local.find(':'));
   if (address.size() == 8) return address.ends_with("7F");
@@ -33,7 +33,7 @@ bool IsLoopback(const std::string& local) {
          (address.starts_with("0000000000000000FFFF0000") && address.ends_with("7F"));
 }
 
-// Where a process takes connections or datagrams, as "tcp 0100007F:1CE8".
+// The addresses where a process takes connections or datagrams, as "tcp 0100007F:1CE8".
 std::set<std::string> Listening(pid_t pid) {
   const std::string proc = "/proc/" + std::to_string(pid);
   std::set<std::string> own, listening;

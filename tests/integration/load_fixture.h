@@ -1,7 +1,6 @@
 // tests/integration/load_fixture.h
-// For tests of a cluster under load: its client, and workers that use table "carts" until they are told to end. Each
-// writes keys of its own and reads back what it wrote. What goes wrong for one is a failure, which ends it and not the
-// test.
+// For tests of a cluster under load: its client, and workers that use table "carts" until they are stopped. Each writes
+// its own keys and reads them back. A worker's error is a failure, which ends the worker and not the test.
 // Threads: the test's own starts the cluster and the load; Fail() and failures() may be called by any.
 #pragma once
 
@@ -79,7 +78,7 @@ class LoadFixture : public ClusterFixture {
 
    private:
     std::string Key(int number) const {
-      constexpr int64_t kScatter = 7919;  // a prime: every key comes once in a round
+      constexpr int64_t kScatter = 7919;  // a prime, so every key occurs once in a round
       return test_.key_of_(first_ + step_ * static_cast<int>(number * kScatter % (test_.keys_ / step_)));
     }
     bool Fail(const std::string& what) {

@@ -1,5 +1,5 @@
-// A tablet server of the cluster that has gone mad: its certificate is good, its messages are well-formed, and what
-// they say is random, near the truth or as far from it as a number goes.
+// A mad tablet server of the cluster. Its certificate is good, its messages are well-formed, and their contents are
+// random, near the truth or as far from it as a number can be.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What is true, as an operator sees it.
+// The true state, as an operator sees it.
 struct Truth {
   std::string cluster_id;
   uint64_t term = 0;
@@ -205,7 +205,7 @@ class MadPeerTest : public SecureClusterTest {
     return truth;
   }
 
-  // How many of them were refused as nobody's to send.
+  // Returns how many of them were refused as impossible for any sender.
   int Rave(const ServerName& self, uint64_t seed, int messages) {
     Make(self, {.kind = security::Identity::Kind::kServer, .name = self, .hosts = {"127.0.0.1"}});
     const auto credentials = *security::TlsCredentials::Load(Path(self), "server");
@@ -242,7 +242,7 @@ class MadPeerTest : public SecureClusterTest {
     return denied;
   }
 
-  // What each process has refused as nobody's number, by its metrics.
+  // The impossible numbers that each process has refused, by its metrics.
   std::map<std::string, double> Unbelievable() {
     const auto credentials = security::TlsCredentials::Load(Path("operator"), "client");
     EXPECT_TRUE(credentials.has_value()) << credentials.error();
@@ -273,7 +273,7 @@ TEST_F(MadPeerTest, NothingAcknowledgedIsLostAndServiceIsBackWithinTenSeconds) {
     workers.Add([&, i, n = 0]() mutable {
       const std::string key = (n % 2 == 0 ? "a" : "z") + std::to_string(i) + "-" + std::to_string(n % 500);
       const std::string value = std::to_string(n++);
-      // Of one that failed it is not known which of the two values is there.
+      // After a failed write either of the two values may be there.
       const auto note = [&](bool written) {
         MutexLock lock(mutex);
         acknowledged[key] = written ? value : "";

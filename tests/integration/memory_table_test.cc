@@ -122,7 +122,7 @@ TEST_F(MemoryTableTest, AllRestartAtOnceAndItBeginsEmptyAndSaysSo) {
 TEST_F(MemoryTableTest, WhoIsSilentIsWaitedForAsItMayHaveTheData) {
   const Table table = Make("waits", InMemory());
   Fill(table);
-  // What two of three have acknowledged without the third would be lost with these two.
+  // Writes that two of three have acknowledged without the third would be lost with these two.
   const auto everywhere = table.Put(Key(0), "0.", {.ack = Ack::kAll});
   ASSERT_TRUE(everywhere) << everywhere.error();
   ASSERT_TRUE(Eventually([&] { return Whole("waits"); }, 30s));

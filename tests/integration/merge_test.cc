@@ -73,7 +73,7 @@ TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterAC
     checked = cluster_->Ebla("check carts --tries 1");
     return checked.code == 0;
   })) << checked;
-  // It goes on as any other tablet does.
+  // It behaves like any other tablet.
   const Shown again = cluster_->Ebla("tablet split carts --at k");
   EXPECT_EQ(again.code, 0) << again;
   EXPECT_EQ(Tablets(), 2u);

@@ -1,5 +1,4 @@
-// What an operator sees of a real cluster: the shell's health, check, hot and locate, while a server dies and comes
-// back.
+// An operator's view of a real cluster: the shell's health, check, hot and locate, while a server dies and restarts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -46,7 +45,7 @@ class OperatorTest : public ::testing::Test {
     });
   }
 
-  // What the process answers over HTTP, with the head; without the end of its last line.
+  // The process's answer over HTTP, with the head; without the end of its last line.
   std::string Page(const std::string& process, const std::string& path) {
     for (const cluster::ProcessView& view : cluster_->launcher().Describe()) {
       if (view.name != process) continue;
@@ -121,7 +120,7 @@ TEST_F(OperatorTest, ATabletThatDoesNotExistIsNotRecovered) {
   }
 }
 
-// What is served goes on being served, and everybody says what cannot happen meanwhile.
+// Serving tablets continue to serve, and every process reports what cannot happen meanwhile.
 TEST_F(OperatorTest, SaysThatZooKeeperIsAwayAndWhatThatMeans) {
   const auto table = MakeCarts();
   ASSERT_TRUE(table) << table.error();
@@ -157,7 +156,7 @@ TEST_F(OperatorTest, SaysThatZooKeeperIsAwayAndWhatThatMeans) {
   EXPECT_THAT(versions.text, Not(HasSubstr("side by side")));
 }
 
-// A server more, then one less: what the one had is on the other, and nobody noticed.
+// A server is added and another removed. The replicas move to the new one, and no client notices.
 TEST_F(OperatorTest, AServerIsAddedAndAnotherRemoved) {
   const auto table = MakeCarts();
   ASSERT_TRUE(table) << table.error();
@@ -177,7 +176,7 @@ TEST_F(OperatorTest, AServerIsAddedAndAnotherRemoved) {
   ASSERT_TRUE(added) << added.error();
   EXPECT_EQ(*added, "ts-4");
   std::optional<Result<size_t>> emptied;
-  ASSERT_TRUE(Eventually([&] {  // until the master has heard of the new one
+  ASSERT_TRUE(Eventually([&] {  // until the master knows the new one
     emptied = cluster::Empty(removal);
     return emptied->has_value() || emptied->error().code() != Code::kConditionFailed;
   }));

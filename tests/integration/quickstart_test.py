@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./quickstart with stand-ins for ./dev and the binaries: its phases, its summary, and what it says when one fails."""
+"""./quickstart with stand-ins for ./dev and the binaries: its phases, its summary, and its message when one fails."""
 import os
 import pathlib
 import shutil

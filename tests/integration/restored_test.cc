@@ -1,6 +1,6 @@
-// PROTOCOL 24 with real processes: ZooKeeper is put back to an older state under a cluster that went on since, and the
-// leading master dies. Its successor finds a catalog that the servers have outgrown: it touches nothing, and says so;
-// an operator has what the servers hold adopted; clients that were connected notice nothing of it all.
+// PROTOCOL 24 with real processes. ZooKeeper is restored to an older state under a cluster that continued since, and
+// the leading master dies. Its successor finds a catalog that is older than the servers' reports. It changes nothing,
+// and reports that; an operator adopts what the servers hold; connected clients notice nothing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -31,7 +31,7 @@ class LightLoad {
   }
   ~LightLoad() { Stop(); }
 
-  // How many operations succeeded, and what the others said.
+  // The number of operations that succeeded, and the errors of the rest.
   int64_t done() const { return done_; }
   std::vector<std::string> Stop() {
     stop_ = true;
@@ -70,7 +70,7 @@ class RestoredTest : public ClusterFixture {
  protected:
   void SetUp() override { Start({}, 20s); }
 
-  // Of three tablets with three replicas each, and filled.
+  // A table of three tablets with three replicas each, with records.
   Table Make(const std::string& name) {
     const auto made = client_->CreateTable(name, {.split_points = {"i", "r"}, .deadline = 30s});
     EXPECT_TRUE(made.has_value()) << made.error();
@@ -135,8 +135,8 @@ class AdoptionStory : public RestoredTest {
     loads_.emplace_back(std::make_unique<LightLoad>(*old_));
     loads_.emplace_back(std::make_unique<LightLoad>(*since_));
   }
-  // Another master takes over, so that whoever runs has read something newer than the copy: none of their sessions can
-  // go on with it.
+  // Another master takes over, so that every running process has read something newer than the copy. None of their
+  // sessions can then continue with the copy.
   void HaveEverybodySeeMore() {
     const auto leader = cluster_->LeadingMaster();
     ASSERT_TRUE(leader.has_value()) << leader.error();
@@ -187,7 +187,7 @@ class AdoptionStory : public RestoredTest {
         10s))
         << SafeMode();
   }
-  // Somebody who comes now finds everything, the catalog draws new ids, and who was there before has noticed nothing.
+  // A new client finds everything, the catalog draws new ids, and an old client has noticed nothing.
   void ExpectAllWell() {
     const auto fresh = cluster_->Connect(20s);
     ASSERT_TRUE(fresh.has_value()) << fresh.error();

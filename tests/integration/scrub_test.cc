@@ -1,6 +1,6 @@
-// Bytes of servers' files are damaged, of one that runs and of one that is stopped; and records are changed so that no
-// checksum is wrong. It is found and never served, what it hit is made anew from the others, and all replicas are equal
-// afterwards. Of two replicas that differ, nobody is made anew, and the operator is told.
+// Damages bytes of servers' files, of a running server and of a stopped one, and changes records so that no checksum is
+// wrong. The damage is found and never served, damaged replicas are copied from whole ones, and all replicas are equal
+// afterwards. If only two replicas differ, neither is replaced, and the operator is told.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -49,8 +49,8 @@ class ScrubClusterTest : public ClusterFixture {
     ASSERT_TRUE(table.has_value()) << table.error();
     table_ = std::make_unique<Table>(*table);
     for (int row = 0; row < kRows; ++row) Write(row);
-    // On every disk, but a follower applies it when it hears that it is committed. One whose primary ends before that
-    // rightly answers EVENTUAL without it.
+    // On every disk, but a follower applies it when it learns that it is committed. A follower whose primary ends
+    // before that rightly answers EVENTUAL without it.
     ASSERT_TRUE(Eventually([&] { return AllEqual(); }, 30s)) << cluster_->Ebla("check");
   }
 
@@ -89,7 +89,7 @@ class ScrubClusterTest : public ClusterFixture {
   static bool Has(const std::string& file, const std::string& text) {
     return !file.empty() && Text(file).find(text) != std::string::npos;
   }
-  // A bit of each place where the text stands.
+  // Flips a bit at each place of the text.
   static int Damage(const std::string& file, const std::string& text) {
     const std::string bytes = Text(file);
     const int fd = open(file.c_str(), O_WRONLY | O_CLOEXEC);
@@ -101,7 +101,7 @@ class ScrubClusterTest : public ClusterFixture {
     close(fd);
     return damages;
   }
-  // What the server's lives have said.
+  // The output of the server's lives.
   std::string Said(const std::string& server) {
     std::string all;
     for (const auto& entry : fs::directory_iterator(launcher().DataDir(server) + "/logs")) {
@@ -157,7 +157,7 @@ TEST_F(ScrubClusterTest, WhatIsDamagedIsMadeAnewAndNeverServed) {
   EXPECT_TRUE(ReadUntil([&] { return AllEqual(); })) << cluster_->Ebla("check");
   EXPECT_TRUE(ReadUntil([&] { return Has(TableFile(victim), damaged); })) << "it is not here again";
 
-  // Of one that is stopped.
+  // Damages a stopped server.
   const std::string stopped = "ts-2";
   ASSERT_TRUE(ReadUntil([&] { return Has(TableFile(stopped), damaged); }));
   ASSERT_TRUE(launcher().End(stopped).ok());
@@ -170,7 +170,7 @@ TEST_F(ScrubClusterTest, WhatIsDamagedIsMadeAnewAndNeverServed) {
   ExpectAll();
 }
 
-// The log that a start needs: it says so, and a new server takes its place.
+// The start needs the log, so the server reports the damage and ends, and a new server takes its place.
 TEST_F(ScrubClusterTest, AServerWhoseLogIsDamagedDoesNotStart) {
   const std::string victim = "ts-3";
   ASSERT_TRUE(launcher().End(victim).ok());
@@ -207,7 +207,7 @@ const std::vector<Kind>& Kinds() {
 
 class LongManyDamagesTest : public ScrubClusterTest {
  protected:
-  // Where what is in the file ends: behind it are only zeros.
+  // The end of the file's contents, which only zeros follow.
   static size_t EndOf(const std::string& bytes) {
     const size_t last = bytes.find_last_not_of('\0');
     return last == bytes.npos ? 0 : last + 1;
@@ -302,7 +302,7 @@ TEST_F(LongManyDamagesTest, AreHealedAndNothingDamagedIsServed) {
   for (; rounds < std::ssize(Kinds()) || std::chrono::steady_clock::now() < end; ++rounds) {
     std::string& server = servers[static_cast<size_t>(rounds) % servers.size()];
     const Kind& kind = Kinds()[static_cast<size_t>(rounds) % Kinds().size()];
-    // Of each kind the one in every other pass over them.
+    // Each kind is damaged on a running server in every other round.
     const bool runs = (rounds % 3 == 2) != (rounds / std::ssize(Kinds()) % 2 == 1);
     SCOPED_TRACE(server + ", " + kind.name + (runs ? ", running" : ", stopped"));
     bool whole = false;

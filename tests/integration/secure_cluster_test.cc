@@ -1,4 +1,5 @@
-// A real cluster with certificates: who gets in, who may do what, and that all of it still works among its processes.
+// A real cluster with certificates: which callers are admitted, what each may do, and that its processes still work
+// together.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-// What a command prints.
+// A command's output.
 std::string Printed(const std::string& command) {
   std::string text;
   std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
@@ -210,7 +211,7 @@ class RotationTest : public SecureClusterTest {
       }
     }
   }
-  // Whether a process calls this certificate one of the cluster's, and says so, or keeps it out.
+  // Whether a process accepts this certificate as the cluster's, or refuses it.
   bool LetsIn(const cluster::ProcessView& process, const std::string& who) {
     const auto credentials = security::TlsCredentials::Load(Path(who), "client");
     EXPECT_TRUE(credentials.has_value()) << credentials.error();
@@ -264,7 +265,7 @@ TEST_F(RotationTest, CertificatesAndTheAuthorityAreReplacedWithoutARestartOrAFai
   EXPECT_EQ(refused.error().code(), Code::kUnavailable) << refused.error();
   ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
 
-  // Where the client that stays has no connection yet, it shows its new certificate; so do processes to each other.
+  // A client that stays shows its new certificate on new connections; so do processes to each other.
   const auto olga = Connect("operator");
   ASSERT_TRUE(olga.has_value()) << olga.error();
   for (const char* server : {"ts-1", "ts-2", "ts-3"}) {

@@ -1,5 +1,5 @@
 // tests/integration/secure_fixture.h
-// A real cluster whose processes have certificates, and one who calls them with a certificate of his own.
+// A real cluster whose processes have certificates, and callers with certificates.
 // Threads: one test's.
 #pragma once
 
@@ -91,7 +91,7 @@ class SecureClusterTest : public ::testing::Test {
       ASSERT_TRUE(made.has_value()) << made.error();
     }
   }
-  // Where each tablet server takes calls.
+  // The address of each tablet server.
   std::vector<rpc::Endpoint> Servers() {
     std::vector<rpc::Endpoint> endpoints;
     const auto client = Connect("operator");
@@ -106,7 +106,7 @@ class SecureClusterTest : public ::testing::Test {
   std::optional<Client> olga_;
 };
 
-// Calls of one who has read the IDL.
+// Calls of an attacker who has read the IDL.
 class Attacker {
  public:
   Attacker(const rpc::Endpoint& at, std::shared_ptr<security::TlsCredentials> tls)

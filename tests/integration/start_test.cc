@@ -1,4 +1,5 @@
-// What an operator reads when a process of Ebla does not start as meant: the programs themselves, without a cluster.
+// Messages to an operator when a process of Ebla does not start as intended: the programs themselves, without a
+// cluster.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +31,7 @@ class StartTest : public ::testing::Test {
   }
 
   std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
-  // What all of them have printed.
+  // The output of all of them.
   std::string Printed() const {
     std::ifstream in(Path("printed"));
     return ReadAll(in);

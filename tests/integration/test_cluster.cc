@@ -59,9 +59,9 @@ Status TestCluster::Open(bool stop_at_end) {
   return Status::Ok();
 }
 
-// What others launched is no child of this process, and does not die with it. The warden is none either, so that
-// whoever ends this process and its children leaves it to its work; there is none to do where the cluster's directory
-// is gone.
+// Processes that other launchers started are no children of this process, and do not die with it. The warden is no
+// child either, so that it survives when this process and its children are ended. It has no work once the cluster's
+// directory is deleted.
 Status TestCluster::SetWarden() const {
   EBLA_ASSIGN(
       const cluster::ProcessId shell,
@@ -116,7 +116,7 @@ Result<std::string> TestCluster::LeadingMaster() {
   EBLA_ASSIGN(const Client client, Connect());
   const auto deadline = std::chrono::steady_clock::now() + kElectionTimeMax;
   for (;; std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
-    // Asks until somebody says that it leads; one that has just died may still be named by a standby.
+    // Asks until a master reports that it leads, because a standby may still name a master that has just died.
     const Result<ClusterInfo> info = client.DescribeCluster();
     if (info)
       for (const MasterSummary& master : info->masters)

@@ -1,7 +1,7 @@
 // tests/integration/test_cluster.h
-// A real cluster for a test: ZooKeeper, two masters and three tablet servers of this build, below a directory of their
-// own that goes with them, whatever becomes of the test.
-// Threads: thread-compatible; the thread that makes it must outlive it, as the processes die with that thread.
+// A real cluster for a test: ZooKeeper, two masters and three tablet servers of this build, below a separate directory
+// that is deleted at the end, even if the test crashes.
+// Threads: thread-compatible; the thread that makes it must outlive it, because the processes die with that thread.
 #pragma once
 
 #include <chrono>
@@ -22,15 +22,15 @@ struct TestClusterOptions {
   int servers = 3;
   std::vector<std::string> master_flags;
   std::vector<std::string> server_flags;
-  std::string tls_dir;  // of who connects and of the shell; empty: in the clear
+  std::string tls_dir;  // of clients and of the shell; empty: no TLS
   std::chrono::milliseconds stop_timeout{15'000};
   // Called with the directory below which each process gets its own, by its name, before any is started.
   std::function<Status(const std::string& dir)> prepare;
   // Called with the same, when all have ended and before it is removed.
   std::function<void(const std::string& dir)> clear;
   std::function<cluster::LaunchContext(const std::string& name)> launch_context;  // as the launcher takes it
-  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher().
-  // What they start is ended, by ebla-cluster, once the test's process is gone.
+  // Other launchers start processes, too, as a master's scale commands do. They have the directory from each Release()
+  // until launcher(). ebla-cluster ends their processes once the test's process is gone.
   bool shared = false;
 };
 
@@ -48,13 +48,13 @@ class TestCluster {
   static Result<std::unique_ptr<TestCluster>> Start(TestClusterOptions options = {});
   ~TestCluster();
 
-  // Of a shared cluster: waits for whoever launches at present.
+  // For a shared cluster: waits for the present launcher.
   cluster::Launcher& launcher();
   void Release();
   Result<Client> Connect(std::chrono::milliseconds deadline = std::chrono::seconds(10));
   // "h:p,h:p", for EBLA_MASTERS.
   std::string Masters() const { return masters_; }
-  // Waits until a master leads, and says which one ("m-2"), or a standby.
+  // Waits until a master leads, and returns its name ("m-2"), or that of a standby.
   Result<std::string> LeadingMaster();
   Result<std::string> StandbyMaster();
   // `ebla ARGUMENTS`, as the operator of this cluster runs it in a terminal.

@@ -1,4 +1,5 @@
-// A real cluster whose nodes in ZooKeeper are closed by a secret: to whom, and how one that was open gets there.
+// A real cluster with a secret for its nodes in ZooKeeper: the clients that it excludes, and how an open cluster gets a
+// secret.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -44,7 +45,7 @@ class ZooKeeperSecretClusterTest : public SecureClusterTest {
     EXPECT_TRUE(process.has_value()) << process.error();
     return {process.value_or(cluster::ProcessId()), dir + ".output"};
   }
-  // Waits until it says that it is not ready, and ends it.
+  // Waits until the process reports that it is not ready, and ends it.
   static std::string WhatItSays(const Unexpected& launched) {
     std::string said;
     EXPECT_TRUE(
@@ -71,7 +72,7 @@ TEST_F(ZooKeeperSecretClusterTest, NoNodeAdmitsAnybodyElse) {
 TEST_F(ZooKeeperSecretClusterTest, AProcessWithoutItOrWithAnotherSaysSo) {
   std::ofstream(Path("other")) << "ebla:battery-staple\n";
   ASSERT_EQ(chmod(Path("other").c_str(), 0600), 0);
-  // All of them side by side: each waits a while before it says anything.
+  // All of them side by side, because each waits a while before its report.
   std::vector<Unexpected> without, with_another;
   for (const char* program : {"ebla-tabletserver", "ebla-master"}) {
     without.push_back(Launch(program, Path(program), {}));
@@ -84,7 +85,7 @@ TEST_F(ZooKeeperSecretClusterTest, AProcessWithoutItOrWithAnotherSaysSo) {
     EXPECT_THAT(WhatItSays(launched), AllOf(HasSubstr("NOAUTH"), HasSubstr("no secret in " + Path("other"))));
 }
 
-// As docs/guide/security.md says.
+// The steps of docs/guide/security.md.
 TEST_F(ZooKeeperSecretClusterTest, ItIsReplacedWhileTheClusterWorks) {
   const Table table = MakeTable();
   load::Workers workers;
@@ -127,7 +128,7 @@ TEST_F(ZooKeeperSecretClusterTest, ItIsReplacedWhileTheClusterWorks) {
   EXPECT_THAT(workers.failures(), IsEmpty());
 }
 
-// As docs/guide/security.md says.
+// The steps of docs/guide/security.md.
 TEST(ZooKeeperSecretStartTest, AClusterWithoutOneIsClosedWhileItWorks) {
   TemporaryDirectory directory;
   auto started = TestCluster::Start({});

@@ -28,7 +28,7 @@ start_zookeeper() {  # MACHINE
     -Dzookeeper.log.dir="$work" org.apache.zookeeper.server.quorum.QuorumPeerMain "$data.cfg"
 }
 
-# Changes a line of a flag file in place, as the guide says, or one that stands there as an example.
+# Changes a line of a flag file in place, as the guide directs, or an example line.
 set_flag() {  # FILE FLAG VALUE
   grep -qE "^#?--$2=" "$1" || { echo "FAIL  $1 has no line for --$2"; exit 1; }
   sed -i -E "s|^#?--$2=.*|--$2=$3|" "$1"
@@ -62,9 +62,9 @@ restart() {  # ROLE MACHINE NAME
   wait_for healthy
 }
 
-# What the processes run: one line where it is the same.
+# The versions of the processes, one line if they are the same.
 versions() { ebla --json cluster version | grep -oE '"version":"[0-9.]+' | cut -d'"' -f4 | sort -u; }
-# What the leader knows of other masters is some seconds old: it is waited for.
+# The leader's knowledge of other masters is some seconds old, so this waits for it.
 all_run() { [ "$(versions)" = "$(version_of "$1")" ]; }
 version_of() { dpkg-deb --field "$1"/ebla-server_*.deb Version; }
 
@@ -116,7 +116,7 @@ check "a user drops no table" sh -c "EBLA_TLS_DIR=$work/ada ebla table drop cart
 check "nobody reads without a certificate" sh -c \
   'EBLA_TLS_DIR= ebla --deadline 2s get carts user42:cart 2>&1 | grep "closed by the server"'
 
-# The guide's upgrade: packages first, then one process at a time. The way back goes in reverse order.
+# The guide's upgrade: packages first, then one process at a time. A downgrade has the reverse order.
 upgrade() {
   apt install "$packages"/ebla-server_*.deb
   for machine in 1 2; do restart master $machine m-$machine; done

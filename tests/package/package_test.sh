@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # package_test.sh --here-is-a-throwaway-system DIRECTORY
 # Installs the four packages in DIRECTORY on this machine, tries them, removes and purges them. It needs root and leaves
-# this machine with other packages than before, so it runs where the first argument says that this does no harm.
+# this machine with other packages than before, so it runs only if the first argument confirms that this does no harm.
 # No systemd is needed: the server is started by hand, with the command and the user of its unit.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
@@ -90,7 +90,7 @@ expect "the record is there after a restart" apples ebla get stock user42
 check "YCSB loads" ebla-ycsb load -P /usr/share/ebla/ycsb/workloada -p recordcount=100 -p ebla.replicas=1
 stop
 
-# What the guide says of a server without a name, and of one that others reach without certificates.
+# The guide's claims about a server without a name, and about one that other machines reach without certificates.
 check "a tablet server is refused without a name" \
   sh -c 'runuser -u ebla -- ebla-tabletserver --data_dir=/var/lib/ebla/tabletserver --flagfile=/etc/ebla/tabletserver.flags 2>&1 | grep -q -- --name'
 check "a master is refused in the clear for others" \

@@ -91,7 +91,7 @@ class Client:
         except TApplicationException as error:
             raise CallFailed(Code.INTERNAL, error)
         except (TTransportException, OSError, EOFError) as error:
-            self.connections.pop((service, where))[0].close()  # an answer that comes late must meet nobody
+            self.connections.pop((service, where))[0].close()  # a late answer must not reach another call
             raise CallFailed(NO_ANSWER, error)
 
     def close(self):
@@ -106,7 +106,7 @@ class Client:
             where, wait = self.leader or self.masters[turn % len(self.masters)], 0.02
             turn, self.leader = turn + 1, None
             try:
-                # It is answered by its own deadline. Whoever gives up before, and asks again, meets what it began.
+                # The call is answered by its own deadline. A client that gives up earlier would race its own write.
                 patience = 1.0 + (getattr(request, "deadlineMs", None) or 0) / 1000
                 reply = self.call(MasterService, where, method, request, min(patience, left))
             except CallFailed as error:
@@ -131,7 +131,7 @@ class Client:
         return self.ask_master("describeTable", request, time.monotonic() + self.deadline).table.schema.tableId
 
     def find(self, table, key, end):
-        """Step 6. What is newly known replaces what it overlaps."""
+        """Step 6. New places replace the places that they overlap."""
         known = self.places.setdefault(table, [])
         for place in known:
             if place.holds(key):
@@ -221,7 +221,7 @@ class Operation:
         raise Failure(Code.UNKNOWN_OUTCOME if self.maybe_executed else code, f"out of time; last: {self.last}")
 
     def choose(self, place):
-        """Step 7. Where any replica may answer: one that was not asked yet, else the primary."""
+        """Step 7. If any replica may answer, a replica that was not asked yet, else the primary."""
         if self.session and not self.write and self.level == ReadLevel.SESSION:
             self.sent = self.session.touching(self.touched)
             self.anywhere = self.sent is not None

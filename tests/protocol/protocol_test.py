@@ -3,7 +3,7 @@
 
 Run:    protocol_test.py BIN_DIR [unittest's arguments]. The modules of the IDL are those that the page's own commands
         generate, in a directory that has nothing but thrift/.
-Bounds: LIFE seconds in all. The system chooses the ports. What it starts it ends, also when it is killed itself.
+Bounds: LIFE seconds in all. The system chooses the ports. Its processes end with it, also when it is killed.
 """
 import logging
 import os
@@ -292,7 +292,7 @@ class ClusterTest(ProtocolCase):
                 usual.bind(("127.0.0.1", 7398))
                 usual.listen()
             except OSError:
-                pass  # somebody else has it
+                pass  # another process has it
             cls.addClassCleanup(cls.cluster, "stop")
             cls.cluster("start", "--masters", "2", "--servers", "3", *(f"--server_flag={flag}" for flag in SMALL))
         status = cls.cluster("status").rsplit("EBLA_MASTERS=", 1)[1].split()[0]

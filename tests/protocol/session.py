@@ -9,13 +9,13 @@ RANGES_MAX = 64
 
 
 def common(a, b):
-    """What two ranges (start, end) have in common; None: nothing."""
+    """The intersection of two ranges (start, end); None: they have none."""
     start, end = max(a[0], b[0]), min(a[1], b[1]) if a[1] and b[1] else a[1] or b[1]
     return (start, end) if not end or start < end else None
 
 
 def judged(version, applied):
-    """Whether who had applied `applied` could tell if the version is part of the history."""
+    """Whether a replica that has applied `applied` knows if the version is part of the history."""
     return version[1] <= applied[1] or version[0] < applied[0]
 
 
@@ -56,13 +56,13 @@ class Session:
         return joined
 
     def saw(self, keys, applied):
-        """A reply that speaks of `keys` came from a replica that has applied `applied`."""
+        """A replica that has applied `applied` has replied about `keys`."""
         for part in self.parts(keys):
             part[2] = max(part[2], applied)
             part[3] = [own for own in part[3] if own[0] != applied[0] or own[1] > applied[1]]
 
     def wrote(self, keys, version):
-        """A write was acknowledged that is not known to be applied. Of one epoch the last counts."""
+        """A write was acknowledged that is not known to be applied. The last write of an epoch counts."""
         for part in self.parts(keys):
             if part[2][0] != version[0] or part[2][1] < version[1]:
                 part[3] = [own for own in part[3] if own[0] != version[0]] + [version]
@@ -75,7 +75,7 @@ class Session:
                 part[3] = [own for own in part[3] if own not in named[3]]
 
     def lost(self, sent, keys, applied):
-        """A failover undid something that `sent` names of `keys`: the session goes on from `applied`."""
+        """A failover rolled back a write that `sent` names of `keys`, so the session continues from `applied`."""
         for named in sent:
             shared = common(named[:2], keys)
             for part in self.parts(shared) if shared else []:
@@ -85,7 +85,7 @@ class Session:
         self.saw(keys, applied)
 
     def touching(self, keys):
-        """What to send with a request for `keys`; None: too much, so read at STRONG."""
+        """The token for a request for `keys`; None: it would be too large, so read at STRONG."""
         known = [part for part in self.joined() if common(part[:2], keys) and (any(part[2]) or part[3])]
         return known if len(known) <= RANGES_MAX else None
 

@@ -30,7 +30,7 @@ class GroupMasters {
   void Drop(Arguments& arguments);
   void Freeze(Arguments& arguments);
 
-  // What they have come to, and were answered, since this was called last.
+  // Outcomes and answers since the last call.
   Lines TakeNews() { return std::exchange(news_, {}); }
 
  private:

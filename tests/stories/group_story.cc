@@ -165,7 +165,7 @@ Lines GroupStory::Release(Arguments&) {
   return {};
 }
 
-// settle: everything is delivered, and what comes of it, but for what is held
+// settle: delivers everything, and the messages that follow, except held ones
 Lines GroupStory::Settle(Arguments&) {
   group_->Collect();
   const auto free = [&](const GroupRig::Parcel& parcel) { return !Held(parcel); };
@@ -205,8 +205,8 @@ Lines GroupStory::Beat(Arguments& arguments) {
   return News();
 }
 
-// crash NAME [keep=N]: what was flushed survives, and the first N unflushed pieces. [clock=MS]: its time of day is off
-// then. [forgets [lost=N]]: the machine went down under an interval table, and the last N flushed pieces went with it
+// crash NAME [keep=N] keeps the flushed pieces and the first N unflushed ones. With [clock=MS] its time of day is off
+// then. With [forgets [lost=N]] the machine failed under an interval table, and the last N flushed pieces are lost, too
 Lines GroupStory::Crash(Arguments& arguments) {
   const std::string name = ParseServer(*group_, arguments);
   const size_t keep = arguments.Number("keep", 0);
@@ -274,7 +274,7 @@ Lines GroupStory::Purge(Arguments& arguments) {
   return News();
 }
 
-// read NAME KEY [applied]: STRONG, if the view lets it be read here; or what is applied, whoever leads
+// read NAME KEY [applied]: STRONG, if the view lets it be read here; or the applied record, on any replica
 Lines GroupStory::Read(Arguments& arguments) {
   const std::string name = ParseServer(*group_, arguments);
   const std::string key = arguments.Word();
@@ -312,7 +312,7 @@ Lines GroupStory::Catalog(Arguments&) {
   return {line.str()};
 }
 
-// state NAME...: none: of all
+// state NAME...: all if none is named
 Lines GroupStory::State(Arguments& arguments) {
   std::vector<ServerName> names;
   for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) names.push_back(name);
@@ -346,7 +346,7 @@ Lines GroupStory::State(Arguments& arguments) {
   return lines;
 }
 
-// peers NAME: how a primary sees the others
+// peers NAME: a primary's view of its peers
 Lines GroupStory::Peers(Arguments& arguments) {
   Lines lines;
   for (const ts::PeerProgress& peer : At(arguments).core().replica().standing().Progress()) {

@@ -25,7 +25,7 @@ class GroupStory final : public Story {
 
  private:
   using Verb = std::function<Lines(GroupStory&, Arguments&)>;
-  // Which of what is under way: "FROM>TO" (either may be *), then its kind (none: any).
+  // Selects messages under way by "FROM>TO" (either may be *), then by kind (none means any).
   struct Filter {
     std::string from, to, what;
     bool Matches(const tabletserver::testing::GroupRig::Parcel& parcel) const;

@@ -98,9 +98,8 @@ Lines MasterStory::Coordinator(Arguments& arguments) {
   return News();
 }
 
-// server NAME
-// stops|starts|mute|speaks|
-// silent|heard|loses-split-answers|refuses-splits|comes-again|obeys|holds-splits|applies-splits|empty
+// `server NAME stops|starts|mute|speaks|silent|heard|loses-split-answers|refuses-splits|comes-again|obeys|
+// holds-splits|applies-splits|empty`
 Lines MasterStory::Server(Arguments& arguments) {
   FakeServer& server = ServerOf(arguments.Word());
   const std::string what = arguments.Word();

@@ -37,7 +37,7 @@ class MasterStory final : public Story {
 
   static const std::map<std::string, Verb>& Verbs();
   master::testing::FakeServer& ServerOf(std::string name);
-  // Asks whoever leads; the answer is told by a later command.
+  // Asks the leading master; a later command tells the answer.
   template <class Reply, class Request>
   void Ask(const std::string& what,
            void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),

@@ -73,7 +73,7 @@ idl::ReadLevel::type ReadLevelOf(const std::string& text) {
 
 }  // namespace
 
-// What only tests of the fixture may use.
+// Members of the fixture that only tests may use.
 class ServerStory::Servers final : public ts::GroupFixture {
  public:
   using GroupFixture::AskSplit, GroupFixture::at, GroupFixture::Configure, GroupFixture::coordination_,
@@ -104,7 +104,7 @@ class ServerStory::Servers final : public ts::GroupFixture {
   }
 
   std::vector<std::string> names;
-  int64_t learnt_ms = 0;  // of every write of the story, unless it says otherwise
+  int64_t learnt_ms = 0;  // of every write of the story without its own
 };
 
 ServerStory::ServerStory() = default;
@@ -210,15 +210,15 @@ Lines ServerStory::Disk(Arguments& arguments) {
   return {};
 }
 
-// copies [bytes=N]: so many bytes a second go into copies; none said: as many as there may be
+// copies [bytes=N]: bytes per second of all copies; without a number, no limit
 Lines ServerStory::Copies(Arguments& arguments) {
   servers_->copy_bytes_per_second_ =
       static_cast<int64_t>(arguments.Number("bytes", static_cast<uint64_t>(ts::CopyThrottle::kDefaultBytesPerSecond)));
   return {};
 }
 
-// checkpoint NAME [truncate] [discarded]: then what is applied of the parent's log goes; just when a copy has discarded
-// what the parent's replica had
+// checkpoint NAME [truncate] [discarded]: truncate drops the applied part of the parent's log; discarded takes it just
+// when a copy has discarded the parent's records
 Lines ServerStory::Checkpoint(Arguments& arguments) {
   const bool truncate = arguments.Flag("truncate");
   const bool discarded = arguments.Flag("discarded");
@@ -265,7 +265,8 @@ Lines ServerStory::Await(Arguments& arguments) {
 
 // ---- masters --------------------------------------------------------------------------------------------------------
 
-// configure NAME epoch=N [voters=A,B] [learners=C] [tablet=child] [start=K] [end=K] [fenced]: who is named is told
+// configure NAME epoch=N [voters=A,B] [learners=C] [tablet=child] [start=K] [end=K] [fenced]: configures the named
+// servers
 Lines ServerStory::Configure(Arguments& arguments) {
   Servers::Roles roles;
   const int64_t epoch = static_cast<int64_t>(arguments.Number("epoch", 1));
@@ -290,7 +291,7 @@ Lines ServerStory::Fence(Arguments& arguments) {
   return News();
 }
 
-// drop NAME epoch=N [tablet=child] [child]: the last says that the catalog has the child
+// drop NAME epoch=N [tablet=child] [child]: the last means that the catalog has the child
 Lines ServerStory::Drop(Arguments& arguments) {
   const int64_t epoch = static_cast<int64_t>(arguments.Number("epoch", 0));
   const int64_t tablet = Servers::TabletOf(arguments);
@@ -353,8 +354,8 @@ Lines ServerStory::Fill(Arguments& arguments) {
   return {};
 }
 
-// read NAME KEY [level=strong|session|eventual] [token=E.L[,E.L]] [pending=E.L]: the token says what the session has
-// seen applied of all keys, and what it has written at PRIMARY
+// read NAME KEY [level=strong|session|eventual] [token=E.L[,E.L]] [pending=E.L]: the token has the position that the
+// session has seen applied, for all keys, and its own PRIMARY writes
 Lines ServerStory::Read(Arguments& arguments) {
   idl::GetRequest request;
   request.header.tableId = Servers::kTable;
@@ -381,7 +382,8 @@ Lines ServerStory::Read(Arguments& arguments) {
 
 // ---- pictures -------------------------------------------------------------------------------------------------------
 
-// ranges NAME...: none: of all that run. What each has: * it leads there, ! it is incomplete
+// ranges NAME...: all running servers if none is named. Each range has * if the server is its primary, ! if it is
+// incomplete
 Lines ServerStory::Ranges(Arguments& arguments) {
   std::vector<std::string> names;
   for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) names.push_back(name);

@@ -56,7 +56,7 @@ class ServerStory final : public Story {
   std::string Name(Arguments& arguments);
   std::function<bool()> Condition(const std::string& name, const std::string& what, int64_t tablet,
                                   const std::string& of);
-  // Gives what was asked a little time, then says what has been answered.
+  // Gives calls a little time, then returns their answers.
   Lines News();
   void Answered(const std::string& what, int number, const std::string& how);
 

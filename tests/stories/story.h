@@ -1,7 +1,7 @@
 // tests/stories/story.h
-// A story as it is played: commands go in, the lines that they answer come out. Its first command says whom it is
-// about: `group ...` several replicas (group_story.h), `servers ...` whole tablet servers (server_story.h), `masters`
-// masters (master_story.h), anything else one replica (tablet_story.h).
+// A story as it is played: commands are its input, the lines that they answer its output. Its first command decides its
+// kind. `group ...` has several replicas (group_story.h), `servers ...` whole tablet servers (server_story.h),
+// `masters` masters (master_story.h), and any other command one replica (tablet_story.h).
 // Threads: one.
 #pragma once
 

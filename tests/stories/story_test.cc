@@ -1,5 +1,5 @@
-// Runs every story in this folder, one test each (README.md says how a story is written), and once more with each
-// planted bug that it says it catches: then it must go otherwise.
+// Runs every story in this folder, one test each (README.md describes how to write a story), and once more with each
+// planted bug that the story claims to catch, which must change the story.
 #include "tests/stories/story.h"
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ std::vector<fs::path> AllStories() {
 
 bool IsAnswer(const std::string& line) { return !line.empty() && line[0] != '#' && line[0] != '>'; }
 
-// The story as it really went: the same prose and commands, with the answers that came.
+// The story as it really happened: the same prose and commands, with the real answers.
 std::string Play(const std::string& text, std::string& problem) {
   std::unique_ptr<Story> story;
   std::ostringstream played;
@@ -44,7 +44,7 @@ std::string Play(const std::string& text, std::string& problem) {
   int commands = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
-    if (IsAnswer(line)) continue;  // replaced by what comes
+    if (IsAnswer(line)) continue;  // replaced by the real answer
     played << line << "\n";
     if (line.empty() || line[0] != '>') continue;
     ++commands;
@@ -74,7 +74,7 @@ struct Claim {
   std::string bug;
 };
 
-// Of the lines "# catches: bug, bug" of all stories.
+// The claims in lines "# catches: bug, bug" of all stories.
 std::vector<Claim> AllClaims() {
   std::vector<Claim> claims;
   for (const fs::path& path : AllStories()) {
@@ -91,8 +91,8 @@ std::vector<Claim> AllClaims() {
   return claims;
 }
 
-// Whether the story goes as told with the bug planted. In a process of its own: a broken invariant ends it, which is to
-// catch the bug, too, and no later test has it planted.
+// Whether the story is the same with the bug planted. Runs in a separate process, because a broken invariant ends it,
+// which also catches the bug, and because no later test may have the bug planted.
 bool GoesAsToldWith(PlantedBug bug, const std::string& text) {
   const pid_t child = ::fork();
   if (child == 0) {

@@ -1,7 +1,7 @@
 // tests/stories/story_text.h
-// The words of a story's commands, and how versions, levels, times and entries are written in stories.
-// Invariants: an unknown argument, or one that is left over, is an error, never ignored: parsers throw, and whoever
-//             runs a command turns that into the story's failure.
+// The words of a story's commands, and the notation of versions, levels, times and entries in stories.
+// Invariants: an unknown or left-over argument is an error, never ignored. Parsers throw, and the caller of a command
+//             turns that into the story's failure.
 // Threads:    one.
 #pragma once
 
@@ -19,7 +19,8 @@ std::vector<std::string> SplitWords(const std::string& text);
 // "a,b,c"; empty: none.
 std::vector<std::string> SplitNames(const std::string& text);
 
-// The words of a command: flags ("created_empty"), settings ("epoch=2"), in any order. What is not taken is an error.
+// The words of a command: flags ("created_empty"), settings ("epoch=2"), in any order. A word that is not taken is an
+// error.
 class Arguments {
  public:
   explicit Arguments(std::vector<std::string> words) : words_(std::move(words)) {}
@@ -41,8 +42,8 @@ Status ParseFailure(const std::string& text);  // none, overloaded, internal
 // client=N seq=N [first=N] [learnt=MS] [level=L] [deadline=MS], and the parts that follow.
 tabletserver::WriteRequest ParseRequest(Arguments& arguments, const std::vector<std::vector<std::string>>& parts,
                                         MonotonicTime now);
-// [table] voters, primary and how a Configure says them: epoch=N primary=NAME [voters=a,b] [learners=c] [created_empty]
-// [fenced] [transfer] [presumed=E.L] [start=KEY] [end=KEY]
+// [table] voters, primary and the further words of a Configure: epoch=N primary=NAME [voters=a,b] [learners=c]
+// [created_empty] [fenced] [transfer] [presumed=E.L] [start=KEY] [end=KEY]
 tabletserver::ConfigureReplica ParseConfigure(Arguments& arguments, const std::string& primary);
 
 std::string Show(Version version);

@@ -29,8 +29,8 @@ const std::map<std::string, TabletStory::Verb>& TabletStory::Verbs() {
 
 Result<Lines> TabletStory::Run(const std::string& line) { return RunVerb(*this, Verbs(), line, parts_); }
 
-// tablet window_ms=N sequences=N window_bytes=N unapplied_bytes=N apply_bytes=N ttl_ms=N lww: begins anew with a tablet
-// that nobody knows
+// tablet window_ms=N sequences=N window_bytes=N unapplied_bytes=N apply_bytes=N ttl_ms=N lww: starts again with an
+// unknown tablet
 Lines TabletStory::Tablet(Arguments& arguments) {
   ts::TabletOptions options;
   options.tablet = TabletId{9};
@@ -95,7 +95,7 @@ Lines TabletStory::Tick(Arguments& arguments) {
   return News();
 }
 
-// flush hold: nothing becomes durable any more; flush one: the oldest flush under way is done; flush go: all are again
+// flush hold: nothing becomes durable any more. flush one ends the oldest flush under way, and flush go all of them
 Lines TabletStory::Flush(Arguments& arguments) {
   const std::string word = arguments.Word();
   if (word == "one") {

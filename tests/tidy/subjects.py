@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the subjects of commits: "module: imperative with its object", at most 72 columns.
+"""Checks the subjects of commits. Their form is `module: imperative with its object`, at most 72 columns.
 
 usage: subjects.py                  the commits after the one that subjects_since names
        subjects.py --message FILE   one commit's message; the commit-msg hook that ./dev installs calls it so

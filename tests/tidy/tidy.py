@@ -3,14 +3,14 @@
 
 Layers:    thrift, common <- functions, master, client; functions <- tabletserver, gateway; all <- tools, tests. master and
            tabletserver never meet.
-           gateway stands on the client alone; ebla-standalone has one within.
+           gateway depends only on client; ebla-standalone contains a gateway.
 Rooms:     the folders of a component do not include each other in a circle, and nothing lies loose in its root.
 Circles:   the classes of a component do not hold each other in a circle (member_circles.py). exemptions.txt
            lists the circles that cannot be cut: `circle`, the classes, their number and, after a #, why.
-Sizes:     a source has at most 600 lines, a test 1,000, a function 70. What is larger stands in exemptions.txt with its
-           size; an entry that is exceeded, or no longer needed, fails.
-Classes:   a class has at most 40 member functions, defined in at most two sources. What has more
-           stands in exemptions.txt with its number and, after a #, why.
+Sizes:     a source has at most 600 lines, a test 1,000, a function 70. Larger ones are listed in exemptions.txt with
+           their size; an entry that is exceeded, or no longer needed, fails.
+Classes:   a class has at most 40 member functions, defined in at most two sources. Larger ones are listed in
+           exemptions.txt with their number and, after a #, the reason.
 Locks:     common/base/mutex.h alone names the standard's mutexes: clang checks what the ones in it guard.
 Words:     what retired_words.txt lists does not come back: a regular expression, what to say instead, where (globs), by
            tabs.
@@ -470,7 +470,7 @@ def check_named_tests(root, files):
                     yield f"{doc}:{number}: there is no test {name}"
 
 
-# Those that hold today (docs/design/replication-rules.md): each is shown by a story, or by a test.
+# Rules in force (docs/design/replication-rules.md), each of which a story or a test shows.
 SHOWN_RULES = range(1, 29)
 
 

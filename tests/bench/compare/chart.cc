@@ -9,7 +9,7 @@
 namespace ebla::bench {
 namespace {
 
-constexpr double kWidth = 900, kLeft = 24, kRight = 696;  // the rest is for what stands behind the bars
+constexpr double kWidth = 900, kLeft = 24, kRight = 696;  // the rest is for the labels behind the bars
 constexpr double kTop = 62, kRowHeight = 40, kBarHeight = 14, kBottom = 34;
 constexpr double kTicks[] = {0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50};
 

@@ -1,6 +1,6 @@
 // tests/bench/compare/chart.h
 // Ratios as bars, in SVG that reads in light and in dark. On a scale of powers, a bar begins at 1, where both sides are
-// equally fast: to the right Ebla's figure is the greater one. A line across it stands where it is wanted.
+// equally fast; to the right Ebla's figure is the greater one. A line across it marks the wanted ratio.
 // Threads: a function.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace ebla::bench {
 
-// Of the ratios alone, not of rows with a bound.
+// Only ratios, without rows that have a bound.
 std::string RatioChart(const std::vector<Report::RatioRow>& rows);
 
 }  // namespace ebla::bench

@@ -16,7 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Done = std::move_only_function<void(Status)>;
 
-// Tells `done` how an answer of any kind went.
+// Passes the outcome of an answer of any kind to `done`.
 template <class T>
 Callback<Result<T>> Answer(Done done) {
   return [done = std::move(done)](Result<T> result) mutable { done(result ? Status() : result.error()); };

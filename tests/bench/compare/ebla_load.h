@@ -30,7 +30,7 @@ class EblaLoad {
   // The same table as several clients have it, each with one operation at a time.
   Figure Puts(const std::vector<Table>& tables) const;
   Figure Gets(const std::vector<Table>& tables, const GetOptions& options) const;
-  // Of so many keys each; the figures are of multiGets, not of keys.
+  // MultiGets of this many keys each; the figures are of multiGets, not of keys.
   Figure MultiGets(const Table& table, int in_flight, int keys) const;
   // New records in the order of their keys, in batches of so many; the rates are of records.
   Figure LoadInOrder(const Table& table, int in_flight, int batch) const;

@@ -73,7 +73,7 @@ Result<Figure> EtcdPeer::Room(Duration duration) {
   EBLA_ASSIGN(const Counted first, RunClient(1, 1, std::chrono::milliseconds(100)));
   const double empty_bytes = ResidentBytes(AllServers());
   EBLA_ASSIGN(const Counted puts, RunClient(512, 1, duration));
-  // Of random keys, so many different ones.
+  // The number of different keys among the random ones.
   const double records = kRecords * (1 - std::exp(-(first.operations + puts.operations) / kRecords));
   return Figure{.memory_bytes = (ResidentBytes(AllServers()) - empty_bytes) / records / kServers,
                 .disk_bytes = DiskBytes(directory_) / records / kServers};

@@ -18,8 +18,8 @@ class EtcdPeer {
 
   // Durable puts by so many clients over so many connections.
   Result<Figure> Puts(int clients, int connections, Duration duration);
-  // What the records take in each server, once so long a time of puts has made most of them. It keeps what they
-  // replaced, too.
+  // The records' size in each server, after puts for this time have made most of them. It includes replaced records,
+  // too.
   Result<Figure> Room(Duration duration);
 
  private:

@@ -1,5 +1,5 @@
 // tests/bench/compare/figures.h
-// What a comparison measured: rows by name, each measured once in each round.
+// The figures of a comparison: rows by name, each measured once in each round.
 // Threads: thread-compatible.
 #pragma once
 
@@ -14,18 +14,18 @@
 namespace ebla::bench {
 
 inline constexpr char kCompareSuite[] = "compare";
-// Of every peer, unless a row says otherwise.
+// The size of values for every peer, except in rows with another size.
 inline constexpr size_t kValueBytes = 1024;
 inline constexpr int kRecords = 100'000;
 inline constexpr int kConnections = 32;  // where a peer's clients have one each
 
-// What one measurement found, and what it has cost the servers; zero: not measured.
+// The result of one measurement, and its cost to the servers; zero: not measured.
 struct Figure {
   load::Timings timings;
   double cpu_us = 0;         // per operation
   double written_bytes = 0;  // per operation
   double disk_share = 0;     // bytes on the disk for each byte of the records
-  // Of a record at rest, in one server.
+  // Memory of a record at rest, in one server.
   double memory_bytes = 0;
   double disk_bytes = 0;
   double hit_percent = 0;  // of reads of a cache that is too small
@@ -47,7 +47,7 @@ struct FigureRow {
 
 class Figures {
  public:
-  // Says on stderr what comes and what it found. The order of a row's first measurement is its place.
+  // Announces the row on stderr, and then its result. The order of a row's first measurement is its place.
   void Measure(const std::string& row, const std::function<Figure()>& measure);
   std::vector<FigureRow> Rows() const;
 

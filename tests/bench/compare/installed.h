@@ -1,5 +1,5 @@
 // tests/bench/compare/installed.h
-// Peers and figures as parts take them: what is not installed is left out, what goes wrong ends the program.
+// Peers and figures for the parts: a peer that is not installed is left out, and an error ends the program.
 // Threads: functions.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace ebla::bench {
 
-// None, and a line that says so, of a peer that is not installed.
+// The peer, or none, with a line on stderr, if it is not installed.
 template <class Peer>
 std::unique_ptr<Peer> Installed(const char* name, Result<Peer> started) {
   if (started) return std::make_unique<Peer>(*std::move(started));

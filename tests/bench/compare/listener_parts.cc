@@ -122,7 +122,7 @@ class ListenersPart : public Part {
 
 constexpr char kPutsOfClients[] = "Ebla put RF 3, 32 clients", kGetsOfClients[] = "Ebla get RF 3, 32 clients";
 
-// As many as redis-benchmark has connections, each with its own.
+// Clients with one connection each, as many as redis-benchmark has connections.
 std::vector<Client> Clients(const std::string& masters) {
   std::vector<Client> clients;
   for (int i = 0; i < 32; ++i) {
@@ -252,7 +252,7 @@ std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration eac
 
 void AddListenerRatios(
     const std::function<void(const std::string& row, const std::string& peer, std::optional<double> wanted)>& ratio) {
-  // Of a hundred reads one less.
+  // One distribution less for a hundred reads.
   for (const double theta : kThetas)
     ratio(HitsRow(kOurHits, theta) + ", hits", HitsRow(kTheirHits, theta) + ", hits", 0.99);
   for (const int pipeline : kPipelines) {

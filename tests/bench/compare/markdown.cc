@@ -22,7 +22,7 @@ namespace {
 constexpr std::string_view kBegin = "<!-- compare: begin -->\n";
 constexpr std::string_view kEnd = "<!-- compare: end -->\n";
 
-// What stands behind "NAME" and a separator in a file of such lines, as /proc/cpuinfo and /etc/os-release are.
+// The text behind "NAME" and a separator in a file of such lines, like /proc/cpuinfo and /etc/os-release.
 std::string Named(const std::string& file, std::string_view name) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
@@ -33,7 +33,7 @@ std::string Named(const std::string& file, std::string_view name) {
   return "";
 }
 
-// Of the packages that are there, each on a line as "- name version".
+// The installed packages, each on a line as "- name version".
 std::string PackageVersions() {
   constexpr char kCommand[] =
       "dpkg-query -W -f='- ${Package} ${Version}\\n' redis-server memcached etcd-server libwiredtiger0 2>/dev/null";

@@ -11,7 +11,7 @@
 
 namespace ebla::bench {
 
-// Replaces what stands between the two marker comments of options.markdown. INVALID_ARGUMENT when they are not there.
+// Replaces the text between the two marker comments of options.markdown. INVALID_ARGUMENT when they are not there.
 Status WriteMarkdown(const BenchOptions& options, const std::vector<FigureRow>& rows, const Report& report);
 
 }  // namespace ebla::bench

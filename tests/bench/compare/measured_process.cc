@@ -30,7 +30,7 @@ double CpuMicros(pid_t pid) {
   return (user + system) * 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-// Field 7 of a disk's stat: sectors of 512 bytes. None on a file system in memory.
+// Field 7 of a disk's stat, in sectors of 512 bytes. Zero on a file system in memory.
 double WrittenBytes(const std::string& directory) {
   struct stat status{};
   ::stat(directory.c_str(), &status);

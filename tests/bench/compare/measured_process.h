@@ -1,7 +1,7 @@
 // tests/bench/compare/measured_process.h
-// A server that is compared with others: a process of its own, and what it, or several of them, have cost so far.
-// Written bytes are the disk's own count, of everybody on the machine: what the kernel accounts to a process is the
-// size of the pages that it has changed, which may be large ones, and not what of them goes to the disk.
+// A server under comparison: a separate process, and the cost so far of one or several of them. Written bytes are the
+// disk's own count, for the whole machine. The kernel's account of a process has the size of its changed pages instead,
+// which may be large, and of which only a part reaches the disk.
 // Threads: thread-compatible; the process dies with the thread that starts it.
 #pragma once
 
@@ -30,9 +30,9 @@ struct ServersCost {
 // Writes out what is dirty first.
 ServersCost CostOf(const Servers& servers);
 
-// What is resident of them at present.
+// The servers' resident memory at present.
 double ResidentBytes(const Servers& servers);
-// Of all files below, but for what is kept in reserve: room for a full disk, and segments of the log to come.
+// The size of all files below, except reserves: room for a full disk, and future segments of the log.
 double DiskBytes(const std::string& directory);
 
 class MeasuredProcess {

@@ -1,6 +1,6 @@
 // tests/bench/compare/memcached_load.h
-// The cheapest load in Memcached's text protocol (harness/socket_load.h), against whoever speaks it: its clients have
-// no load generator that pipelines.
+// The cheapest load in Memcached's text protocol (harness/socket_load.h), against any server that speaks it, because
+// its clients have no load generator that pipelines.
 // Errors:  any ends the program.
 // Threads: functions.
 #pragma once
@@ -16,9 +16,9 @@ enum class MemcachedOperation { kSet, kGet, kMultiGet };  // the last of 16 keys
 // Random keys; 32 connections with `pipeline` operations in flight each.
 Figure MeasureMemcached(const Servers& servers, uint16_t port, MemcachedOperation operation, int pipeline,
                         Duration each);
-// So that every record is there. UNAVAILABLE: nobody listens yet.
+// Writes every record. UNAVAILABLE: no server listens yet.
 Status FillMemcached(uint16_t port);
-// A socket. UNAVAILABLE: nobody listens yet.
+// A socket. UNAVAILABLE: no server listens yet.
 Result<int> ConnectMemcached(uint16_t port);
 
 }  // namespace ebla::bench

@@ -18,7 +18,7 @@ constexpr std::chrono::seconds kStartTimeMax{20};
 
 Result<MemcachedPeer> MemcachedPeer::StartEmpty(const std::string& directory, int64_t memory_mb) {
   EBLA_ASSIGN(const uint16_t port, zookeeper::PickPort());
-  // As many threads as cores, as its manual says; root is to name a user, others are not asked.
+  // The manual recommends as many threads as cores. Only root has to name a user.
   EBLA_ASSIGN(MeasuredProcess process,
               MeasuredProcess::Start({kServer, "--listen=127.0.0.1", "--port=" + std::to_string(port), "--user=nobody",
                                       "--memory-limit=" + std::to_string(memory_mb),

@@ -19,7 +19,7 @@ class MemcachedPeer {
   // Empty, with so many MiB in all.
   static Result<MemcachedPeer> StartEmpty(const std::string& directory, int64_t memory_mb);
   uint16_t port() const { return port_; }
-  // What its records take.
+  // The memory of its records.
   Figure Room() const;
 
  private:

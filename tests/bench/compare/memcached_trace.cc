@@ -30,7 +30,7 @@ class TraceClient {
   ~TraceClient() { ::close(fd_); }
   TraceClient(const TraceClient&) = delete;
 
-  // How many of these it has; the others are put.
+  // Returns how many of these it has, and puts the rest.
   size_t Read(const std::vector<std::string>& keys) {
     std::string get = "get";
     for (const std::string& key : keys) get += " " + key;
@@ -44,7 +44,7 @@ class TraceClient {
       sets += "set " + key + " 0 0 " + std::to_string(value_.size()) + "\r\n" + value_ + "\r\n";
     }
     if (missing > 0) Send(sets);
-    // One that was refused for want of room is a miss next time.
+    // A put that was refused because the cache was full is a miss next time.
     for (size_t i = 0; i < missing; ++i) (void)Line();
     return keys.size() - missing;
   }
@@ -103,7 +103,7 @@ Figure MeasureHits(uint16_t port, const TraceShape& shape) {
   while (read < shape.reads) {
     std::vector<std::string> keys;
     while (keys.size() < kKeysAtOnce) {
-      // Scattered: who is popular does not stand beside others who are.
+      // Scattered, so that popular keys are not neighbours.
       const auto rank = static_cast<int64_t>(popular.Next(random));
       std::string key = RecordKey((rank * 7'368'787) % shape.keys);
       if (std::ranges::find(keys, key) == keys.end()) keys.push_back(std::move(key));

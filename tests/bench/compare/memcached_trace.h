@@ -1,7 +1,6 @@
 // tests/bench/compare/memcached_trace.h
-// How often a cache that is too small has what it is asked for: a client of Memcached's text protocol reads keys, a
-// zipfian few of them most often, and puts what it misses. Whoever speaks the protocol is asked for the same keys in
-// the same order.
+// The hit rate of a cache that is too small. A client of Memcached's text protocol reads keys, a zipfian few of them
+// most often, and puts the misses. Every server gets the same keys in the same order.
 // Errors:  any ends the program.
 // Threads: functions.
 #pragma once

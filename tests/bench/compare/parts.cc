@@ -235,7 +235,7 @@ class DiskPart : public Part {
     return figure;
   }
 
-  // As many records in each.
+  // The same number of records in each.
   void Rooms(Figures& figures) {
     figures.Measure("Ebla", [&] { return EblaRoom(); });
     const auto room = [&figures](const char* name, const auto& peer) {

@@ -1,6 +1,6 @@
 // tests/bench/compare/parts.h
-// The parts of a comparison. Each has its servers running from its making to its end, all of them at once, and
-// measures them in turns. A peer that is not installed is left out, which one line on stderr says.
+// The parts of a comparison. Each runs its servers from its construction to its end, all of them at once, and measures
+// them in turns. A peer that is not installed is left out, with a line on stderr.
 // Errors:  any other ends the program.
 // Threads: thread-compatible.
 #pragma once

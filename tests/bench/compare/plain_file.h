@@ -9,7 +9,7 @@
 
 namespace ebla::bench {
 
-// Of 1 KB each. The file is made.
+// Appends of 1 KB each. Creates the file.
 Figure MeasureAppends(const std::string& file, Duration each);
 
 }  // namespace ebla::bench

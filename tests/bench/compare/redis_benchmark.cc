@@ -15,7 +15,7 @@ constexpr int kMultiGetKeys = 16;
 constexpr int64_t kOperationsMin = 20'000;
 constexpr std::chrono::minutes kMeasureTimeMax{3};
 
-// What redis-benchmark is to do; the keys of a command are as those of its own tests.
+// The test for redis-benchmark; the keys of a command are as in its own tests.
 std::vector<std::string> Test(RedisBenchmark::Operation operation) {
   switch (operation) {
     case RedisBenchmark::Operation::kSet: return {"-t", "set"};

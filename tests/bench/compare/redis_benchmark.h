@@ -1,5 +1,6 @@
 // tests/bench/compare/redis_benchmark.h
-// Redis's own load generator (Debian's redis-tools), which sends ready-made bytes, against whoever speaks its protocol.
+// Redis's own load generator (Debian's redis-tools), which sends ready-made bytes, against any server that speaks its
+// protocol.
 // Threads: thread-compatible.
 #pragma once
 
@@ -12,7 +13,7 @@ namespace ebla::bench {
 
 class RedisBenchmark {
  public:
-  // What it says is kept below `directory`.
+  // Its output is stored below `directory`.
   RedisBenchmark(std::string directory, uint16_t port, int database = 0)
       : directory_(std::move(directory)), port_(port), database_(database) {}
 

@@ -18,7 +18,7 @@ class RedisPeer {
   static Result<RedisPeer> Start(const std::string& directory, RedisPersistence persistence);
 
   Result<Figure> Measure(RedisBenchmark::Operation operation, int pipeline, Duration each) const;
-  // What its records take.
+  // The memory of its records.
   Figure Room() const;
 
  private:

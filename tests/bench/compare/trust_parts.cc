@@ -106,7 +106,7 @@ class TlsPart : public Part {
 
 constexpr char kGetAlone[] = "a user's get, 1, alone", kPutAlone[] = "a user's put, 1, alone";
 
-// What the busy one does: every which of its operations is a put.
+// The busy user's operations: one in every `put_of` is a put.
 struct Mix {
   std::string name;
   int64_t put_of = 0;  // 0: none
@@ -120,8 +120,8 @@ std::string Beside(const char* operation, const Mix& mix) {
 }
 std::string Meanwhile(const Mix& mix) { return "the other's " + mix.name + ", " + std::to_string(kInFlight); }
 
-// The servers have the first half of the processors, and clients the others. Of these the busy user's client takes what
-// the other's leaves: what is measured is how the servers divide what they have.
+// The servers have the first half of the processors, and clients the second. In it the busy user's client takes what
+// the light user's leaves, because the measurement is of how the servers divide their half.
 class Processors {
  public:
   static int Half() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2); }

@@ -1,5 +1,5 @@
 // tests/bench/compare/trust_parts.h
-// What it costs to be among strangers: TLS against the clear, and one user beside another who asks for all there is.
+// The cost of untrusted surroundings: TLS against no TLS, and one user beside another that asks for everything.
 // Threads: thread-compatible.
 #pragma once
 

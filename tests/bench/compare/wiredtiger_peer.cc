@@ -76,7 +76,7 @@ Figure WiredTigerPeer::LoadInOrder(TableDurability durability, int batch, Durati
   cursor->close(cursor);
   // Its pages are still to be written: a checkpoint lets go of them.
   CHECK_EQ(session_->checkpoint(session_, nullptr), 0);
-  // A file that WiredTiger holds stays; the directory goes with it.
+  // A file that WiredTiger holds stays until the directory is deleted.
   std::ignore = session_->drop(session_, name.c_str(), nullptr);
   return figure;
 }

@@ -1,6 +1,6 @@
 // tests/bench/compare/wiredtiger_peer.h
-// Bare WiredTiger in this process, with one thread: what Ebla's storage stands on. Its log is on, as Ebla keeps a log
-// beside it. Ebla's checkpoints and cache, by default, are as large and as often.
+// Bare WiredTiger in this process, with one thread: the base of Ebla's storage. Its log is on, because Ebla also writes
+// a log. Its checkpoints and cache are as frequent and as large as Ebla's defaults.
 // Errors:  any ends the program.
 // Threads: thread-compatible.
 #pragma once
@@ -27,7 +27,8 @@ class WiredTigerPeer {
   // New records in the order of their keys, into a new table, `batch` to a transaction. A transaction's log has been
   // synced when it ends, or handed to the operating system and synced once a second.
   Figure LoadInOrder(TableDurability durability, int batch, Duration each);
-  // The whole table again and again by one cursor; keys and values are copied, as a caller who goes on has to.
+  // Reads the whole table again and again by one cursor. Copies keys and values, because a caller that continues has
+  // to.
   Figure Scans(Duration each);
 
  private:

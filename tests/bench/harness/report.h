@@ -1,6 +1,5 @@
 // tests/bench/harness/report.h
-// What a benchmark suite found: rows of measured numbers, and those of them, or ratios between them, that have a bound
-// to meet.
+// The results of a benchmark suite: rows of measured numbers, and bounds of some of them, or of ratios between them.
 // Threads: thread-compatible.
 #pragma once
 
@@ -14,7 +13,7 @@ namespace ebla::bench {
 
 struct BenchOptions {
   Duration each{0};  // how long each number is measured
-  // Of `compare` alone.
+  // Only for `compare`.
   int rounds = 3;
   std::string part;      // empty: all
   std::string markdown;  // the file whose table is replaced, and beside which the chart is written; empty: none

@@ -90,8 +90,8 @@ class LoadConnection {
     }
   }
 
-  // Takes what has come, and returns how many whole replies that were. Those to calls sent at `from` or later are
-  // recorded.
+  // Takes the received bytes, and returns the number of whole replies. Records replies to calls sent at `from` or
+  // later.
   size_t Receive(Clock::time_point from, load::Histogram& micros) {
     const ssize_t got = read(fd_, scratch_.data(), scratch_.size());
     PCHECK(got > 0) << "the server closed the connection";

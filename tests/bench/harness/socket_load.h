@@ -15,7 +15,7 @@
 
 namespace ebla::bench {
 
-// What one connection says. Replies come in the order of the calls.
+// The messages of one connection. Replies arrive in the order of the calls.
 class Conversation {
  public:
   virtual ~Conversation() = default;

@@ -1,6 +1,6 @@
-// A master with the catalog of a large cluster in a real ZooKeeper: how long tables of so many tablets take to be made,
-// how long after the leading master's death the next one answers, and how long a client takes to read all routes, in
-// pages. The tablets are served by nobody: tablet servers of this process register, obey whatever they are told to
+// A master with the catalog of a large cluster in a real ZooKeeper. Measures how long the creation of tables with so
+// many tablets takes, how long after the leading master's death the next one answers, and how long a client takes to
+// read all routes, in pages. No server serves the tablets: tablet servers of this process register, obey every order to
 // lead, and report all of it every second, as real ones do.
 #include <gflags/gflags.h>
 #include <glog/logging.h>
@@ -229,7 +229,7 @@ class Bench {
     report_.Add(kSuite, "replicas of them", FLAGS_catalog_tablets * FLAGS_catalog_replicas, "replicas");
   }
 
-  // What the machine, ZooKeeper and its client are capable of: no decoding.
+  // The speed of the machine, ZooKeeper and its client, without decoding.
   double ReadNodes() {
     rpc::EventLoop loop("reader");
     loop.Start();
@@ -290,7 +290,7 @@ class Bench {
     return cluster_->launcher().Process(*leader)->pid;
   }
 
-  // What the leading master spends on the reports, and holds.
+  // The leading master's cost for the reports, and its memory.
   void Steady() {
     std::string name;
     const pid_t pid = Leader(&name);
@@ -307,7 +307,7 @@ class Bench {
     Leader(&name);
     const auto begin = Clock::now();
     CHECK(cluster_->launcher().Kill(name, SIGKILL).ok());
-    // One that knows neither table nor leader.
+    // A client that knows neither table nor leader.
     std::optional<Client> client = Connect();
     const auto table = client->DescribeTable(tables_.back());
     CHECK(table.has_value()) << table.error();

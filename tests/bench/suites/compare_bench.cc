@@ -1,5 +1,5 @@
-// Ebla against what people use instead, and against what it stands on: the same values, as much in flight and the same
-// durability on both sides of a ratio, taken in turns; each figure is the median of its rounds.
+// Ebla against what people use instead, and against its own foundations. Both sides of a ratio have the same values, as
+// much in flight and the same durability, and are measured in turns; each figure is the median of its rounds.
 // Clients: Ebla's is the SDK in this process; each peer's is named in its header.
 #include <glog/logging.h>
 #include <stdlib.h>

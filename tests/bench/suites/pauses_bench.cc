@@ -1,6 +1,6 @@
 // How long clients wait while tablets are split, transferred and moved: five servers, three replicas, half reads and
-// half writes. What the cluster serves to as many clients as like is measured first; then operations come at three
-// tenths of that. Beside each window from before the order to its answer lies one as long in which nothing is done.
+// half writes. The rate without a limit is measured first; then operations arrive at three tenths of that. Each window
+// from before the order to its answer is followed by an equally long one without changes.
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
@@ -64,8 +64,8 @@ double PercentileMs(std::vector<microseconds> values, double part) {
   return static_cast<double>(values[at].count()) / 1000;
 }
 
-// Of all processors, since the machine started, in ticks. A host that has others to serve lets a virtual machine wait,
-// for many milliseconds at a time, all its processors at once at times: nothing inside it can answer then.
+// Time of all processors, since the machine started, in ticks. A busy host lets a virtual machine wait, for many
+// milliseconds at a time, sometimes with all its processors at once, and no process in it can answer then.
 struct ProcessorTime {
   uint64_t all = 0, stolen = 0;
 
@@ -258,8 +258,8 @@ class Bench {
     report_.AtMost(kSuite, "transfer: longest wait, worst", 50);
   }
 
-  // The load goes on while one replica of its tablet is copied to a server that has none, for about eight seconds, and
-  // back.
+  // The load continues while one replica of its tablet is copied to a server that has none, for about eight seconds,
+  // and back.
   void Moves() {
     MakeTable("moved", int64_t{FLAGS_pause_copy_mb} * 8 * 1024);
     const TabletPlace place = PlaceOf(0);
@@ -303,7 +303,7 @@ class Bench {
   const std::string value_ = std::string(kValueBytes, 'v');
   std::unique_ptr<testing::TestCluster> cluster_;
   std::optional<Client> client_;
-  // What the load is turned to; changed while none runs, but for what is hot.
+  // The target of the load; changed while none runs, except the hot range.
   std::string name_;
   int64_t records_ = 0;
   std::optional<Table> table_;

@@ -42,7 +42,7 @@ testing::RandomCluster Parse(const std::string& size) {
   return cluster;
 }
 
-// What is under way is over before the next pass.
+// Actions under way end before the next pass.
 void Passes(const std::string& size) {
   ClusterView view = testing::MakeCluster(Parse(size));
   // Everything that a rule can look at: thresholds that nothing reaches, and merges.

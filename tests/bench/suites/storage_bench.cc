@@ -1,4 +1,4 @@
-// What storage costs over WiredTiger itself: commits that reach the disk, and point reads.
+// The cost of storage over WiredTiger itself: commits that reach the disk, and point reads.
 // Usage:   ebla-storage-bench [--seconds=2] [--directory=/tmp] [--json]
 // Each figure runs for --seconds; all together take about ten times that. Ratios compare figures of the same run.
 #include <gflags/gflags.h>

@@ -1,4 +1,4 @@
-// What ebla-ycsb itself takes of the CPU: workload A against a database that answers at once.
+// The processor time of ebla-ycsb itself: workload A against a database that answers at once.
 #include <glog/logging.h>
 
 #include <ctime>
@@ -13,7 +13,7 @@ namespace {
 constexpr char kSuite[] = "ycsb";
 constexpr double kMostMicros = 1;
 
-// Every operation goes through the loop, as one that a server answers would.
+// Every operation passes the loop, like one that a server answers.
 class NullDatabase : public ycsb::Database {
  public:
   explicit NullDatabase(load::TaskLoop& loop) : loop_(loop) {}
