@@ -135,8 +135,8 @@ class AdoptionStory : public RestoredTest {
     loads_.emplace_back(std::make_unique<LightLoad>(*old_));
     loads_.emplace_back(std::make_unique<LightLoad>(*since_));
   }
-  // Another master takes over, so that every running process has read something newer than the copy. None of their
-  // sessions can then continue with the copy.
+  // Another master takes over, so that every running process has read something newer than the copy. Their sessions
+  // then cannot continue with the copy.
   void HaveEverybodySeeMore() {
     const auto leader = cluster_->LeadingMaster();
     ASSERT_TRUE(leader.has_value()) << leader.error();
