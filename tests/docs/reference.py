@@ -98,7 +98,7 @@ run `{MEND}`.
 
 Servers take flags on the command line, or one per line in a file that `--flagfile` names.
 [conf/](../../conf/README.md) holds one for each role. A flag that a server does not know ends it at
-once. In parentheses stands the default.
+once. The default is in parentheses.
 
 ## Every server
 
@@ -235,7 +235,7 @@ def metrics(bin_dir, before):
 
 This page is generated from `/metrics` of running servers. Change the text of a metric in the code,
 then run `{MEND}`.
-[Monitoring](monitoring.md) says which of them to watch.
+[Monitoring](monitoring.md) lists those to watch.
 
 `ebla-standalone` serves those of both roles on one port.
 
