@@ -3,7 +3,7 @@
 // coordinator announces it.
 // Place:      every master and tablet server holds one.
 // Invariants: 1. While the coordinator is away, the last known state stays in force.
-//             2. A node that cannot be read changes nothing, and the log says why.
+//             2. A node that cannot be read changes nothing, and the log shows why.
 // Threads:    made and destroyed on the executor, or while it does not run.
 #pragma once
 
