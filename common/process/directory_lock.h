@@ -4,7 +4,7 @@
 // Place:      InitProcess takes it before the log is opened; the tablet server's identity.h uses it to find out whether
 //             the process before this one is dead.
 // Errors:     UNAVAILABLE: another process holds it. INVALID_ARGUMENT: the directory's files are not Ebla's. INTERNAL:
-//             the disk refused. None leaves anything behind but directories that were missing.
+//             the disk refused. An error leaves nothing behind but directories that were missing.
 // Threads:    thread-compatible.
 #pragma once
 
