@@ -1,4 +1,4 @@
-// tests/chaos/main.cc: ./dev chaos: harms real processes under load, as long as one likes.
+// tests/chaos/main.cc is ./dev chaos: harms real processes under load, as long as one likes.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <functional>

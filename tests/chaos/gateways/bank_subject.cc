@@ -62,7 +62,7 @@ class BankSubject::Client final : public Caller {
     transfer_.amount = 1 + static_cast<int64_t>(random_.Below(100));
   }
 
-  // `answers`: its number, the balance that it left, and the one that it came to.
+  // `answers`: its number, and the balances of its two accounts after it.
   void Done(const char* what, const Result<std::vector<int64_t>>& answers) {
     transfer_.span.returned = NextEvent();
     if (answers) {

@@ -17,8 +17,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// On one machine; one that is stopped accepts all the same. One that is cut off does not answer at all: so long is
-// waited.
+// On one machine a stopped gateway still accepts connections. A gateway that is cut off does not answer at all, so the
+// client waits this long.
 constexpr int kConnectTimeMaxMs = 1'000;
 
 bool Connects(int fd, const sockaddr_in& address) {

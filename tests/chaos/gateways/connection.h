@@ -1,6 +1,6 @@
 // tests/chaos/gateways/connection.h
-// One client's connection to whichever gateway serves it: where one is gone or silent, it goes to the next. It repeats
-// nothing by itself: what was sent and not answered may have happened.
+// One client's connection to any gateway that serves it: if a gateway is gone or silent, the client connects to the
+// next. It repeats nothing by itself, because a request without an answer may have been executed.
 // Errors:  UNAVAILABLE: nothing was sent, so nothing has happened. UNKNOWN_OUTCOME: sent, and not wholly answered.
 //          After both the connection is closed.
 // Threads: thread-compatible.
@@ -34,12 +34,12 @@ class Connection {
   Connection(const Connection&) = delete;
 
   bool open() const { return fd_ >= 0; }
-  // Where none is, makes one to the next gateway that accepts it.
+  // Connects, if it has no connection, to the next gateway that accepts it.
   Status Open();
   void Close();
   // Sends these bytes, and waits for so many answers.
   Result<std::vector<std::string>> Exchange(const std::string& bytes, size_t answers);
-  // The same; `answered` has those that came, also after an error.
+  // The same; `answered` has the answers that arrived, also after an error.
   Status Exchange(const std::string& bytes, size_t answers, std::vector<std::string>& answered);
 
  private:

@@ -1,7 +1,7 @@
 // tests/chaos/gateways/filler_subject.h
-// Fills a table that evicts, so that what others have in it has to go: writes keys once each, among those of the
-// others, and reads some of them again. A key is found whole, or not at all; and never again once it was not.
-// Threads: as subject.h says.
+// Fills a table that evicts, so that records of other subjects are evicted: writes keys once each, among those of other
+// subjects, and reads some of them again. A key is found whole, or not at all, and never again once it was missing.
+// Threads: see subject.h.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ class FillerSubject final : public Subject {
 
   std::string name() const override { return "values that fill " + setting_.database; }
   void Enlist() override;
-  // What is wrong its clients have told.
+  // Its clients have reported the faults already.
   Result<std::vector<std::string>> Judge() override { return std::vector<std::string>(); }
   std::vector<std::string> Keys() const override { return {}; }
   size_t told() const override { return static_cast<size_t>(written_.load()); }

@@ -46,7 +46,7 @@ class Gateways {
   Status End(size_t gateway);
   // SIGSTOP and SIGCONT.
   Status Signal(size_t gateway, int signal);
-  // Of one that has ended; waits until it serves.
+  // Restarts a gateway that has ended, and waits until it serves.
   Status Restart(size_t gateway);
   // None: it does not run.
   std::optional<GatewayListeners> Listeners(size_t gateway) const;

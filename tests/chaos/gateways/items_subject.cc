@@ -95,7 +95,7 @@ class ItemsSubject::Client final : public Caller {
     Failed(number, "add", added);
   }
 
-  // Values are nobody else's: who read the value has read its cas number with it.
+  // Values are unique to this client, so a reader of the value has read its cas number with it.
   void Change(const MemcachedItem& found) {
     const WritePart as_it_was = Registers::Is(0, found.value), put = ItemPut(NewValue(), false);
     const size_t number = Begin({as_it_was, put});

@@ -10,10 +10,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Who has the lock draws the next number; 0 for who has it no more.
+// The holder of the lock draws the next number; a former holder gets 0.
 constexpr char kDraw[] =
     "if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('incr', KEYS[2])";
-// What is guarded, for who comes with a number that nobody has outrun; -1 for others.
+// The guarded number, for a caller whose token is the newest so far; -1 for other callers.
 constexpr char kReadGuarded[] =
     "if tonumber(redis.call('get', KEYS[1]) or '0') > tonumber(ARGV[1]) then return -1 end "
     "redis.call('set', KEYS[1], ARGV[1]) return tonumber(redis.call('get', KEYS[2]) or '0')";

@@ -1,9 +1,9 @@
 // tests/chaos/gateways/locks_subject.h
-// Locks as Redis's documentation makes them: SET with NX and PX, given back by a script that compares and deletes. Who
-// has one draws a number (a fencing token), and raises what the lock guards by a read and a write, with a pause between
-// in which the lease may run out: scripts refuse who comes with an older number than was seen. Judged by
-// verdicts/leases.h, and verdicts/counting.h for the numbers and for what is guarded.
-// Threads: as subject.h says.
+// Locks as in Redis's documentation: SET with NX and PX, released by a script that compares and deletes. A holder draws
+// a number (a fencing token), and raises the guarded number by a read and a write, with a pause between in which the
+// lease may expire. Scripts refuse a caller with an older token than one seen before. Judged by verdicts/leases.h, and
+// verdicts/counting.h for the tokens and the guarded number.
+// Threads: see subject.h.
 #pragma once
 
 #include <memory>

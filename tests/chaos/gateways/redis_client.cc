@@ -147,13 +147,13 @@ Result<std::optional<std::vector<RedisValue>>> RedisClient::Transact(const std::
   auto answers = Say(bytes, commands.size() + 2);
   watching_ = false;
   if (!answers) return Error(answers.error());
-  // Of commands that cannot be queued EXEC says so.
+  // EXEC reports commands that cannot be queued.
   EBLA_ASSIGN(RedisValue executed, ValueOf(answers->back()));
   if (executed.kind == Kind::kNil) return std::nullopt;
   if (executed.elements.size() != commands.size())
     return Error(Code::kInternal, "EXEC answers so many commands: " + std::to_string(executed.elements.size()));
   for (const RedisValue& element : executed.elements)
-    // A command alone says for itself that it could not be done.
+    // A single command reports by itself that it could not be executed.
     if (element.kind == Kind::kError)
       return Error(commands.size() == 1 ? MeaningOf(element.text) : Status(Code::kInternal, element.text));
   return std::move(executed.elements);

@@ -16,7 +16,7 @@
 
 namespace ebla::chaos {
 
-// An answer. Of an integer `text` has the digits.
+// An answer. For an integer, `text` has the digits.
 struct RedisValue {
   enum class Kind : uint8_t { kNil, kText, kInteger, kArray, kError };
   Kind kind = Kind::kNil;

@@ -10,7 +10,7 @@ namespace {
 using sim::Outcome;
 using sim::WritePart;
 
-// Sets the second key, and says what was in the first.
+// Sets the second key, and returns the value of the first.
 constexpr char kLookAndSet[] =
     "local seen = redis.call('get', KEYS[1]) redis.call('set', KEYS[2], ARGV[1]) return seen";
 
@@ -18,7 +18,7 @@ constexpr char kLookAndSet[] =
 struct CellCommand {
   RedisClient::Words words;
   std::vector<WritePart> wants;  // what it sets out to do
-  // What its answer says that it did.
+  // The parts that were done, according to the answer.
   std::function<Result<std::vector<WritePart>>(const RedisValue& answer, std::vector<int64_t>& counters)> did;
 };
 
@@ -99,7 +99,7 @@ CellCommand GetAndDelete(const std::string& key, int cell) {
           }};
 }
 
-// SET with NX or XX: alone, as in a transaction the others happen even if it does not.
+// SET with NX or XX. It is sent alone, because in a transaction the remaining commands happen even if it does not.
 CellCommand SetIf(const std::string& key, int cell, const std::string& value, bool absent) {
   WritePart put = PutOf(cell, value);
   put.condition = absent ? WritePart::Condition::kAbsent : WritePart::Condition::kExists;
@@ -256,9 +256,9 @@ class RegistersSubject::Client final : public Caller {
     return found->AsText();
   }
 
-  // What is watched is what the transaction was decided on: it is so when it takes effect, or else nothing happens.
-  // Where the same value was found before WATCH and after it, WATCH met it, too, as values are unique: then nothing but
-  // a change since is a reason for nothing to happen.
+  // The transaction's decision depends on the watched value, so either the value is the same when the transaction takes
+  // effect, or nothing happens. If the same value was found before WATCH and after it, WATCH met it, too, because
+  // values are unique. Then only a later change is a reason for nothing to happen.
   void Watched() {
     const int watched = AnyText();
     const auto before = Look(watched);
@@ -272,7 +272,7 @@ class RegistersSubject::Client final : public Caller {
     const size_t number = Begin(commands);
     const auto answers = redis_.Transact(WordsOf(commands));
     if (!answers) return Failed(number, "EXEC", answers.error());
-    // What was not there, was made and deleted again, is to WATCH as it was.
+    // To WATCH, a missing key that was created and deleted again is unchanged.
     const bool met = *before == *after;
     if (*answers) return End(number, commands, **answers, met ? std::vector{as_it_was} : std::vector<WritePart>());
     subject_.registers_.End(number, met && *after ? Outcome::kRefused : Outcome::kNotExecuted, {as_it_was});

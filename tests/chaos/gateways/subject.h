@@ -24,7 +24,7 @@ struct Tally {
   std::atomic<int64_t> not_executed{0};
 };
 
-// Where and how a subject's clients ask.
+// The gateways and the timing of a subject's clients.
 struct Setting {
   const Gateways& gateways;
   load::Workers& workers;
@@ -48,7 +48,7 @@ class Subject {
   virtual std::vector<std::string> Keys() const = 0;
   // How much there is to judge.
   virtual size_t told() const = 0;
-  // Of what was judged, how much eviction alone explains.
+  // The number of judged answers that only eviction explains.
   virtual size_t forgotten() const { return 0; }
 };
 

@@ -133,7 +133,7 @@ class ChurnLoad::Writer final : public load::Worker {
       if (!is_delete) load_.written_bytes_ += key.bytes;
       return;
     }
-    // What was there may still be there, and nobody remembers its size.
+    // The record may still be there, with an unknown size.
     ++key.generation;
     key.there = false;
     if (result.error().code() == Code::kOverloaded) {

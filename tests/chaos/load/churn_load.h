@@ -1,9 +1,9 @@
 // tests/chaos/load/churn_load.h
-// Writers that fill tables in memory beyond their bounds, with records whose sizes change as time goes by: small ones,
-// then large ones, some that are deleted, that grow where they are, that expire. What an allocator has given for one
-// size it cannot give for another: that is what is tried here.
-// Truth:   every writer owns its keys. What it reads is what it wrote last, whole; or nothing, as the table may forget
-//          records. What was found to be gone stays so until it is written again.
+// Writers that fill tables in memory beyond their bounds, with records whose sizes change over time: small ones, then
+// large ones, some that are deleted, that grow in place, that expire. Memory that an allocator has given for one size
+// cannot serve another, and this load tests that.
+// Truth:   every writer owns its keys. A read returns its last write, whole, or nothing, because the table may evict
+//          records. A missing key stays missing until it is written again.
 // Threads: one; writers have their own.
 #pragma once
 
@@ -27,7 +27,7 @@ struct ChurnLoadOptions {
 
 class ChurnLoad {
  public:
-  // Writer i has the i-th of the tables, and begins anew with them.
+  // Writer i has the i-th of the tables, and starts with them again.
   ChurnLoad(std::vector<Table> tables, ChurnLoadOptions options);
   ~ChurnLoad();
 
@@ -59,7 +59,7 @@ class ChurnLoad {
   std::atomic<int64_t> unknown_{0};
   std::atomic<int64_t> found_{0};  // by reads
   std::atomic<int64_t> gone_{0};
-  load::Workers workers_;  // last: it uses the others
+  load::Workers workers_;  // last, because it uses the other members
 };
 
 }  // namespace ebla::chaos

@@ -31,7 +31,7 @@ void GatewayLoad::Begin(int round) {
   for (const std::string& database : options_.databases) AddSubjects(database, at(database));
   if (options_.evicting) {
     members_.push_back({kCache, std::make_unique<ItemsSubject>(at(kCache), ItemsSubject::Options())});
-    // One at a time, so more clients, and larger values.
+    // One command at a time, so more clients, and larger values.
     members_.push_back(
         {kCache, std::make_unique<FillerSubject>(
                      at(kCache), FillerSubject::Options{.memcached = true, .clients = 4, .bytes_max = 150'000})});

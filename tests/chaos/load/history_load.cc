@@ -226,7 +226,7 @@ class HistoryLoad::Worker : public load::Worker {
     if (!scan.status().ok()) load_.Failed(operation, scan.status());
   }
 
-  // What a write was answered, whichever call made it.
+  // The answer to a write of any call.
   struct Written {
     Status status;
     Version version;

@@ -1,12 +1,11 @@
 // tests/chaos/load/history_load.h
 // Many clients with real threads over the SDK. They do every kind of operation on records as popular as YCSB's, with
-// unique values, and write down what they asked and were told (recorder.h). A single-writer load
-// (single_writer_load.h) knows what the one writer of each key was promised. This one judges what many writers of the
-// same keys saw of one another.
+// unique values, and record their requests and answers (recorder.h). A single-writer load (single_writer_load.h) checks
+// the promises to the one writer of each key. This load checks what many writers of the same keys see of one another.
 // Keys:    groups of four cells (tests/sim/checker/history.h), `groups_per_tablet` to a tablet: "g0012/a", "g0012/b",
 //          "g0012/n", "g0012/t".
-// Probes:  two threads of each tablet ask it again and again, by a put and by a strong read, in its last group, which
-//          nobody else touches. What they and the others are answered tells when each tablet served (outage.h).
+// Probes:  two threads of each tablet call it again and again, by a put and by a STRONG read, in its last group, which
+//          no other client uses. All answers together show when each tablet served (outage.h).
 // Threads: Start() makes them all, in the network namespace of its caller; everything else from one thread.
 #pragma once
 
@@ -54,11 +53,11 @@ class HistoryLoad {
   }
   // Waits until each tablet has taken a write at ALL: all its voters live and have caught up.
   Status AwaitWhole(std::chrono::milliseconds patience) const;
-  // Which tablets a server leads, as the master says.
+  // The tablets of which a server is primary, by the master's answer.
   Result<std::vector<int>> LedBy(const ServerName& server) const;
   Result<ServerName> LeadsMost() const;
 
-  // Ends what is under way, reads every cell, judges all since the last time, and goes on.
+  // Ends operations under way, reads every cell, judges everything since the last time, and continues.
   Result<CutVerdict> Judge();
   // Does it while nothing is asked: what is under way has ended.
   Status WhilePaused(const std::function<Status()>& act) {

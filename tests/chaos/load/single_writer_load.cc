@@ -168,7 +168,7 @@ void SingleWriterLoad::ReadAll(bool to_the_end) {
 }
 
 void SingleWriterLoad::Note(const char* what, const std::string& key, const Status& status) {
-  // As it stands, or as the cause of an UNKNOWN_OUTCOME.
+  // Directly, or as the cause of an UNKNOWN_OUTCOME.
   if (status.ToString().contains(CodeName(Code::kInternal))) Violation(status.ToString());
   workers_.Failed(std::string(what) + " of " + key + ": " + status.ToString());
 }

@@ -62,7 +62,7 @@ class SingleWriterLoad {
 
   static std::string Key(char kind, int writer, int index);
   void WriteOnce(int writer, std::mt19937_64& random);
-  // Those are all checked that a reader has time for before the load ends, or all there are.
+  // Checks as many keys as a reader has time for before the load ends, or all of them.
   void ReadAll(bool to_the_end);
   void CheckNumber(char kind, int writer, int index, const Cell& cell);
   void CheckBatch(int writer, int index);

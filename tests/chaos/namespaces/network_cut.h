@@ -17,10 +17,10 @@ struct NetworkCut {
   std::string ToString() const;  // "ts-1 | m-1 m-2", "ts-1 -> ts-2"
 };
 
-// Any set of these from any other; neither is empty. Who is in neither reaches everybody.
+// Cuts a random set of these from another; neither is empty. Members of neither set reach all.
 NetworkCut DrawCut(const std::vector<std::string>& names, std::mt19937_64& random);
 
-// Those that are not among `those`.
+// The names that are not among `those`.
 std::vector<std::string> NamesWithout(std::vector<std::string> names, const std::vector<std::string>& those);
 
 }  // namespace ebla::chaos

@@ -27,7 +27,7 @@ Result<int> EnterNew() {
   return OpenOwn();
 }
 
-// As other processes name the namespace.
+// The namespace's path for other processes.
 std::string PathOf(int ns) { return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(ns); }
 
 // Runs it in the calling thread's namespace.

@@ -1,14 +1,14 @@
 // tests/chaos/namespaces/network_namespaces.h
-// A network of its own for a cluster on one machine: each process runs in a network namespace with one
-// address, and a router namespace joins them all. The way from one namespace to another can be cut, in each direction
-// by itself: packets vanish silently, as they do where a cable is pulled; nothing is refused or reset.
+// A separate network for a cluster on one machine. Each process runs in a network namespace with one address, and a
+// router namespace joins them all. The path from one namespace to another can be cut, in each direction separately.
+// Packets then vanish silently, as with a pulled cable; nothing is refused or reset.
 //
 //     namespace "ts-1"   namespace "ts-2"
 //        10.77.1.2          10.77.2.2          ip rule from 10.77.1.2 to 10.77.2.2 blackhole
 //           |                  |
-//           '------ router ----'               whoever made them runs here, and reaches everybody always
+//           '------ router ----'               the creator runs here, and always reaches all of them
 //
-// Life:    the namespaces have no names: when the last process and the last descriptor in them are gone, so are they,
+// Life:    the namespaces have no names. When the last process and the last descriptor in them are gone, so are they,
 //          with everything in them. A test that crashes leaves nothing behind, and none sees another's.
 // Needs:   root (user_namespace.h), and `ip` and `nsenter` (iproute2, util-linux).
 // Threads: the thread that makes it moves into the router's namespace until the end, and with it every thread and
@@ -53,7 +53,7 @@ class NetworkNamespaces {
   std::string Address(const std::string& name) const;
   Status Connect(const Namespace& entry) const;
 
-  int outside_ = -1;  // the namespace that the thread came from
+  int outside_ = -1;  // the thread's first namespace
   int router_ = -1;
   std::map<std::string, Namespace> namespaces_;
   std::set<std::pair<std::string, std::string>> cuts_;  // addresses

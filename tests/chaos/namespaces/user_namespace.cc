@@ -25,10 +25,10 @@ Status Write(const std::string& file, const std::string& text) {
 
 Status BecomeRoot() {
   const std::string user = std::to_string(::geteuid()), group = std::to_string(::getegid());
-  if (::unshare(CLONE_NEWNS) == 0) return Status::Ok();  // it may, whoever it is
+  if (::unshare(CLONE_NEWNS) == 0) return Status::Ok();  // the process has the permission already
   if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
     return SystemError(Code::kUnavailable, "not root, and no user namespace can be made");
-  // A group may be mapped only by who gives up changing the others.
+  // A process may map a group only after it gives up changing its groups.
   EBLA_TRY(Write("/proc/self/setgroups", "deny"));
   EBLA_TRY(Write("/proc/self/uid_map", "0 " + user + " 1"));
   return Write("/proc/self/gid_map", "0 " + group + " 1");

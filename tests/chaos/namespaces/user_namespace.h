@@ -1,8 +1,8 @@
 // tests/chaos/namespaces/user_namespace.h
-// Makes this process root where it is not, of a user namespace of its own, so that it may mount a small disk (disk.cc)
-// and make networks (network_namespaces.h). Outside it remains who it was. Its mounts are its own from now on, and go
+// Makes this process root of a new user namespace if it is not root, so that it may mount a small disk (disk.cc) and
+// make networks (network_namespaces.h). Outside it remains the same user. From then on its mounts are private, and end
 // with it.
-// Threads: to be called before there is a second one, as a process enters a user namespace alone.
+// Threads: to be called before there is a second one, because a process enters a user namespace alone.
 #pragma once
 
 #include "common/base/status.h"

@@ -1,4 +1,4 @@
-// Whoever dies within a split, a move, a transfer or a drain: scenarios.h says what is proved.
+// Kills processes within a split, a move, a transfer or a drain; scenarios.h describes the proof.
 #include <signal.h>
 
 #include <algorithm>
@@ -22,7 +22,7 @@ constexpr int kGroups = 20;
 constexpr int64_t kOperationsPerRound = 200;
 constexpr auto kSettledTimeMax = 90s;
 
-// One change that is asked for, and who has a part in it.
+// A requested change, and the processes that take part in it.
 struct Wanted {
   std::string what;
   std::function<Status(const Client&)> ask;

@@ -1,5 +1,5 @@
-// The chaos scenarios that take a disk or a network of their own, briefly. Where this process neither is root nor may
-// become it in a namespace, none of them runs, and the whole test counts as skipped.
+// The chaos scenarios that need a separate disk or network, briefly. If this process neither is root nor may become it
+// in a namespace, none of them runs, and the whole test counts as skipped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -47,7 +47,7 @@ class ChurnRun {
                                .server_flags = {"--memory_tables_mb=" + std::to_string(options_.bound_mb)}}));
     EBLA_ASSIGN(Client client, cluster_->Connect(30s));
     client_.emplace(std::move(client));
-    // Half of the server's bound for one; the other has what that leaves.
+    // One table has half of the server's bound, and the second the rest.
     std::vector<Table> tables;
     for (const auto& [name, limit_mb, eviction] :
          {std::tuple(kBounded, options_.bound_mb / 2, TableEviction::kLru), {kUnbounded, 0, TableEviction::kLfu}}) {
@@ -67,7 +67,7 @@ class ChurnRun {
     return Status::Ok();
   }
 
-  // As long as it is to run: who is stopped with all it has started goes on later, and no time has gone by.
+  // Runs for its samples. If it is stopped with all its processes, it continues later as if no time had passed.
   Status Run() {
     const auto samples = options_.length / kSampleEvery;
     const auto of_a_phase = std::max<int64_t>(options_.phase / kSampleEvery, 1);
@@ -128,7 +128,7 @@ class ChurnRun {
     return ResidentBytesOf(process.pid);
   }
 
-  // Masters split by themselves, too. What is refused while there is much to do is tried again.
+  // Masters split by themselves, too. A change that is refused because there is much to do is tried again.
   void Change() {
     const std::string table = random_() % 2 == 0 ? kBounded : kUnbounded;
     const auto tablets = client_->ListTablets(table);
@@ -164,7 +164,7 @@ class ChurnRun {
   std::optional<Footprint> footprint_;
   std::map<std::string, int> done_;  // the operator's
   std::vector<std::string> faults_;
-  load::Workers operator_;  // last: it uses the others
+  load::Workers operator_;  // last, because it uses the other members
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ Status MakeAndDropTable(const Client& client, const std::string& name, std::chro
   return client.DropTable(name);
 }
 
-// One who was paused may believe for a moment that it leads still, and leave what it has begun to the next.
+// A paused master may believe for a moment that it still leads, and leave a begun change to the next master.
 Status AwaitControlPlane(const Client& client) {
   const auto deadline = WallClock::now() + kControlPlaneTimeMax;
   Status status;
@@ -75,7 +75,7 @@ ScenarioReport ControlPlaneOutage(const ControlPlaneOutageOptions& options) {
     answered = scenario.load().answered() - before;
     scenario.Tell(std::to_string(answered) + " operations answered in " + std::to_string(options.length.count()) +
                   " ms without ZooKeeper and masters");
-    // What a failover after their return may roll back has no place in what follows.
+    // The rest of the run must not depend on writes that a failover after their return may roll back.
     scenario.load().AvoidPending();
     scenario.Judge();
     EBLA_TRY(Return(scenario, options.pause));

@@ -30,15 +30,15 @@ constexpr auto kFullTimeMax = 30s;
 constexpr auto kTransferTimeMax = 10s;  // from full until others lead, and writes go on
 constexpr int64_t kOperationsPerFill = 300;
 
-// Mounts a small disk where the victim's data will be. The calling thread sees it, and whom it starts; with them it
-// goes.
+// Mounts a small disk for the victim's data. The calling thread and its children see it, and it ends with them.
 Status MountDisk(const std::string& dir) {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return Error(Code::kInternal, "cannot make " + dir + ": " + error.message());
   if (::unshare(CLONE_NEWNS) != 0)
     return SystemError(Code::kUnavailable, "cannot make a mount namespace (are you root?)");
-  // EINVAL: the root is no mount point, as in a chroot. Then they are as private as what the chroot stands in.
+  // EINVAL means that the root is no mount point, as in a chroot. The mounts are then as private as those of the
+  // chroot's parent.
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 && errno != EINVAL)
     return SystemError(Code::kUnavailable, "cannot keep mounts private");
   if (::mount("ebla-chaos", dir.c_str(), "tmpfs", 0, kDiskOptions) != 0)
@@ -46,7 +46,7 @@ Status MountDisk(const std::string& dir) {
   return Status::Ok();
 }
 
-// Somebody else's file, which takes all but `left` of the room.
+// A foreign file, which takes all but `left` of the room.
 Status Fill(const std::string& file, off_t left) {
   struct statvfs room{};
   if (::statvfs(std::filesystem::path(file).parent_path().c_str(), &room) != 0)
@@ -79,7 +79,8 @@ Result<std::vector<int>> HaveLead(ScenarioRun& scenario) {
   return load.LedBy(kVictim);
 }
 
-// How long it took until others led these tablets and had read and written them. Whoever leads them, they are read.
+// The time until other servers are primaries of these tablets, and they have been read and written. All of them are
+// read meanwhile.
 Result<std::chrono::milliseconds> AwaitTransfer(ScenarioRun& scenario, const std::vector<int>& tablets,
                                                 WallClock::time_point full) {
   const HistoryLoad& load = scenario.load();

@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 constexpr int64_t kOperationsBetweenHarms = 300;
 
-// What the tablets of one victim went without, each a sample.
+// The outages of one victim's tablets, each a sample.
 class Outages {
  public:
   Status Measure(ScenarioRun& scenario, const std::vector<int>& tablets, WallClock::time_point moment) {

@@ -40,7 +40,7 @@ struct Place {
   bool memory = false;
 };
 
-// Everybody who has a network of his own.
+// All members with a separate network.
 std::vector<std::string> GatewayMembers() {
   std::vector<std::string> names = {"zookeeper", "m-1", "m-2", kGatewayClients};
   for (int i = 1; i <= kGatewayServers; ++i) names.push_back("ts-" + std::to_string(i));
@@ -48,7 +48,7 @@ std::vector<std::string> GatewayMembers() {
   return names;
 }
 
-// Where the records of a key with a tag lie (docs/guide/redis.md); other keys are their records'.
+// The group of the records of a key with a tag (docs/guide/redis.md); for another key, its own records.
 std::string SplitKeyOf(const std::string& key) {
   const size_t open = key.find('{');
   const size_t close = key.find('}');
@@ -101,7 +101,7 @@ class GatewayRun {
     }
     load_->End();
     EBLA_TRY(Status(status));
-    // What was sent to a gateway has an end with it.
+    // Requests sent to a gateway end with it.
     for (size_t i = 0; i < gateways_->count(); ++i) EBLA_TRY(gateways_->End(i));
     EBLA_TRY(AwaitWhole());
     for (size_t i = 0; i < gateways_->count(); ++i) EBLA_TRY(gateways_->Restart(i));
@@ -199,7 +199,7 @@ class GatewayRun {
 
   bool IsFor(const Harmful& harm) const { return (!harm.several || !Memory()) && (!harm.network || options_.network); }
   Status Harm() {
-    // Each once, then whatever comes.
+    // Each harm once, then random ones.
     const size_t next = harms_ < std::size(kHarms) ? harms_ : random_() % std::size(kHarms);
     ++harms_;
     const Harmful& harm = kHarms[next];
@@ -240,7 +240,7 @@ class GatewayRun {
     }
     return Status::Ok();
   }
-  // Who is paused still has what the one that comes back lacks.
+  // The paused server has records that the returning one lacks.
   Status PauseWhileAnotherReturns() {
     EBLA_TRY(AwaitWhole());
     const size_t number = random_() % kGatewayServers;
@@ -353,7 +353,7 @@ class GatewayRun {
     return gateway;
   }
 
-  // Nobody dies of it: what is in memory stays, wherever the cut is.
+  // No process dies of a cut, so records in memory stay, wherever the cut is.
   Status CutFor(const NetworkCut& cut) {
     what_ += cut.ToString();
     EBLA_TRY(namespaces_->Cut(cut));
@@ -382,7 +382,7 @@ class GatewayRun {
   const GatewayChaosOptions options_;
   std::mt19937_64 random_;
   std::vector<Place> places_;
-  std::unique_ptr<NetworkNamespaces> namespaces_;  // outlives whoever runs in them
+  std::unique_ptr<NetworkNamespaces> namespaces_;  // outlives the processes in them
   std::unique_ptr<testing::TestCluster> cluster_;
   std::optional<Client> client_;
   std::unique_ptr<Gateways> gateways_;

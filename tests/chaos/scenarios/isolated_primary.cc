@@ -68,7 +68,7 @@ struct Side {
   Table merged;
 };
 
-// What one side was told of one tablet, by one thread.
+// Answers of one tablet to one thread of one side.
 struct Answers {
   std::vector<std::string> puts;    // keys acknowledged at PRIMARY
   std::vector<std::string> merged;  // keys of the merged table acknowledged at ANY or PRIMARY
@@ -129,7 +129,7 @@ class Isolation {
     return led;
   }
 
-  // What is read later is written everywhere; then the minority's client has been to each tablet.
+  // Writes everywhere the records that are read later; then the minority's client has called each tablet.
   Status Seed(const Client& observer) {
     EBLA_ASSIGN(tablets_, HaveLead(observer, kTable));
     EBLA_ASSIGN(merged_tablets_, HaveLead(observer, kMerged));
@@ -229,7 +229,7 @@ class Isolation {
     if (number < least || number > key.attempted)
       answers.faults.push_back("a STRONG read on the minority's side shows " + read->value + ", but " +
                                std::to_string(least) + " was acknowledged before it");
-    // What is answered once the ways are open again may have been asked before.
+    // An answer after the cut may belong to a request from during the cut.
     if (!stop_ && asked - kLease > cut_.load())
       answers.faults.push_back("a STRONG read on the minority's side was answered after a lease");
   }
@@ -271,8 +271,8 @@ class Isolation {
       run_.Fault("too little was done on the minority's side");
   }
 
-  // Of the minority's PRIMARY writes none vanished: what is not there is a conflict record, or was written in a table
-  // where it is delivered again. In that table every write of either side is there in the end, and all replicas agree.
+  // No PRIMARY write of the minority vanished: a missing one is a conflict record, or was written in a table where it
+  // is delivered again. In that table every write of either side is there in the end, and all replicas agree.
   Status Verify(const Client& observer) {
     EBLA_ASSIGN(const Table table, observer.OpenTable(kTable));
     EBLA_ASSIGN(const Table merged, observer.OpenTable(kMerged));

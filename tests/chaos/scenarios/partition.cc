@@ -30,7 +30,7 @@ struct PrimarysCut : NetworkCut {
   bool victim_alone = false;  // its tablets are to be served by others in time
 };
 
-// The first rounds isolate the server that leads most, in every way; the others cut any set from any other.
+// The first rounds isolate the server with most primaries, in every way; later rounds cut a random set from another.
 PrimarysCut DrawRound(int round, const ServerName& victim, std::mt19937_64& random) {
   const Names rest = NamesWithout(Everybody(), {victim});
   switch (round) {

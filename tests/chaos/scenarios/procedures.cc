@@ -41,7 +41,7 @@ class Operator {
     return Status::Ok();
   }
 
-  // With as many servers left as a tablet has replicas, none of these can be drained: the answer says so.
+  // With as many servers left as a tablet has replicas, none of these can be drained, and the answer explains why.
   Status RefuseTheLast() {
     const std::vector<ServerName> emptied = {"ts-1", "ts-2"};
     for (const ServerName& server : emptied) EBLA_TRY(Drain(server));
@@ -151,7 +151,7 @@ class Operator {
     return client_.TransferTablet(HistoryLoad::kTable, KeyIn(tablet), to);
   }
 
-  // What else is done goes on meanwhile.
+  // The rest of the changes continues meanwhile.
   Status DrainAndBack() {
     const ServerName server = "ts-" + std::to_string(1 + random_() % kElasticServers);
     EBLA_ASSIGN(const size_t replicas, client_.SetServer(server, {.draining = true, .maintenance = std::nullopt}));

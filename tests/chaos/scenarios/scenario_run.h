@@ -1,7 +1,7 @@
 // tests/chaos/scenarios/scenario_run.h
-// What the scenarios that judge histories share: a cluster under a HistoryLoad, and the report that grows with it. And
-// the thread of those that take root.
-// Threads: one, which must outlive it, as the processes die with it.
+// The common part of scenarios that judge histories: a cluster under a HistoryLoad, and the growing report. Also the
+// thread of scenarios that need root.
+// Threads: one, which must outlive it, because the processes die with it.
 #pragma once
 
 #include <functional>

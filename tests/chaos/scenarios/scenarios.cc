@@ -29,7 +29,7 @@ void Tell(const Say& say, const std::string& text) {
   if (say) say(text);
 }
 
-// What a writer's keys begin with.
+// The prefix of a writer's keys.
 std::string WriterPrefix(int writer) {
   char text[16];
   std::snprintf(text, sizeof(text), "%02d", writer);
@@ -162,7 +162,7 @@ Status CheckControlPlane(TestCluster& cluster, int round) {
   return client.DropTable(name);
 }
 
-// Kills one and brings it back. What went wrong is returned.
+// Kills a process and restarts it. Returns the fault.
 Status HarmControl(TestCluster& cluster, int round, int down_seconds, const Say& say) {
   std::string victim = "zookeeper";
   if (round % 3 == 0) {

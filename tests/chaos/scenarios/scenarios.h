@@ -1,10 +1,10 @@
 // tests/chaos/scenarios/scenarios.h
-// What is done to a cluster of real processes while it is under load, and what must be true all the while. Each
-// scenario starts a cluster of its own, harms it, and hands back a report; it passes when nothing is in `faults`.
+// Harms to a cluster of real processes under load, and the conditions that must hold all the while. Each scenario
+// starts its own cluster, harms it, and returns a report; it passes when nothing is in `faults`.
 // Place:      main.cc runs them as long as one likes (./dev chaos), chaos_test.cc briefly.
-// Invariants: a run that harmed nothing, or during which nothing was done, is a fault itself: it proved nothing.
-// Threads:    the caller's, and those of the load; the caller's must not end before the scenario, as the processes die
-//             with it.
+// Invariants: a run without harm, or without operations, is a fault itself, because it proves nothing.
+// Threads:    the caller's, and those of the load; the caller's must not end before the scenario, because the processes
+//             die with it.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +58,7 @@ struct FailoverOptions {
   std::chrono::milliseconds worst_max{3'000};
   Say say;
 };
-// kill -9 of the server that leads most tablets, again and again; it comes back once others serve.
+// kill -9 of the server with most primaries, again and again; it restarts once other servers serve.
 ScenarioReport KillPrimaries(const FailoverOptions& options);
 
 struct PauseOptions {
@@ -104,9 +104,10 @@ struct FullDiskOptions {
   uint64_t seed = 1;
   Say say;
 };
-// The disk of one server, a small one, is filled by somebody else: what others lead is read and written, what it leads
-// is read, and written within seconds, when others lead it. Then it is killed, and comes back to a full disk; once
-// there is room again, its replicas catch up. Takes root (user_namespace.h).
+// The disk of one server, a small one, is filled by another program. Tablets of other primaries are read and written
+// meanwhile. Tablets of the full server are read, and written within seconds, when other servers are their primaries.
+// Then the server is killed, and restarts with a full disk; once there is room again, its replicas catch up. Needs root
+// (user_namespace.h).
 ScenarioReport FullDisk(const FullDiskOptions& options);
 
 struct PartitionOptions {
@@ -140,8 +141,8 @@ struct ProceduresOptions {
 ScenarioReport Procedures(const ProceduresOptions& options);
 
 struct UpgradeOptions {
-  // Where an earlier build's ebla-master, ebla-tabletserver and ebla are; empty: this build's, whose servers speak the
-  // first feature level alone.
+  // The directory of an earlier build's ebla-master, ebla-tabletserver and ebla; empty: this build's, whose servers
+  // speak only the first feature level.
   std::string old_bin;
   bool secure = false;  // every process has a certificate, and ZooKeeper's nodes take a secret
   uint64_t seed = 1;
@@ -157,9 +158,9 @@ struct ChangesOptions {
   uint64_t seed = 1;
   Say say;
 };
-// A tablet is split, moved or transferred, or a server drained; within it the leading master, or a server that has a
-// part in it, is killed at a random moment, and comes back. Each change is finished or undone: no intent is left, every
-// range is there once with all its replicas, `ebla check` finds nothing.
+// A tablet is split, moved or transferred, or a server drained. Within that change the leading master, or a server that
+// takes part in it, is killed at a random moment, and restarts. Each change is finished or undone: no intent is left,
+// every range is there once with all its replicas, `ebla check` finds nothing.
 ScenarioReport KillWithinChanges(const ChangesOptions& options);
 
 struct ChurnOptions {
@@ -190,9 +191,9 @@ struct GatewayChaosOptions {
 };
 // Clients of Redis and Memcached at three gateways, over tables on disk and in memory, while servers, masters and
 // gateways are killed and paused, and cut off from each other and from clients, one at a time, and tablets split,
-// merge, move and change their primary. Single keys and transactions are linearizable, counters and banks exact,
-// whatever way they are changed in (gateways/subject.h). Where tables evict, a key may vanish at any moment, and
-// nothing else may happen to it.
+// merge, move and change their primary. Single keys and transactions are linearizable. Counters and banks are exact,
+// with every kind of change (gateways/subject.h). In tables that evict, a key may vanish at any moment, and nothing
+// else may happen to it.
 ScenarioReport HarmGateways(const GatewayChaosOptions& options);
 
 }  // namespace ebla::chaos

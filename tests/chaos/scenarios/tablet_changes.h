@@ -11,7 +11,7 @@
 
 namespace ebla::chaos {
 
-// What is asked may fail while the cluster is not whole, or somebody dies: all that counts is what clients see.
+// The change may fail while the cluster is not whole, or a process dies, because only the clients' answers count.
 struct TabletChange {
   std::string what;
   std::function<Status(const Client&)> run;

@@ -90,7 +90,7 @@ class Upgrader {
     return run_.Settle(kUpgradeProgress);
   }
   bool OlderSpeaksLess() const { return held_at_ < kFeatureLevel; }
-  // A process that speaks less ends and says why; as it is now, it is welcome.
+  // A process of a lower level ends and reports why; in its present build it is accepted.
   Status RefusesTheOlder(const std::string& name) {
     builds_.Set(name, false);
     const Status refused = run_.launcher().Restart(name);
@@ -127,7 +127,7 @@ class Upgrader {
     ++replaced_;
     return run_.faultless() ? Status::Ok() : Wrong("with " + name + " of the other build");
   }
-  // What an operator may order of whoever leads, of a table that the load uses and of another.
+  // Changes that an operator may order of the leading master, for a table that the load uses and for another.
   Status Order() {
     const std::string key = HistoryLoad::GroupName(1 + 7 * replaced_ % (kUpgradeTablets * kUpgradeGroups - 1));
     EBLA_ASSIGN(const auto tablets, client_.ListTablets(HistoryLoad::kTable));
@@ -196,7 +196,7 @@ ScenarioReport Upgrade(const UpgradeOptions& options) {
     EBLA_TRY(upgrader.RisesOnceReleased());
     if (!upgrader.OlderSpeaksLess()) return Status::Ok();
     EBLA_TRY(upgrader.RefusesTheOlder("ts-2"));
-    // One that knows nothing of levels waits for a build of its own to lead.
+    // A build that knows nothing of levels waits for a master of its own kind to lead.
     return builds->pretended() ? upgrader.RefusesTheOlder("m-1") : Status::Ok();
   };
   if (const Status status = run(); !status.ok()) scenario.Fault(status.ToString());

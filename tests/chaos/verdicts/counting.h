@@ -1,10 +1,11 @@
 // tests/chaos/verdicts/counting.h
-// A number that many clients only ever raise, by INCR, by WATCH and EXEC, by a script or by cas, and what each of them
-// was told that it came to.
-// Judged:  1. Two acknowledged steps share no part of the way: each made a part of its own.
-//          2. A step begins no lower than where one ended that was answered before it was called; reads are steps of 0.
-//          3. In the end the number is what was acknowledged, and of the unknown steps none, some or all, each once.
-// Threads: Told() and Unknown() any; Judge() when nobody else calls.
+// A number that many clients only ever raise, by INCR, by WATCH and EXEC, by a script or by cas, and the sum in each
+// answer.
+// Judged:  1. Two acknowledged steps share no part of the way, because each made a separate part.
+//          2. A step begins no lower than the end of a step that was answered before it was called; reads are steps of
+//             0.
+//          3. In the end the number has every acknowledged step, and of the unknown steps none, some or all, each once.
+// Threads: Told() and Unknown() any; Judge() while no thread calls those.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,14 @@ namespace ebla::chaos {
 
 class Counting {
  public:
-  // Raised by `delta`, which is 0 for a read, and came to `sum`.
+  // Raised by `delta`, which is 0 for a read, to `sum`.
   void Told(const Span& span, int64_t delta, int64_t sum);
   // It may have been raised by this.
   void Unknown(int64_t delta);
   // `last`: what it is once nothing is under way any more. The problems; none: every promise was kept.
   std::vector<std::string> Judge(int64_t last) const;
-  // Of a number that nobody counts, as a version: only that it never runs back. None at last: it is there no more.
+  // For a number that clients do not count, such as a version, checks only that it never falls. None at last means that
+  // it is gone.
   std::vector<std::string> JudgeReads(std::optional<int64_t> last) const;
   size_t told() const;
 

@@ -1,6 +1,6 @@
 // tests/chaos/verdicts/events.h
-// One order of all calls and answers that the threads of this process see: a call has its event before anything is
-// sent, an answer after it has come. What was answered before another was called happened before it.
+// One order of all calls and answers of this process's threads. A call has its event before anything is sent, an answer
+// after it has arrived. An operation that was answered before another was called happened before it.
 // Threads: any.
 #pragma once
 

@@ -1,7 +1,7 @@
 // tests/chaos/verdicts/footprint.h
-// What a process has resident, against a bound of what it may keep in memory.
-// Judged:  1. No sample is more than kSlack above the bound and what the process takes when it keeps nothing.
-//          2. At its highest it comes near them: else the bound was not tried.
+// A process's resident memory, against a bound of the records that it may keep in memory.
+// Judged:  1. No sample exceeds the bound and the empty process's size by more than kSlack.
+//          2. The greatest sample is near them, because otherwise the bound was not tested.
 // Threads: thread-compatible.
 #pragma once
 

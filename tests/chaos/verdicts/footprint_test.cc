@@ -1,4 +1,4 @@
-// A process within its bound, one that passes it once, and one that never came near it.
+// A process within its bound, one that exceeds it once, and one that is never near it.
 #include "tests/chaos/verdicts/footprint.h"
 
 #include <gmock/gmock.h>

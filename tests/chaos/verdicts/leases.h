@@ -1,11 +1,10 @@
 // tests/chaos/verdicts/leases.h
-// A lock with a lease: who was told that it holds it, from when until when.
-// Judged:  1. No two hold it at once: of each two there is an order in which one took it when the other's lease was
-//          over,
-//             or given back.
-//          2. Nobody loses it before its lease is over.
-// Margin:  a lease is told in milliseconds of the server's clock, and counted here by this process's.
-// Threads: Held() any; Judge() when nobody else calls.
+// A lock with a lease: the clients that were told that they hold it, and from when until when.
+// Judged:  1. No two hold it at once. Any two holds have an order in which the later began after the earlier lease had
+//             expired or was released.
+//          2. No client loses it before its lease expires.
+// Margin:  a lease is granted in milliseconds of the server's clock, and counted here by this process's.
+// Threads: Held() any; Judge() while no thread calls it.
 #pragma once
 
 #include <chrono>

@@ -97,9 +97,9 @@ std::vector<Operation> Recorder::Beginning(int group) const {
   return operations;
 }
 
-// Has a weak read shown what the last cut had left behind? The answer to a single increment names no version, so that
-// what it made may be newer than all that is known of the time before: then it is of that time if nobody has come to
-// that number since.
+// Whether a weak read has shown a value from before the last cut. The answer to a single increment names no version, so
+// its value may be newer than all that is known of the time before the cut. It then counts as from before if no
+// operation has reached that number since.
 bool Recorder::IsBefore(const Operation& read, const Counted& counted) const {
   if (IsStrong(read) || !read.found) return false;
   const Known& known = known_[static_cast<size_t>(read.group)];

@@ -1,14 +1,14 @@
 // tests/chaos/verdicts/recorder.h
-// What many threads asked of a real cluster and were told, in the simulator's words (tests/sim/checker/history.h), so
-// that the simulator's checkers judge it.
-// Cuts:       a history of minutes cannot be searched, so it is cut where nothing is under way: the caller pauses its
-//             clients, reads every cell with STRONG reads, and calls Cut(). What was recorded since the last cut is
-//             judged group by group; what the reads found is where the next history begins. Writes of unknown outcome
+// The requests of many threads to a real cluster and their answers, in the simulator's words
+// (tests/sim/checker/history.h), so that the simulator's checkers judge them.
+// Cuts:       a history of minutes cannot be searched, so it is cut while no operation is under way. The caller pauses
+//             its clients, reads every cell with STRONG reads, and calls Cut(). The operations since the last cut are
+//             judged group by group; the next history begins with the values of the reads. Writes of unknown outcome
 //             may still happen and are carried on.
-// Weak reads: one that found what was written before the last cut cannot be judged against what followed it, and is
-//             left out; it is counted in `before`.
+// Weak reads: a read that found a value from before the last cut cannot be judged against later operations, and is left
+//             out; it is counted in `before`.
 // Invariants: an operation's call has its event before the SDK is called, its answer after the SDK returned.
-// Threads:    Begin() and End() any; Cut() when nobody else calls.
+// Threads:    Begin() and End() any; Cut() while no thread calls those.
 #pragma once
 
 #include <array>
@@ -49,7 +49,7 @@ class Recorder {
   CutVerdict Cut();
 
  private:
-  // What is known of a group at the last cut.
+  // The known state of a group at the last cut.
   struct Known {
     std::array<std::optional<sim::Cell>, sim::kCellsPerGroup> cells;
     Version newest;  // of all that its cells ever held: they share one log

@@ -1,4 +1,4 @@
-// What the recorder leaves to the judge after a cut, and what it knows to be of before.
+// Operations that the recorder leaves to the judge after a cut, and operations that it knows to be from before.
 #include "tests/chaos/verdicts/recorder.h"
 
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ class RecorderTest : public ::testing::Test {
     operation.cell = cell;
     recorder_.End(recorder_.Begin(operation), Outcome::kOk, std::move(found));
   }
-  // An increment that is deleted before anybody reads it; then a put, and all is read.
+  // An increment that is deleted before a read; then a put, and all is read.
   void LeaveNoCounter(Version put) {
     Add(73);
     Write({.kind = WritePart::Kind::kDelete, .cell = sim::kCounterCell}, {});
@@ -47,7 +47,7 @@ class RecorderTest : public ::testing::Test {
 };
 
 TEST_F(RecorderTest, AWeakReadOfAnIncrementThatNobodyKnewTheVersionOfIsOfBefore) {
-  // Below the last version that anybody was told, and above.
+  // Below the last version in any answer, and above.
   for (const auto& [put, found] : {std::pair(9, 7), {29, 32}}) {
     LeaveNoCounter(At(static_cast<uint64_t>(put)));
     Find(sim::kCounterCell, Read::Bounded(std::chrono::milliseconds(300)),

@@ -15,7 +15,7 @@ using sim::WritePart;
 
 constexpr size_t kRegisterStatesMax = 1'000'000;
 
-// Values are unique, but for counters: a write whose value somebody saw has happened, whenever.
+// Values are unique, except for counters, so a write whose value was seen has happened at some time.
 void SettleSeen(std::vector<Operation>& operations) {
   std::unordered_set<std::string> seen;
   for (const Operation& operation : operations) {
@@ -26,7 +26,7 @@ void SettleSeen(std::vector<Operation>& operations) {
   for (Operation& operation : operations) {
     if (operation.outcome != Outcome::kUnknown) continue;
     const auto counts = [](const WritePart& part) { return part.kind == WritePart::Kind::kIncrement; };
-    if (std::ranges::any_of(operation.parts, counts)) continue;  // whose sum nobody was told
+    if (std::ranges::any_of(operation.parts, counts)) continue;  // no answer has its sum
     const auto was_seen = [&](const WritePart& part) {
       return part.kind == WritePart::Kind::kPut && part.cell != sim::kCounterCell && seen.contains(part.value);
     };
@@ -40,7 +40,7 @@ bool MayHaveMissed(const Operation& operation, const WritePart& part, size_t& co
     if (operation.outcome != Outcome::kOk || counter >= operation.counters.size()) return true;
     return operation.counters[counter++] == part.delta;  // it began with nothing
   }
-  // What was refused, as it was not as it had been, may have been forgotten since.
+  // An operation that was refused because a cell had changed may have met an eviction instead.
   if (operation.outcome == Outcome::kRefused) return true;
   return part.condition == WritePart::Condition::kAbsent;
 }

@@ -1,12 +1,12 @@
 // tests/chaos/verdicts/registers.h
-// Keys in groups of four that many clients read and write, alone and together, as others' clients see them: without
-// versions. Each group's history must be linearizable (tests/sim/checker/linearizability.h).
-// Whatever an answer says of the cells is said as a part of a write that was done: Is(cell, value) holds where that is
-// in the cell. A read is nothing but such parts, an atomic read of several cells is one operation of several.
-// Forgetting: a table that evicts may lose a key at any moment, but neither brings it back nor shows what it held
-//             before. So each answer that a cell is empty may have an eviction of its own, right before it; no other
-//             answer has one.
-// Threads: Begin() and End() any; Judge() when nobody else calls.
+// Keys in groups of four that many clients read and write, alone and together, as clients without versions see them.
+// Each group's history must be linearizable (tests/sim/checker/linearizability.h).
+// Parts:      each statement of an answer about the cells is a part of a write that was done. Is(cell, value) holds if
+//             the cell has the value. A read consists of such parts alone, and an atomic read of several cells is one
+//             operation of several parts.
+// Forgetting: a table that evicts may lose a key at any moment, but neither restores it nor shows its earlier value. So
+//             each answer that a cell is empty may have a separate eviction right before it; no other answer has one.
+// Threads:    Begin() and End() any; Judge() while no thread calls those.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ class Registers {
   static sim::WritePart Is(int cell, const std::optional<std::string>& value);
 
   size_t Begin(sim::Operation operation);
-  // `did`: what the answer says that it did and found; empty: what it set out to do. Of an operation without an answer
-  // what it set out to do counts.
+  // `did`: the parts that the answer reports as done and found; empty: the intended parts. Without an answer, the
+  // intended parts count.
   void End(size_t number, sim::Outcome outcome, std::vector<sim::WritePart> did = {},
            std::vector<int64_t> counters = {});
   Verdict Judge() const;

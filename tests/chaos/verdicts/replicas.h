@@ -1,6 +1,6 @@
 // tests/chaos/verdicts/replicas.h
-// What each replica of a key has, asked of its own server: an EVENTUAL read is answered by whoever is asked, out of
-// what it has itself. The SDK chooses whom it asks, so this goes by Thrift's stock client.
+// Each replica's record of a key, read from its own server, because any replica answers an EVENTUAL read from its own
+// records. The SDK chooses the replica by itself, so this uses Thrift's stock client.
 // Threads: functions of their arguments; they wait for the answers.
 #pragma once
 
@@ -17,7 +17,7 @@ struct ReplicaRecord {
   std::optional<Record> record;  // none: it has no live record of the key
 };
 
-// One for each replica, voters and learners. UNAVAILABLE where one cannot be asked, or does not answer.
+// A record for each replica, voters and learners. UNAVAILABLE if one cannot be reached, or does not answer.
 Result<std::vector<ReplicaRecord>> ReadEveryReplica(const Client& client, const std::string& table,
                                                     const std::string& key);
 

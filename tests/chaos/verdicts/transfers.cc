@@ -13,7 +13,7 @@ std::string Show(const Transfer& transfer) {
 
 }  // namespace
 
-// The bank's whole history, transfer by transfer, and what it says of the answers.
+// The bank's whole history, transfer by transfer, and its verdict on the answers.
 class Transfers::Replay {
  public:
   Replay(size_t accounts, std::vector<Transfer> transfers, int64_t last)
@@ -122,12 +122,12 @@ class Transfers::Replay {
     const auto& changes = changes_[account];
     return std::prev(std::ranges::upper_bound(changes, number, {}, &Change::number))->balance;
   }
-  // What was seen before the call is there.
+  // The statement includes everything seen before the call.
   int64_t Least(const Span& span) const {
     const auto after = std::ranges::lower_bound(answered_, span.invoked, {}, &Known::value_type::first);
     return after == answered_.begin() ? 0 : std::prev(after)->second;
   }
-  // What was not even called before the answer is not; nor what somebody who called later did not see.
+  // It excludes transfers called after the answer, and transfers that a later caller did not see.
   int64_t Most(const Span& span) const {
     const auto after = std::ranges::upper_bound(called_, span.returned, {}, &Known::value_type::first);
     return after == called_.end() ? last_ : after->second;

@@ -1,15 +1,16 @@
 // tests/chaos/verdicts/transfers.h
 // A bank: accounts that begin at 0, and transfers between two of them, each of which counts itself in the same
-// transaction. So each knows its number in the order in which they took effect, and all that was answered can be
-// compared with what that order leads to.
+// transaction. So each knows its number in the order in which they took effect, and all answers can be compared with
+// the result of that order.
 // Marks:   a transfer also leaves its number at a mark that only its client writes. Once a transfer's outcome is
-//          unknown, its mark is given up, so that what stands there in the end says whether it took effect, and as
-//          which one.
-// Judged:  1. Every number up to the last is one transfer's: none is lost, none happened twice, nobody else made any.
+//          unknown, its mark is given up, so that its final value shows whether the transfer took effect, and with
+//          which number.
+// Judged:  1. Every number up to the last belongs to one transfer: none is lost, none happened twice, and there are no
+//             others.
 //          2. Numbers grow in the order of calls and answers.
-//          3. The balances that transfers, statements of all accounts and reads of single ones were answered with are
+//          3. The balances in the answers of transfers, of statements of all accounts and of reads of single ones are
 //             those of one moment, within call and answer; so are those in the end.
-// Threads: Done(), Unknown(), Stated(), Read() any; Judge() when nobody else calls.
+// Threads: Done(), Unknown(), Stated(), Read() any; Judge() while no thread calls those.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,7 @@ struct Transfer {
   int64_t to_after = 0;
 };
 
-// What is in the bank at one moment.
+// The bank's balances at one moment.
 struct Statement {
   Span span;
   int64_t number = 0;  // of the last transfer
