@@ -32,7 +32,7 @@ Connection::Connection(ServerLoop& server, int fd, std::string peer)
 
 void Connection::Start() {
   protocol_ = server_.make_protocol(server_.loop, peer(), Self());
-  NoteCame();
+  NoteProgress();
   UpdateReading();
   UpdateWatch();
   UpdateUser();
@@ -98,7 +98,7 @@ void Connection::UpdateUser() {
 }
 
 std::optional<std::string> Connection::Overdue() const {
-  if (!server_.IsHalfSentTooLong(came_tick())) return std::nullopt;
+  if (!server_.IsHalfSentTooLong(progress_tick())) return std::nullopt;
   if (!stream().established()) return "it did not finish the TLS handshake in time";
   if (begun() > kSmallCommand && reading())
     return "it did not finish a command in time (" + std::to_string(begun()) + " bytes came)";
@@ -113,7 +113,7 @@ void Connection::OnReadable() {
   const std::string_view bytes = **came;
   if (bytes.empty() || shut()) return UpdateWatch();
   server_.counters.bytes_in.Add(bytes.size());
-  NoteCame();
+  NoteProgress();
   Consume(received().Join(bytes));
 }
 

@@ -101,7 +101,7 @@ MergeResult MergeFrozen(const FrozenTablet& left, const FrozenTablet& right, con
   merge_result.applied.epoch_starts = {{merged.position.epoch, merged.position.lsn}};
   merge_result.applied.former = MergeFormerRanges(left.applied, right.applied);
   merge_result.dedup_window = MergeDedupRows(left.dedup_window, right.dedup_window);
-  for (const FrozenTablet* one : {&left, &right}) merge_result.clock.See(one->clock.Now(now), now);
+  for (const FrozenTablet* one : {&left, &right}) merge_result.clock.RaiseTo(one->clock.Now(now), now);
   merge_result.schema = left.schema->version < right.schema->version ? right.schema : left.schema;
   return merge_result;
 }

@@ -18,7 +18,7 @@ TEST(TabletClock, KnowsNothingAfterARestart) {
 
 TEST(TabletClock, GoesOnByItsOwnClock) {
   TabletClock clock;
-  clock.See(TabletTime{1000}, At(10));
+  clock.RaiseTo(TabletTime{1000}, At(10));
   EXPECT_EQ(clock.Now(At(10)).value, 1000u);
   EXPECT_EQ(clock.Now(At(260)).value, 1250u);
   EXPECT_EQ(clock.Now(At(1)).value, 1000u);  // before it was seen: a reader's clock read a little earlier
@@ -31,21 +31,21 @@ TEST(TabletClock, StartsFromTheGreatestKnown) {
   // tablet time was known, so the day does not count
   EXPECT_EQ(fresh.StartAt(At(0), TabletTime{700}, 1000, false).value, 700u);
   TabletClock running;
-  running.See(TabletTime{500}, At(0));
+  running.RaiseTo(TabletTime{500}, At(0));
   EXPECT_EQ(running.StartAt(At(100), TabletTime{550}, 1000, true).value, 600u);
 }
 
 TEST(TabletClock, NeverRunsBack) {
   EXPECT_TRUE(rc::check("times given out never fall", [] {
     TabletClock clock;
-    clock.See(TabletTime{1}, At(0));
+    clock.RaiseTo(TabletTime{1}, At(0));
     int64_t now = 0;
     TabletTime last;
     for (int i = 0; i < 30; ++i) {
       now += *rc::gen::inRange(0, 50);
       const TabletTime seen{*rc::gen::inRange<uint64_t>(1, 2000)};
       if (*rc::gen::arbitrary<bool>()) {
-        clock.See(seen, At(now));
+        clock.RaiseTo(seen, At(now));
         RC_ASSERT(clock.Now(At(now)) >= seen);
       }
       RC_ASSERT(clock.Now(At(now)) >= last);

@@ -193,7 +193,7 @@ void TabletCore::After(const Seen& before) {
     // committed here before a majority has the Barrier are on no other replica yet, so they answer no retry.
     const bool alone = replica.standing().leadership()->inherited() != Lsn{};
     if (!before.led) common_.replay_upto = alone ? barrier->version.lsn : Lsn{barrier->version.lsn.value - 1};
-    common_.clock.See(barrier->time, common_.now);
+    common_.clock.RaiseTo(barrier->time, common_.now);
     common_.unapplied.Add(barrier);
     common_.dedup_window.Appended(*barrier);
   }

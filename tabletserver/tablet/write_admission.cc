@@ -236,7 +236,7 @@ void WriteAdmission::Admit(const Purge& input) {
   if (input.token && std::ranges::any_of(input.keys, elsewhere)) {
     return refuse(Code::kComeAgain, "the tablet is being split");
   }
-  common_.clock.See(input.reached, common_.now);
+  common_.clock.RaiseTo(input.reached, common_.now);
   const TabletTime now = common_.Time();
   Result<std::vector<Effect>> effects = PurgeEffects(input, now);
   if (!effects.has_value()) return refuse(effects.error().code(), effects.error().message());

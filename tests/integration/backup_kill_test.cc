@@ -231,7 +231,7 @@ class EndingStore : public backup::BackupStore {
     EBLA_TRY(Call());
     return store_.Delete(name);
   }
-  std::string Where(const std::string& name) const override { return store_.Where(name); }
+  std::string LocationOf(const std::string& name) const override { return store_.LocationOf(name); }
 
  private:
   struct Writer : backup::ObjectWriter {

@@ -50,7 +50,7 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 {"server": "ts-1"}
 {"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
 )");
-  EXPECT_THAT(Run("balance explain --steady 10m --view " + told), HasSubstr("of the same\nnothing is to be done"))
+  EXPECT_THAT(Run("balance explain --steady 10m --view " + told), HasSubstr("of the same\nnothing needs to be done"))
       << "its master splits nothing";
   EXPECT_THAT(Run("balance explain --view " + File("bad.json", "{}\n")),
               HasSubstr("bad.json: line 1: the first line is not that of a view [2]"));

@@ -114,7 +114,7 @@ Status List(const StoreArguments& args, Context& context) {
                     std::to_string(one.manifest.records()), Size(static_cast<int64_t>(one.manifest.file_bytes())),
                     one.finished ? "whole" : "unfinished"});
   }
-  context.out.Listed(rows, "no backups are in " + store->Where(""));
+  context.out.Listed(rows, "no backups are in " + store->LocationOf(""));
   return {};
 }
 

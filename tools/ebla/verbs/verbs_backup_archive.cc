@@ -48,7 +48,7 @@ Status Moments(const BackupStoreArguments& args, Context& context) {
   if (context.out.json) {
     context.out.Value(list);
   } else {
-    context.out.Listed(rows, "no moment is known in " + store->Where("") + ": run `ebla backup archive`");
+    context.out.Listed(rows, "no moment is known in " + store->LocationOf("") + ": run `ebla backup archive`");
   }
   return {};
 }
