@@ -20,7 +20,7 @@ namespace ebla::chaos {
 
 struct ConnectionOptions {
   int GatewayListeners::* listener = &GatewayListeners::redis;
-  size_t first = 0;                           // the gateway that it goes to first
+  size_t first = 0;                           // the gateway that it tries first
   std::chrono::milliseconds patience{1'000};  // for an answer
 };
 

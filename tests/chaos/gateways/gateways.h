@@ -1,8 +1,8 @@
 // tests/chaos/gateways/gateways.h
-// Gateways before a test's cluster: processes that are killed, paused and started again while clients ask them. The
-// system picks their ports, so a restarted gateway listens elsewhere; Listeners() tells where. Launch options name them
-// "gateway-1" and so on.
-// Threads: Listeners() any; the rest from one, which must outlive them, as the processes die with it.
+// Gateways before a test's cluster: processes that are killed, paused and started again while clients use them. The
+// system picks their ports, so a restarted gateway listens elsewhere; Listeners() returns the addresses. The launcher
+// knows them as "gateway-1" and so on.
+// Threads: Listeners() any; the rest from one, which must outlive them, because the processes die with it.
 #pragma once
 
 #include <functional>

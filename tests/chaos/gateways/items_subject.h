@@ -1,8 +1,8 @@
 // tests/chaos/gateways/items_subject.h
 // Items at the Memcached listeners, in a table that evicts. Clients read them by gets, and write unique values by add
-// and by cas. An item may vanish, and be added again. But a cas replaces just the value that its client has read, and
-// cas numbers only grow, also past an item's end. Judged by verdicts/registers.h and verdicts/counting.h.
-// Threads: as subject.h says.
+// and by cas. An item may vanish, and be added again. But the value over which a cas was stored is the one that was
+// read, and cas numbers only grow, even over an item's ends. Judged by verdicts/registers.h and verdicts/counting.h.
+// Threads: see subject.h.
 #pragma once
 
 #include <memory>

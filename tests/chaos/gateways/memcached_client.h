@@ -1,6 +1,6 @@
 // tests/chaos/gateways/memcached_client.h
 // A client of the gateways' Memcached listeners, in the text protocol. It repeats nothing.
-// Errors:  as redis_client.h has them; CONDITION_FAILED and NOT_FOUND are answers, where a call says so.
+// Errors:  as in redis_client.h; for some calls CONDITION_FAILED and NOT_FOUND are answers.
 // Threads: thread-compatible.
 #pragma once
 

@@ -1,7 +1,7 @@
 // tests/chaos/gateways/redis_client.h
-// A client of the gateways' Redis listeners, in RESP2. It tells plainly what an answer means, and repeats nothing.
-// Errors:  UNAVAILABLE and OVERLOADED: nothing has happened. UNKNOWN_OUTCOME: it may have, now or later. Any other is
-//          an answer that this command must never get: its message is the answer.
+// A client of the gateways' Redis listeners, in RESP2. It translates each answer, and repeats nothing.
+// Errors:  UNAVAILABLE and OVERLOADED: nothing has happened. UNKNOWN_OUTCOME: it may have, now or later. Any other
+//          error is an answer that this command must never get; its message is the answer.
 // Threads: thread-compatible.
 #pragma once
 

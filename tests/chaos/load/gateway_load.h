@@ -24,7 +24,7 @@ struct GatewayLoadOptions {
 
 class GatewayLoad {
  public:
-  // What is at Memcached's listener, among the databases.
+  // The name of Memcached's table, among the databases.
   static constexpr char kCache[] = "cache";
 
   GatewayLoad(const Gateways& gateways, GatewayLoadOptions options);

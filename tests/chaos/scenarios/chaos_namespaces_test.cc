@@ -31,7 +31,7 @@ TEST(Chaos, AnIsolatedPrimaryServesItsClientsWhatItMay) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
-// Of the harms, which come in turn, the first include a cut of a server, of a gateway and of anything.
+// The first harms, which are in turn, include a cut of a server, of a gateway and of a random set.
 TEST(LongChaos, ClientsOfGatewaysAreToldTheTruthWhateverIsCutOffAndForgotten) {
   const ScenarioReport report = HarmGateways(
       {.length = 25s, .round = 25s, .tables = GatewayTables::kEvicting, .network = true, .each = false, .seed = 10});

@@ -1,5 +1,5 @@
 // The chaos scenarios, briefly; LongChaos runs longer ones, and ./dev chaos any length. chaos_namespaces_test.cc has
-// the scenarios that take namespaces.
+// the scenarios that need namespaces.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
