@@ -179,7 +179,7 @@ void Master::ListMasters(Task then) {
 
 void Master::RefreshMasters() {
   ListMasters([this] { executor_.After(kRefreshDelay, if_alive_([this] { RefreshMasters(); })); });
-  // A standby hears of the cluster's level from nobody else.
+  // A standby learns the cluster's level only from this node.
   const bool knows_level = options_.features->cluster() >= options_.features->own();
   if (cluster_id_.empty() || !knows_level) ReadCluster();
 }

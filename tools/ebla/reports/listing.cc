@@ -181,7 +181,7 @@ std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary
   for (const ServerSummary& server : servers) {
     std::vector<std::string> row = {server.name,    StateOf(server),     server.rack.empty() ? kNone : server.rack,
                                     server.address, server.http_address, std::to_string(server.tablets)};
-    // The rest of a report is of another time where the server is lost or silent, or has not reported to this master.
+    // A lost or silent server, or a server that has not reported to this master, has only outdated figures.
     if (Reports(server) && server.since_heartbeat) {
       for (std::string cell :
            {std::to_string(server.leading), Bytes(server.size_bytes), SizeCell(server.disk_free_bytes),

@@ -63,7 +63,7 @@ Cells CellsOf(const WatchView& view, const Letters& letters) {
   Cells cells;
   for (const TabletSummary& tablet : view.tablets) {
     const bool led = tablet.load && tablet.load->leading && reporting.contains(tablet.primary);
-    cells[tablet.id] = led ? letters.at(tablet.primary) : kNobody;
+    cells[tablet.id] = led ? letters.at(tablet.primary) : kNoPrimary;
   }
   for (const Copy& copy : CopiesOf(view.tablets, view.servers)) {
     char& cell = cells[copy.tablet->id];
@@ -72,8 +72,8 @@ Cells CellsOf(const WatchView& view, const Letters& letters) {
   return cells;
 }
 
-// Tablets in equal parts, as keys have no measure; where there is not room for each, one cell stands for several, and
-// for the one among them that nobody leads.
+// Tablets get equal parts, because keys have no measure. If there is no room for each, one cell shows several tablets,
+// and it shows the one without a primary if there is one.
 std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Cells& letter_of, size_t columns) {
   const size_t count = tablets.size();
   if (count * 2 + 1 > columns) {
@@ -84,7 +84,7 @@ std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Cell
       char shown = 0;
       for (size_t i = cell * count / width; i < (cell + 1) * count / width; ++i) {
         const char one = letter_of.at(tablets[i]->id);
-        if (shown == 0 || one == kNobody) shown = one;
+        if (shown == 0 || one == kNoPrimary) shown = one;
       }
       line += shown;
     }

@@ -6,7 +6,7 @@
 //     SERVER  STATE  TABLETS  LEADS  READS/S  WRITES/S  CPU  SIZE  DISK_FREE
 //   A ts-1    live         3      2 ...
 //   carts  3 tablets  1,200 reads/s  30 writes/s
-//   |AAAAAAAAAA|BBBBBBBBBB|aaaaaaaaaa|     a small letter: a copy of it is being made; !: no reporting server leads it
+//   |AAAAAAAAAA|BBBBBBBBBB|aaaaaaaaaa|     a small letter marks a copy under way, ! that no reporting server leads
 //
 // Place:   verbs_watch.cc asks the master, and owns the terminal.
 // Threads: functions of their arguments.

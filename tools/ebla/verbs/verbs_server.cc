@@ -7,7 +7,7 @@ namespace ebla::shell {
 
 namespace {
 
-// What a server said that is lost or silent is of another time: null.
+// The figures of a lost or silent server are outdated, so they are null.
 Json ToJson(const ServerSummary& server) {
   const bool heard = Reports(server) && server.since_heartbeat;
   const auto now = [&](Json value) { return heard ? value : Json(); };
@@ -82,13 +82,12 @@ Status ListServers(Context& context) {
 
 void AddServerList(Verbs& verbs) {
   verbs.Add("server list", "Lists the tablet servers", "server list", ListServers)
-      .Notes(
-          std::string("STATE: live, silent, lost, disk-full, draining, drained, maintenance; several where several\n"
-                      "hold. A silent server has not reported for more than 1.5 s. It is lost once its session with\n"
-                      "the coordinator ends.\n"
-                      "HEARD: when the server last reported. Of a lost server nothing else that it said is shown.\n"
-                      "TABLETS: the replicas that the catalog gives it. SIZE: the data on it.\n") +
-          kEstimates);
+      .Notes(std::string("STATE: one or more of live, silent, lost, disk-full, draining, drained, maintenance.\n"
+                         "A silent server has not reported for more than 1.5 s. It is lost once its session with\n"
+                         "the coordinator ends.\n"
+                         "HEARD: time since the server's last report. Older figures of a lost server are not shown.\n"
+                         "TABLETS: the replicas that the catalog assigns to it. SIZE: the data on it.\n") +
+             kEstimates);
 }
 
 void AddServerRemove(Verbs& verbs) {
