@@ -81,9 +81,8 @@ Result<bool> LogTruncator::TruncateSome(const ShardTablet& tablet, Truncation& t
     return truncation.next < truncation.below;
   }
   const MonotonicTime begun = shard_.Now();
-  const Lsn from = truncation.next;
-  truncation.next = std::min(truncation.below, Lsn{from.value + piece_});
-  EBLA_TRY(shard_.store().TruncateLog(tablet.id, from, truncation.next));
+  truncation.next = std::min(truncation.below, Lsn{truncation.next.value + piece_});
+  EBLA_TRY(shard_.store().TruncateLog(tablet.id, truncation.next));
   const Duration took = shard_.Now() - begun;
   if (took > shard_.options.truncation_slice / 2) piece_ = std::max(piece_ / 2, kPieceMin);
   if (took < shard_.options.truncation_slice / 8) piece_ = std::min(piece_ * 2, kPieceMax);

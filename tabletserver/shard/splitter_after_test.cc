@@ -46,7 +46,7 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
     ASSERT_EQ(Write("ts-1", {PutOf("b" + std::to_string(i), std::string(20'000, 'x'))}).header.code, idl::Code::OK);
   }
   Checkpoint("ts-1");
-  ASSERT_TRUE(at("ts-1").store->TruncateLog(kParentId, Lsn{0}, View("ts-1")->applied.lsn).ok());
+  ASSERT_TRUE(at("ts-1").store->TruncateLog(kParentId, View("ts-1")->applied.lsn).ok());
   Checkpoint("ts-1");
   Crash("ts-1");
   Start("ts-1");

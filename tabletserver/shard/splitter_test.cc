@@ -531,7 +531,7 @@ TEST_F(ShardSplitTest, ACopyBeginsAnewBeyondTheSplit) {
   bool checkpointed = false;
   at("ts-1").store->Checkpoint(*at("ts-1").executor, [&](auto result) {
     checkpointed = result.has_value();
-    EXPECT_TRUE(at("ts-1").store->TruncateLog(TabletId{kTablet}, Lsn{0}, View("ts-1")->applied.lsn).ok());
+    EXPECT_TRUE(at("ts-1").store->TruncateLog(TabletId{kTablet}, View("ts-1")->applied.lsn).ok());
   });
   ASSERT_TRUE(Until([&] { return checkpointed; }, 5s));
   copy_bytes_per_second_ = 20'000;

@@ -86,8 +86,8 @@ TEST_P(DurableStoreTest, TheLogIsTruncatedBelowACheckpoint) {
   const auto held = CheckpointNow(store());
   ASSERT_TRUE(held);
   ASSERT_EQ(held->at(kAnyTablet), Lsn{5});
-  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{0}, Lsn{5}).ok());
-  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{0}, Lsn{1}).ok());  // again, and less: nothing happens
+  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{5}).ok());
+  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{1}).ok());  // again, and less: nothing happens
   EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.5");
   Write(6, {Put("k6", "v")});
   ASSERT_TRUE(FlushNow(store()).ok());
@@ -103,7 +103,7 @@ TEST_P(DurableStoreTest, AReplicaWithoutEntriesHasAnEmptyLog) {
   EXPECT_TRUE(log->empty());
   Write(1, {Put("a", "1")});
   ASSERT_TRUE(CheckpointNow(store()));
-  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{0}, Lsn{2}).ok());
+  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{2}).ok());
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.1 of [\"\", \"\") log 0.0..0.0 window 9/1\n");

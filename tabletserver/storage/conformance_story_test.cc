@@ -61,7 +61,7 @@ class Story {
       const auto held = CheckpointNow(**store);
       ASSERT_TRUE(held);
       ASSERT_EQ(held->contains(kAnyTablet) ? held->at(kAnyTablet) : Lsn{}, applied_);
-      ASSERT_TRUE((**store).TruncateLog(kAnyTablet, Lsn{0}, Lsn{applied_.value / 2}).ok());
+      ASSERT_TRUE((**store).TruncateLog(kAnyTablet, Lsn{applied_.value / 2}).ok());
     }
   }
   void Truncate() {

@@ -75,7 +75,7 @@ void Fill(TabletStore& store) {
   tombstone.tombstone = true;
   CHECK(store.PutReplicaState(kDropped, tombstone).ok());
   CHECK(CheckpointNow(store));
-  CHECK(store.TruncateLog(kZlib, Lsn{0}, Lsn{3}).ok());
+  CHECK(store.TruncateLog(kZlib, Lsn{3}).ok());
   for (const auto& [tablet, compression] : tablets) {
     for (size_t i = 4; i < entries.size(); ++i) CHECK(AppendOne(store, tablet, entries[i]).ok());
   }

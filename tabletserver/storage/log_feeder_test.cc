@@ -176,7 +176,7 @@ TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedAndNothingElse) {
 TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedThoughItsLogWasTruncated) {
   Append(kTablet, 1, "a");
   Apply(kTablet, 1);
-  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{2}).ok());
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{2}).ok());
   ASSERT_EQ(store_->FirstLogged(kTablet), Lsn{});
   Drop(kTablet);
   ASSERT_TRUE(store_->ForgetReplica(kTablet).ok());
@@ -257,7 +257,7 @@ TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSame) {
   Apply(kTablet, 1);
   EXPECT_THAT(Follow(), ElementsAre("70:1=first"));
   FillSegments();
-  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{kLast}).ok());
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{kLast}).ok());
   EXPECT_EQ(Follow().size(), kLast - 1);
   EXPECT_FALSE(lost_);
 }
@@ -267,7 +267,7 @@ TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSameAfterAStart) {
   Apply(kTablet, 1);
   EXPECT_THAT(Follow(), ElementsAre("70:1=first"));
   FillSegments();
-  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{kLast}).ok());
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{kLast}).ok());
   for (int start = 0; start < 2; ++start) Reopen();  // each cleans before anybody can ask
   EXPECT_EQ(Follow().size(), kLast - 1);
   EXPECT_FALSE(lost_);
@@ -286,7 +286,7 @@ TEST_F(LogFeederTest, WhatTheReaderMayComeBackToStays) {
   EXPECT_THAT(Follow(), IsEmpty());  // from there
   const std::string first_segment = directory_ / "store/log/0000000000000001.log";
   ASSERT_TRUE(std::filesystem::exists(first_segment));
-  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{kLast}).ok());
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{kLast}).ok());
   ASSERT_TRUE(ebla::testing::Eventually([&] { return !std::filesystem::exists(first_segment); }));
   place_ = keep_from_;
   EXPECT_EQ(Follow().size(), kLast - 1);

@@ -40,7 +40,7 @@ class LogFlusherTest : public ::testing::Test {
   HookedLogDisk hooks_{disk_};
   const std::unique_ptr<SharedLog> shared_ = *SharedLog::Open(hooks_);
   TabletLog log_{*shared_, owner_};
-  LogFlusher flusher_{log_, executor_, 1s};
+  LogFlusher flusher_{log_, executor_, 1s, [](TableId) { return true; }};
   uint64_t written_ = 0;
 };
 
@@ -85,6 +85,26 @@ TEST_F(LogFlusherTest, AShorterIntervalTakesTheLongerOnesPlace) {
   }
   EXPECT_LE(log_.syncs() - before, 3900 / 400);
   EXPECT_GE(log_.syncs() - before, 3900 / 500);
+}
+
+TEST_F(LogFlusherTest, NoTimerOutlivesTheFlusher) {
+  auto flusher = std::make_unique<LogFlusher>(log_, executor_, 1s, [](TableId) { return true; });
+  Write();
+  ASSERT_EQ(flusher->FlushAtOnce(), Status());
+  flusher.reset();
+  EXPECT_FALSE(scheduler_.Step()) << "its timer is due within a second";
+}
+
+TEST_F(LogFlusherTest, ARequestThatHasNotBegunGoesWithTheFlusher) {
+  auto flusher = std::make_unique<LogFlusher>(log_, executor_, 1s, [](TableId) { return true; });
+  Write();
+  auto kept = std::make_shared<bool>(true);
+  flusher->Flush(FlushMode::kSync, executor_, [kept](const Status&) { ADD_FAILURE() << "it was answered"; });
+  const int64_t before = log_.syncs();
+  flusher.reset();
+  EXPECT_EQ(kept.use_count(), 1);
+  scheduler_.RunFor(2s);
+  EXPECT_EQ(log_.syncs(), before);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "tabletserver/storage/in_memory/in_memory_store.h"
@@ -11,6 +10,24 @@
 #include "tabletserver/storage/store_watch.h"
 
 namespace ebla::tabletserver {
+
+namespace {
+
+// The damaged tables of which no replica is left here.
+Result<std::vector<TableId>> AbandonedTables(TabletLog& log, RecordStore& records) {
+  RecordFiles* const files = records.files();
+  std::vector<TableId> damaged = files == nullptr ? std::vector<TableId>() : files->Damaged();
+  for (std::string at; !damaged.empty();) {
+    EBLA_ASSIGN(const std::optional<TabletLog::Value> value, log.Next(kReplicaStateKeys, at));
+    if (!value) break;
+    at = value->first;
+    EBLA_ASSIGN(const ReplicaState state, DecodeReplicaState(value->second));
+    if (state.present()) std::erase(damaged, state.table);
+  }
+  return damaged;
+}
+
+}  // namespace
 
 // ---- what is applied -------------------------------------------------------------------------------------------------
 
@@ -63,11 +80,17 @@ TabletStore::TabletStore(SharedLog& log, LogOwner& owner, RecordStore& records, 
       owner_(owner),
       records_(records),
       log_(log, owner),
-      flusher_(log_, *options.flusher, options.interval),
+      flusher_(log_, *options.flusher, options.interval,
+               [&records](TableId table) { return std::ranges::binary_search(records.Tables(), table); }),
       unresolved_(log_, options.watch),
       feeder_(log, log_, [this](TabletId tablet) { return positions_.Last(tablet); }, options.log_followed_bytes) {}
 
 TabletStore::~TabletStore() { checkpoints_->Close(); }
+
+Status TabletStore::Close() {
+  checkpoints_->Close();
+  return log_.MarkEnd();
+}
 
 Status TabletStore::Open() {
   EBLA_TRY(unresolved_.Open());
@@ -103,7 +126,6 @@ Status TabletStore::DropTable(TableId table) {
 }
 
 void TabletStore::SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {
-  if (!std::ranges::binary_search(records_.Tables(), table)) return;
   flusher_.SetInterval(table, schema_version, interval);
 }
 
@@ -171,7 +193,7 @@ Status TabletStore::RemoveSuffix(TabletId tablet, Lsn from) {
   return {};
 }
 
-Status TabletStore::TruncateLog(TabletId tablet, Lsn, Lsn below) {
+Status TabletStore::TruncateLog(TabletId tablet, Lsn below) {
   if (options_.watch != nullptr) options_.watch->BeforeTruncateLog(tablet, below);
   if (!MemoryTableOf(tablet)) return log_.Truncate(tablet, below);
   options_.memory->TruncateLog(tablet, below);
@@ -270,29 +292,13 @@ Status TabletStore::ForgetReplica(TabletId tablet) {
     EBLA_TRY(records_.Forget(tablet));
     EBLA_TRY(log_.Forget(tablet, applied.Next()));
     positions_.ForgetLast(tablet);
-    EBLA_TRY(DropDamagedTables());
+    EBLA_ASSIGN(const std::vector<TableId> abandoned, AbandonedTables(log_, records_));
+    for (const TableId table : abandoned) {
+      EBLA_TRY(DropTable(table));
+      LOG(WARNING) << "the damaged file of table " << table << " is removed, as no replica is left in it";
+    }
   }
   if (options_.watch != nullptr) options_.watch->Forgotten(tablet);
-  return {};
-}
-
-Status TabletStore::DropDamagedTables() {
-  RecordFiles* const files = records_.files();
-  if (files == nullptr || files->Damaged().empty()) return {};
-  std::set<TableId> present;
-  for (std::string at;;) {
-    EBLA_ASSIGN(const std::optional<TabletLog::Value> value, log_.Next(kReplicaStateKeys, at));
-    if (!value) break;
-    at = value->first;
-    EBLA_ASSIGN(const ReplicaState state, DecodeReplicaState(value->second));
-    if (state.present()) present.insert(state.table);
-  }
-  for (const TableId table : files->Damaged()) {
-    if (present.contains(table)) continue;
-    EBLA_TRY(records_.DropTable(table));
-    flusher_.ForgetTable(table);
-    LOG(WARNING) << "the damaged file of table " << table << " is removed, as no replica is left in it";
-  }
   return {};
 }
 

@@ -87,6 +87,9 @@ class TabletStore {
   ~TabletStore();
   // Before anything else: counts what earlier lives have kept.
   Status Open();
+  // After everything else: waits for a checkpoint in progress, then syncs the log and marks its end. An error: the store
+  // has failed, now or before.
+  Status Close();
 
   // ---- tables ------------------------------------------------------------------------------------------------------
   Status EnsureTable(TableId table, TableCompression compression);
@@ -125,9 +128,8 @@ class TabletStore {
   Lsn FirstLogged(TabletId tablet) const;
   // Removes entries from `from` on (a divergent suffix; never what was applied).
   Status RemoveSuffix(TabletId tablet, Lsn from);
-  // Forgets the entries below `below`, of which there is none before `from`; the caller knows that no checkpoint, voter
-  // or learner needs them.
-  Status TruncateLog(TabletId tablet, Lsn from, Lsn below);
+  // Forgets the entries below `below`. The caller knows that no checkpoint, voter or learner needs them.
+  Status TruncateLog(TabletId tablet, Lsn below);
   // What is committed of all tablets' logs, from a place on. What comes after the place, or after where
   // the reader may come back to, stays for a while, whatever is truncated.
   Result<FeedPage> Follow(const FeedRequest& request);
@@ -195,7 +197,6 @@ class TabletStore {
   TableId MemoryTableOf(TabletId tablet) const;
   // OK also for what is on the disk alone. Of a table on the disk: its states are there before its records change.
   Status PrepareChange(TableId table);
-  Status DropDamagedTables();
 
   const Options options_;
   LogOwner& owner_;

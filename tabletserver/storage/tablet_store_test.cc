@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "common/testing/sim_executor.h"
 #include "tabletserver/storage/in_memory/in_memory_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 #include "tabletserver/storage/testing/store_fixture.h"
@@ -97,6 +102,95 @@ TEST_F(TabletStoreTest, ADeadDiskRefusesTabletsInMemoryToo) {
   EXPECT_EQ(ApplyOne(store(), kInMemory, kMemoryTable, Entry(1)).code(), Code::kInternal);
   EXPECT_EQ(DumpLog(store(), kInMemory), "1.1");
   life_.reset();
+}
+
+TEST_F(TabletStoreTest, ASyncThatFailsAtTheEndIsSaid) {
+  ASSERT_TRUE(AppendOne(store(), kTablet, Entry(1)).ok());
+  disk_.log_disk().FailNext(SimulatedLogDisk::Failure::kSync);
+  EXPECT_EQ(store().Close().code(), Code::kInternal);
+}
+
+TEST_F(TabletStoreTest, AStoreThatIsClosedHasMarkedTheLogsEnd) {
+  ASSERT_TRUE(AppendOne(store(), kTablet, Entry(1)).ok());
+  ASSERT_TRUE(store().Close().ok());
+  const int64_t closed = store().health().flushes;
+  EXPECT_TRUE(store().Close().ok());
+  EXPECT_EQ(store().health().flushes, closed) << "it stands there already";
+  CrashOfTheMachine();
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.1");
+}
+
+// ---- flush intervals, while tables come and go ------------------------------------------------------------------------
+
+// Lets a test come in between what a call asks of the records.
+class HookedRecords final : public FakeRecordStore {
+ public:
+  using FakeRecordStore::FakeRecordStore;
+  std::vector<TableId> Tables() const override {
+    std::vector<TableId> tables = FakeRecordStore::Tables();
+    if (const auto hook = std::exchange(after_tables, nullptr)) hook();
+    return tables;
+  }
+  Status DropTable(TableId table) override {
+    Status dropped = FakeRecordStore::DropTable(table);
+    if (const auto hook = std::exchange(after_drop, nullptr)) hook();
+    return dropped;
+  }
+  mutable std::function<void()> after_tables, after_drop;
+};
+
+class FlushIntervalTest : public ::testing::Test {
+ protected:
+  static constexpr Duration kShort = std::chrono::milliseconds(100);
+
+  FlushIntervalTest() { EXPECT_TRUE(store().EnsureTable(kTable, TableCompression::kNone).ok()); }
+  TabletStore& store() { return *store_; }
+  // Whether what is flushed to the system alone is on the disk before the store's own interval of a second ends.
+  bool SyncsSoon() {
+    const int64_t before = store().health().flushes;
+    EXPECT_TRUE(store().PutReplicaState(kTablet, {}).ok());
+    store().Flush(FlushMode::kInterval, executor_, [](const Status&) {});
+    scheduler_.RunFor(2 * kShort);
+    const bool soon = store().health().flushes > before;
+    scheduler_.RunFor(std::chrono::seconds(2));
+    return soon;
+  }
+
+  ebla::testing::SimScheduler scheduler_{1};
+  ebla::testing::SimExecutor executor_{scheduler_};
+  SimulatedDisk disk_{TestSeed()};
+  HookedRecords* records_ = nullptr;
+  SimulatedStore store_{disk_, executor_, {.records = [this](SimulatedDisk& disk) {
+                          auto records = std::make_unique<HookedRecords>(disk);
+                          records_ = records.get();
+                          return records;
+                        }}};
+};
+
+TEST_F(FlushIntervalTest, ATableHasOneAsLongAsItIsHere) {
+  EXPECT_FALSE(SyncsSoon());
+  store().SetFlushInterval(kTable, 1, kShort);
+  EXPECT_TRUE(SyncsSoon());
+  ASSERT_TRUE(store().DropTable(kTable).ok());
+  EXPECT_FALSE(SyncsSoon());
+  store().SetFlushInterval(kTable, 2, kShort);
+  EXPECT_FALSE(SyncsSoon()) << "it is not here";
+}
+
+TEST_F(FlushIntervalTest, ATableThatIsDroppedMeanwhileLeavesNone) {
+  records_->after_tables = [this] { EXPECT_TRUE(store().DropTable(kTable).ok()); };
+  store().SetFlushInterval(kTable, 1, kShort);
+  ASSERT_TRUE(store().Tables().empty());
+  EXPECT_FALSE(SyncsSoon());
+}
+
+TEST_F(FlushIntervalTest, ATableThatIsMadeAgainWhileItIsDroppedKeepsItsOwn) {
+  records_->after_drop = [this] {
+    EXPECT_TRUE(store().EnsureTable(kTable, TableCompression::kNone).ok());
+    store().SetFlushInterval(kTable, 1, kShort);
+  };
+  ASSERT_TRUE(store().DropTable(kTable).ok());
+  EXPECT_TRUE(SyncsSoon());
 }
 
 TEST(LyingDiskTest, ASyncIsDoneWithTheNext) {

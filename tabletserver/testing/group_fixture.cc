@@ -188,8 +188,8 @@ void GroupFixture::Crash(const std::string& name, SimulatedDisk::CrashKind kind)
   member.coordinator.reset();
   member.connector.reset();
   member.reader.reset();
-  member.executor.reset();
   member.stored.reset();
+  member.executor.reset();
   member.in_memory.reset();
   member.disk.Crash(kind);
 }

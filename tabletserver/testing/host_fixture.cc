@@ -84,8 +84,8 @@ void HostFixture::BeginServer() {
 void HostFixture::CrashServer(SimulatedDisk::CrashKind kind) {
   server_.reset();  // no task runs until the executor, too, is gone and has forgotten them all
   coordinator_.reset();
-  executor_.reset();
   stored_.reset();
+  executor_.reset();
   disk_.Crash(kind);
 }
 

@@ -229,8 +229,7 @@ Lines ServerStory::Checkpoint(Arguments& arguments) {
   member.store->Checkpoint(*member.executor, [&](const auto& result) { taken = result.has_value(); });
   if (!servers_->Until([&] { return taken; }, kServerPatience)) return {"no checkpoint"};
   if (!truncate) return {};
-  const Status status =
-      member.store->TruncateLog(TabletId{Servers::kTablet}, Lsn{0}, servers_->View(name)->applied.lsn);
+  const Status status = member.store->TruncateLog(TabletId{Servers::kTablet}, servers_->View(name)->applied.lsn);
   return status.ok() ? Lines{} : Lines{status.ToString()};
 }
 

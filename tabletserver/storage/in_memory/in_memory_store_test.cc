@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+#include <map>
+
 #include "tabletserver/storage/testing/store_fixture.h"
 
 namespace ebla::tabletserver::testing {
@@ -86,7 +89,7 @@ TEST_F(RoutedTablesTest, CheckpointsSayWhatMemoryTabletsHaveApplied) {
   ASSERT_TRUE(held);
   EXPECT_EQ(held->at(kInMemory), Lsn{2});
   EXPECT_EQ(held->at(kOnDisk), Lsn{2});
-  ASSERT_TRUE(store().TruncateLog(kInMemory, Lsn{1}, Lsn{2}).ok());
+  ASSERT_TRUE(store().TruncateLog(kInMemory, Lsn{2}).ok());
   EXPECT_EQ(DumpLog(store(), kInMemory), "1.2");
 }
 
@@ -115,6 +118,25 @@ class InMemoryStoreTest : public ::testing::Test {
   InMemoryStore in_memory_{4 << 20};
   uint64_t lsn_ = 0;
 };
+
+TEST_F(InMemoryStoreTest, AReplicaIsForgottenWhileAnotherTableIsRead) {
+  in_memory_.Ensure(kMemoryTable, 1, {});
+  in_memory_.Ensure(kDiskTable, 1, {});
+  Write(kMemoryTable, 0, 1);
+  Write(kDiskTable, 0, 1);
+  std::future<Status> forgotten;
+  const auto read = in_memory_.Scan(
+      kDiskTable, {},
+      [&](std::string_view, const StoredRecord&) {
+        forgotten = std::async(std::launch::async, [&] { return in_memory_.Forget(TabletId{kMemoryTable.value}); });
+        EXPECT_EQ(forgotten.wait_for(std::chrono::seconds(10)), std::future_status::ready) << "it waits for the reader";
+        return false;
+      },
+      nullptr);
+  ASSERT_TRUE(read.ok());
+  EXPECT_TRUE(forgotten.get().ok());
+  EXPECT_EQ(in_memory_.Applied(), (std::map<TabletId, Lsn>{{TabletId{kDiskTable.value}, Lsn{}}}));
+}
 
 TEST_F(InMemoryStoreTest, AFullTableRefusesAndNamesItsLimit) {
   in_memory_.Ensure(kMemoryTable, 1, {.limit_bytes = 1 << 20});

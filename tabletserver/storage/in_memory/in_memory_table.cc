@@ -148,7 +148,12 @@ void InMemoryTable::Repack(size_t records_max, int64_t bytes_max) {
   }
 }
 
+// Readers of a table that has no such tablet are not held up.
 void InMemoryTable::Forget(TabletId tablet) {
+  {
+    const TableReaderLock lock(mutex_);
+    if (!applied_.contains(tablet)) return;
+  }
   const TableWriterLock lock(mutex_);
   applied_.erase(tablet);
 }

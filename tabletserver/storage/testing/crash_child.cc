@@ -123,7 +123,7 @@ class Writer {
     if (checkpointing_.exchange(true)) return;
     store_.Checkpoint(executor, [this](Result<TabletStore::CheckpointResult> held) {
       CHECK(held) << held.error();
-      for (const auto& [tablet, lsn] : *held) CHECK(store_.TruncateLog(tablet, Lsn{0}, lsn.Next()).ok());
+      for (const auto& [tablet, lsn] : *held) CHECK(store_.TruncateLog(tablet, lsn.Next()).ok());
       checkpointing_ = false;
     });
   }

@@ -1,7 +1,5 @@
 #include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
 
-#include <glog/logging.h>
-
 #include <algorithm>
 
 #include "tabletserver/storage/wiredtiger/wt_files.h"
@@ -18,7 +16,7 @@ Status WtCheckpoints::Take() {
 }
 
 // A store that has failed, too, has applied what must not reach the disk without its dedup rows.
-void WtCheckpoints::PrepareLast(WtConnection& connection) {
+Status WtCheckpoints::PrepareLast(WtConnection& connection) {
   WT_SESSION* raw = nullptr;
   int error = connection.get()->open_session(connection.get(), nullptr, "isolation=snapshot", &raw);
   if (error == 0) {
@@ -26,10 +24,10 @@ void WtCheckpoints::PrepareLast(WtConnection& connection) {
     error = dedup_rows_.WriteOut(session);
     raw->close(raw, nullptr);
   }
-  if (error == 0) return;
-  LOG(ERROR) << "dedup windows cannot be written out: " << wiredtiger_strerror(error)
-             << "; the store is left as its last checkpoint has it";
+  if (error == 0) return {};
   connection.Abandon();
+  return Error(Code::kInternal, std::string("writing out dedup windows: ") + wiredtiger_strerror(error) +
+                                    "; the store remains as its last checkpoint has it");
 }
 
 Result<bool> WtCheckpoints::Compact(TableId table, Duration limit) {

@@ -21,9 +21,9 @@ class WtCheckpoints {
   // As the functions of the port.
   Status Take();
   Result<bool> Compact(TableId table, Duration limit);
-  // For the one that WiredTiger takes as it closes: nobody applies anything any more. Where that fails, the connection
-  // is not closed.
-  void PrepareLast(WtConnection& connection);
+  // Prepares the checkpoint that WiredTiger takes as it closes, once nothing is applied any more. After an error the
+  // connection is not closed.
+  Status PrepareLast(WtConnection& connection);
   // The process is about to stop: checkpoints rest no more.
   void Hurry() { closing_ = true; }
 

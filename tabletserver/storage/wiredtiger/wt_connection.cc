@@ -6,6 +6,8 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <tuple>
+#include <utility>
 
 #include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
@@ -94,14 +96,19 @@ Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& o
                                     "from its replicas with an empty directory");
 }
 
-WtConnection::~WtConnection() {
-  if (connection_ == nullptr) return;
+WtConnection::~WtConnection() { std::ignore = Close(); }
+
+Status WtConnection::Close() {
+  if (connection_ == nullptr) return status();
   // After a failure WiredTiger's memory is not trusted to be freed in order.
-  const int error = connection_->close(connection_, failed() ? "leak_memory=true" : nullptr);
-  if (error == 0) return;
-  LOG(ERROR) << "closing WiredTiger: " << wiredtiger_strerror(error);
-  // After a panic it refuses to close, and its threads may complain for as long as the process lives.
+  WT_CONNECTION* const closing = std::exchange(connection_, nullptr);
+  const int error = closing->close(closing, failed() ? "leak_memory=true" : nullptr);
+  if (error == 0) return status();
+  Status failure = Fail(
+      Status(Code::kInternal, std::string("closing the database: ") + wiredtiger_strerror(error) + LastMessages()));
+  // After a panic WiredTiger refuses to close, and its threads may complain for as long as the process lives.
   (void)handler_.release();
+  return failure;
 }
 
 void WtConnection::Abandon() {

@@ -27,11 +27,13 @@ class WtConnection {
  public:
   // With WiredTiger's own log only where a store of a former format has one.
   static Result<std::unique_ptr<WtConnection>> Open(const WtStoreOptions& options, bool with_log = false);
-  ~WtConnection();  // closes: a last checkpoint, unless abandoned
+  ~WtConnection();  // Close()
 
   WT_CONNECTION* get() const { return connection_; }
 
-  // It is not closed: its memory and its lock on the directory stay with the process.
+  // Takes a last checkpoint and closes the database, once. An error: the store has failed, now or before.
+  Status Close();
+  // Leaves the database open: its memory and its lock on the directory stay with the process.
   void Abandon();
 
   bool failed() const { return failed_.load(std::memory_order_acquire); }

@@ -183,7 +183,7 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   const auto replicas = (*store)->Recover();
   ASSERT_TRUE(replicas);
   for (const RecoveredReplica& replica : *replicas) {
-    EXPECT_TRUE((*store)->TruncateLog(replica.tablet, Lsn{0}, replica.last_logged.lsn.Next()).ok());
+    EXPECT_TRUE((*store)->TruncateLog(replica.tablet, replica.last_logged.lsn.Next()).ok());
   }
   // It recovers by itself.
   disk.MakeRoom();

@@ -34,7 +34,7 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   // The process is about to stop: checkpoints rest no more.
   void Hurry() { checkpoints_.Hurry(); }
   // For the checkpoint that WiredTiger takes as it closes.
-  void PrepareLast() { checkpoints_.PrepareLast(connection_); }
+  Status PrepareLast() { return checkpoints_.PrepareLast(connection_); }
   // For figures().
   void ReadCounters();
 

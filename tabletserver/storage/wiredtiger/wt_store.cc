@@ -2,6 +2,8 @@
 
 #include <glog/logging.h>
 
+#include <utility>
+
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
@@ -43,8 +45,8 @@ struct WtStore::Parts {
       : options(std::move(given)), files(std::move(held)), connection(std::move(opened)) {}
 
   const WtStoreOptions options;
-  const std::unique_ptr<Files> files;
-  const std::unique_ptr<WtConnection> connection;
+  std::unique_ptr<Files> files;
+  std::unique_ptr<WtConnection> connection;
   Owner owner{*connection, files->reserve};
   WtRecordStore records{options, *connection, files->reserve};
   TabletStore store{*files->log,
@@ -61,12 +63,24 @@ struct WtStore::Parts {
 WtStore::WtStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 WtStore::~WtStore() {
+  const Status closed = Close();
+  LOG_IF(ERROR, !closed.ok()) << "the store has not closed cleanly: " << closed;
+}
+
+Status WtStore::Close() {
+  if (parts_ == nullptr) return {};
   Hurry();
-  if (parts_->owner.status().ok()) {
-    const Result<uint64_t> marked = parts_->files->log->MarkEnd();
-    LOG_IF(WARNING, !marked) << "the log has no end mark: " << marked.error();
-  }
-  parts_->records.PrepareLast();
+  parts_->watcher.Stop();
+  const Status marked = parts_->store.Close();
+  const Status prepared = parts_->records.PrepareLast();
+  // Both outlive all that works on them.
+  const std::unique_ptr<Parts::Files> files = std::move(parts_->files);
+  const std::unique_ptr<WtConnection> connection = std::move(parts_->connection);
+  parts_.reset();
+  const Status closed = connection->Close();
+  EBLA_TRY(marked);
+  EBLA_TRY(prepared);
+  return closed;
 }
 
 Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {

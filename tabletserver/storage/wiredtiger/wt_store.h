@@ -26,12 +26,15 @@ class WtStore {
  public:
   // Opens or makes the store, converting one of a former format, and reads the log.
   static Result<std::unique_ptr<WtStore>> Open(WtStoreOptions options);
-  ~WtStore();  // takes a last checkpoint, unless the store has failed
+  ~WtStore();  // Close(), and logs its error
 
   TabletStore& operator*();
   TabletStore* operator->() { return &**this; }
   // The process is about to stop: checkpoints rest no more.
   void Hurry();
+  // Ends the store, once: syncs the log and marks its end, takes a last checkpoint, closes the database and releases the
+  // directory. OK: the disk has all of it. An error: the store has failed, now or before. Nothing may be called after it.
+  Status Close();
 
  private:
   struct Parts;

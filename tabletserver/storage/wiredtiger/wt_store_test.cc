@@ -48,6 +48,27 @@ class WtStoreTest : public ::testing::Test {
   ebla::testing::ThreadExecutor background;
 };
 
+// The database cannot replace its files any more, while all that is open works as before.
+TEST_F(WtStoreTest, ADatabaseThatDoesNotCloseIsSaid) {
+  auto store = MustOpen();
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
+  std::filesystem::rename(directory / "store", directory / "elsewhere");
+  const Status closed = store->Close();
+  EXPECT_EQ(closed.code(), Code::kInternal);
+  EXPECT_THAT(closed.message(), HasSubstr("closing the database"));
+  EXPECT_TRUE(store->Close().ok()) << "once";
+}
+
+TEST_F(WtStoreTest, AStoreThatFailedWhileItRanSaysSoAtItsEnd) {
+  auto store = MustOpen();
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
+  std::filesystem::rename(directory / "store", directory / "elsewhere");
+  ASSERT_FALSE(CheckpointNow(**store));
+  const Status failed = (*store)->health().status;
+  ASSERT_EQ(failed.code(), Code::kInternal);
+  EXPECT_EQ(store->Close(), failed);
+}
+
 // ---- directories ---------------------------------------------------------------------------------------------------
 
 TEST_F(WtStoreTest, ADirectoryInUseIsRefused) {

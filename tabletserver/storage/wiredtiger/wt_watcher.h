@@ -26,7 +26,10 @@ class WtWatcher {
         store_(store),
         log_(log),
         log_disk_(log_disk) {}
-  ~WtWatcher() { gate_->Close(); }
+  ~WtWatcher() { Stop(); }
+
+  // Waits for the task in progress. No other begins.
+  void Stop() { gate_->Close(); }
 
   // Looks at the disk, at WiredTiger's counters and at what it has removed, now and once in a disk_check_period.
   void Watch();
