@@ -36,11 +36,8 @@ std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name, const rpc::Sc
   return loop;
 }
 
-std::vector<std::unique_ptr<rpc::EventLoop>> StartLoops(const std::string& name, size_t count,
-                                                        rpc::EventLoop::Turns turns = rpc::EventLoop::Turns::kOwn) {
-  std::vector<std::unique_ptr<rpc::EventLoop>> loops = MakeLoops(name, count, turns);
+void StartAll(const std::vector<std::unique_ptr<rpc::EventLoop>>& loops) {
   for (const auto& loop : loops) loop->Start(kBehindLoops);
-  return loops;
 }
 
 template <class Base>
@@ -99,8 +96,9 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   loops_ = MakeLoops("loop", options.event_loops);
   loop_threads_ = std::make_unique<rpc::LoopThreads>(Pointers<rpc::EventLoop>(loops_));
   loop_threads_->Start();
-  shards_ = StartLoops("shard", options.shards, rpc::EventLoop::Turns::kLent);
-  readers_ = StartLoops("reader", options.readers);
+  shards_ = MakeLoops("shard", options.shards, rpc::EventLoop::Turns::kLent);  // started once they have their tablets
+  readers_ = MakeLoops("reader", options.readers);
+  StartAll(readers_);
   background_ = StartLoop("background");
   delivery_ = StartLoop("delivery");
   housekeeping_ = StartLoop("housekeeping");
@@ -140,6 +138,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
                         Pointers<TurnEnd>(shards_)},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
+  StartAll(shards_);
   dispatcher_.Register(server_->tablet_service());
   dispatcher_.Register(server_->control_service());
   dispatcher_.Register(server_->replication_service());
@@ -191,8 +190,8 @@ Status ServerProcess::Stop(Duration patience) {
   coordinator_.reset();
   connector_.reset();
   shard_connectors_.clear();
-  const Status store = store_ == nullptr ? Status() : (*store_)->health().status;
-  store_.reset();  // takes the last checkpoint, on the loops that still run
+  const Status store = store_ == nullptr ? Status() : store_->Close();  // on the loops that still run
+  store_.reset();
   in_memory_.reset();
   if (patience > Duration(0) && directory_ != nullptr && store.ok()) {
     if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;

@@ -245,6 +245,57 @@ TEST_F(ServerProcessTest, ServesStopsCleanlyAndComesBackWithItsData) {
   EXPECT_EQ(got.record.value, "kept");
 }
 
+// The disk fails after the last checkpoint, when the database closes. The stop is then not noted as clean.
+TEST_F(ServerProcessTest, AStoreThatDoesNotCloseIsNoCleanStop) {
+  MakeCluster("c-1");
+  const auto identity = [&] {
+    std::ostringstream text;
+    text << std::ifstream(path_ + "/data/IDENTITY").rdbuf();
+    return text.str();
+  };
+  TabletStore* store = nullptr;
+  ServerProcessOptions options = Options();
+  // Goes with the TabletServer, which a stop destroys after the last checkpoint and before the store closes.
+  const auto break_disk = [&](void*) {
+    EXPECT_TRUE(store->EnsureTable(TableId{9}, TableCompression::kNone).ok());
+    std::filesystem::rename(path_ + "/data/store", path_ + "/data/elsewhere");
+  };
+  options.server.copy_bytes_per_second = [last = std::shared_ptr<void>(nullptr, break_disk)] {
+    return CopyThrottle::kDefaultBytesPerSecond;
+  };
+  Start(std::move(options));
+  store = &process_->server().store();
+  const std::string running = identity();
+  const Status stopped = process_->Stop(3s);
+  EXPECT_EQ(stopped.code(), Code::kInternal);
+  EXPECT_THAT(stopped.message(), HasSubstr("closing the database"));
+  EXPECT_EQ(identity(), running);
+}
+
+// A start between two drops: the shard has the rest of both tablets before its thread runs a task.
+TEST_F(ServerProcessTest, ShardsRunOnceTheyHaveTheirTablets) {
+  MakeCluster("c-1");
+  const auto shard_threads = [] {
+    int found = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string name;
+      std::getline(std::ifstream(task.path() / "comm"), name);
+      if (name.starts_with("shard-")) ++found;
+    }
+    return found;
+  };
+  ServerProcessOptions options = Options();
+  options.shards = 2;
+  int before = -1;
+  options.coordinator = [&, connect = options.coordinator](Executor& executor) {
+    before = shard_threads();
+    return connect(executor);
+  };
+  Start(std::move(options));
+  EXPECT_EQ(before, 0) << "the tablets are recovered after this";
+  EXPECT_EQ(shard_threads(), 2);
+}
+
 TEST_F(ServerProcessTest, RefusesADirectoryInUseAndAnAddressTaken) {
   MakeCluster("c-1");
   Start(Options());

@@ -110,7 +110,7 @@ class TabletServer {
   TabletServer(const TabletServer&) = delete;
   TabletServer& operator=(const TabletServer&) = delete;
 
-  // Takes over what the store holds. Before Start(), on the constructing thread.
+  // Takes over what the store holds. Before Start(), on the constructing thread, and before the shards' executors run.
   Status Recover();
 
   std::shared_ptr<TabletService> tablet_service() const { return tablet_service_; }

@@ -27,7 +27,8 @@ constexpr int64_t kTable = 3;
 class ThreadsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (rpc::EventLoop* loop : AllLoops()) loop->Start();
+    for (rpc::EventLoop* loop : {&loop_a_, &loop_b_, &reader_, &background_, &control_, &flusher_, &checkpoints_})
+      loop->Start();
     auto coordination = coordination::EmbeddedCoordination::Open(path_ + "/coordination");
     ASSERT_TRUE(coordination.has_value()) << coordination.error();
     coordination_ = *std::move(coordination);
@@ -85,6 +86,7 @@ class ThreadsTest : public ::testing::Test {
     ports.shard_turns = {&shard_a_, &shard_b_};
     server_ = std::make_unique<TabletServer>(std::move(ports), options);
     ASSERT_TRUE(server_->Recover().ok());
+    for (rpc::EventLoop* loop : {&shard_a_, &shard_b_}) loop->Start();
     server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
     incarnation_ = incarnation;
     ASSERT_TRUE(Until([&] { return server_->Registered(); }));

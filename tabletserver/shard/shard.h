@@ -51,7 +51,8 @@ class Shard final : private TurnEndHook {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  // Before anything else, on the constructing thread: a replica, or what is left of one, that the store recovered.
+  // Takes over a replica, or the rest of a dropped replica, that the store recovered. Before anything else, on the
+  // constructing thread, and before the executor runs a task, because its tasks share this state without a lock.
   Status Recover(RecoveredReplica replica);
   void Start();
   // No write is admitted any more; `idle` runs on the executor once all that was has been answered.
