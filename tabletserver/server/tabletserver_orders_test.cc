@@ -64,6 +64,26 @@ TEST_F(TabletServerTest, AFenceReportsTheWriteJustBeforeIt) {
   EXPECT_EQ(fence.results[0].lastAppended.lsn, 3);
 }
 
+// One round stores both, and one fsync makes them durable.
+TEST_F(HostFixture, AFenceWaitsForNoOtherTabletsWrite) {
+  StartServer();
+  MakeTablet(100, "", "m");
+  MakeTablet(101, "m", "");
+  idl::WriteRequest request;
+  request.header = Header();
+  request.header.__set_tabletTimeMs(learnt_ms_);
+  request.clientId = 78;
+  request.sequence = request.firstIncomplete = 1;
+  request.writes = {PutOf("k", "w")};
+  std::optional<idl::WriteReply> written;
+  const int64_t before = store_->health().flushes;
+  server_->tablet_service()->write([&](const idl::WriteReply& reply) { written = reply; }, request);
+  ASSERT_EQ(Fence(101, 2).results.at(0).status.code, idl::Code::OK);
+  ASSERT_TRUE(Until([&] { return written.has_value(); }));
+  EXPECT_EQ(written->header.code, idl::Code::OK) << written->header.message;
+  EXPECT_EQ(store_->health().flushes, before + 1);
+}
+
 TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
   const auto leads = [&](int64_t epoch) {
     const auto& tablets = master_->last.tablets;

@@ -47,8 +47,8 @@ void RoundDriver::Run() {
   CHECK(state_ == State::kDue) << "rounds run within rounds, or unasked";
   state_ = State::kRunning;
   bool pause = RunRounds();
-  if (!pause) {
-    // A tablet that is not here once all that had come is done is not created by it: the peer is answered so.
+  if (!pause && !shard_.tablets.AnyTouched()) {
+    // All that had come is done and has not created the tablet: the peer is told that it is not here.
     parts_.peers.ReceiveEarly([](TabletId) { return true; });
     pause = RunRounds();
   }

@@ -18,7 +18,8 @@
 //
 //             A pause lets messages leave: sockets are written to as the turn ends, and the rounds go on after them. A
 //             core asks for one where what it applies next must not hold up what it has just said. A replay may take
-//             long, so after 8 rounds the executor does what else has arrived.
+//             long, so after 8 rounds the executor does what else has arrived. Early calls (peer_exchange.h) wait until
+//             the rounds have come to kIdle, no longer than the replay, because a later round may create their tablet.
 // Place:      shard.h runs it; shard_tablets.h asks for it. tablet_core.h has the order in which an output is carried
 //             out.
 // Invariants: 1. A view is published before the replies that it explains; the applied bound before the store shows it.

@@ -106,9 +106,12 @@ void TabletOrders::Fence(TabletId id, Epoch epoch, std::optional<Epoch> leap_fro
         tablet,
         FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = shard_.Now(), .leap_from = leap_from});
   };
-  shard_.executor().Post([this, fence = std::move(fence)]() mutable {
-    if (!shard_.tablets.AnyTouched()) return fence();
-    // All that came before the fence counts for the log that the fence reports: the end of this turn stores it.
+  shard_.executor().Post([this, id, fence = std::move(fence)]() mutable {
+    // The fence reports the log, and all that came before the fence counts: the end of this turn stores it. A tablet that
+    // is not here yet may be split off any other in this turn.
+    const auto tablet = shard_.tablets.Find(id);
+    const bool waits = tablet == nullptr ? shard_.tablets.AnyTouched() : tablet->touched;
+    if (!waits) return fence();
     shard_.executor().Post(std::move(fence));
   });
 }
