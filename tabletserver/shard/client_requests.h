@@ -26,7 +26,7 @@ class ClientRequests {
   // Runs the task on the loop.
   void Answer(size_t loop, Task task) { loops_[loop]->Put(std::move(task), 0); }
 
-  // `flow`: whose it is, among those who share the loop.
+  // `flow`: the connection that it belongs to, among all that share the loop.
   RequestToken ExpectWrite(size_t loop, size_t flow, WriteDone done);
   RequestToken ExpectPurge(size_t loop, PurgeDone done);
   void Reply(std::vector<WriteReply>& replies);

@@ -60,7 +60,7 @@ void CopyTarget::Begin(CopyBegin begin, CopyDone done) {
   });
 }
 
-// What the replica holds goes first, and may be most of what is too much: to look takes time.
+// A copy replaces the records of the replica, which may be most of the excess. Counting them takes time.
 void CopyTarget::FindRoom(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone done) {
   shard_.ports.background.Post(
       [this, tablet, range = tablet->placed_range, begin = std::move(begin), done = std::move(done)]() mutable {
@@ -91,10 +91,11 @@ void CopyTarget::Begin(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone d
   shard_.tablets.Step(tablet, begin.order);
 }
 
-// A large window comes in pieces: all of it is in `begin` with the last. What was sent again replaces what came before.
+// A large window arrives in pieces. With the last piece `begin` holds all of it. A piece that is sent again replaces
+// the pieces after it.
 bool CopyTarget::GatherDedupRows(CopyBegin& begin) {
   const auto before = gathered_.find(begin.tablet);
-  // it comes late: a newer one is beginning
+  // it is late, because a newer copy is beginning
   if (before != gathered_.end() && begin.order.id < before->second.copy) return false;
   if (begin.rows_before == 0) gathered_.erase(begin.tablet);
   if (begin.rows_before == 0 && !begin.rows_follow) return true;
@@ -133,7 +134,7 @@ void CopyTarget::End(TabletId id, uint64_t copy, Lsn upto, CopyDone done) {
   shard_.executor().Post([this, id, copy, upto, done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(id);
     if (tablet == nullptr) return done(NoSuchCopy());
-    // One that was sent twice: entries must not be applied before it is stored.
+    // The chunk was sent twice. No entry may be applied before it is stored.
     if (!tablet->data.quiet()) return done(Error(Code::kComeAgain, "a chunk is being stored"));
     shard_.tablets.Step(tablet, CopyArrived{Expect(std::move(done), nullptr), copy, upto});
   });
@@ -156,7 +157,7 @@ void CopyTarget::Prepare(const ShardTabletPtr& tablet, const ReceiveCopy& order)
   CHECK(waiting != pending_.end() && waiting->second.base != nullptr);
   LOG(INFO) << "tablet " << tablet->id << ": the replica here is discarded for a copy from " << order.peer
             << ", which begins at " << order.start;
-  // The view published last says that the replica is incomplete; whoever holds an older one may still read.
+  // The latest view shows an incomplete replica, but a reader with an older view may still read.
   if (tablet->view != nullptr) tablet->handle->RetireViews(tablet->view);
   gathered_.erase(tablet->id);
   const auto before = std::ranges::find(preparations_, tablet, &Preparation::tablet);

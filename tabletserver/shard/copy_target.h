@@ -1,10 +1,10 @@
 // tabletserver/shard/copy_target.h
-// The copies of tablets that arrive at this shard (PROTOCOL 9). Discards what the replica had, once nobody reads it
+// The copies of tablets that arrive at this shard (PROTOCOL 9). Discards the replica's data once no reader is left
 // (PROTOCOL 8), installs the copy's start, stores chunks, and takes the checkpoint that ends the copy (PROTOCOL 5).
 // Place:      service/copy_edge.h hands in what the source sends; the cores' outputs say what is to be prepared and
 //             when the copy is whole (round_driver.h). outgoing_copies.h is the other end.
-// Invariants: 1. What a replica had is discarded only when no reader holds a view of it, a checkpoint has its last
-//                split or merge, and its state names the place that it has now.
+// Invariants: 1. A replica's data is discarded only when no reader holds a view of it, a checkpoint has its last split
+//                or merge, and its state names its present place.
 //             2. Each request of a source is answered once.
 // Threads:    Begin, Chunk and End from any; the rest on the shard's executor.
 #pragma once
@@ -26,14 +26,13 @@ class CopyTarget {
  public:
   CopyTarget(const ShardContext& shard, LineageCheckpoints& checkpoints) : shard_(shard), checkpoints_(checkpoints) {}
 
-  // What the source says: one after the other, each after the answer to the one before (copy_source.h). `done` runs on
-  // the executor.
+  // The source's requests. Each follows the answer to the one before (copy_source.h). `done` runs on the executor.
   void Begin(CopyBegin begin, CopyDone done);
   void Chunk(CopyChunk chunk, CopyDone done);
   void End(TabletId tablet, uint64_t copy, Lsn upto, CopyDone done);
 
   // ---- executor only ----
-  // What the core asks for in this round.
+  // Carries out the core's requests of this round.
   void Execute(TakenOutput& taken);
   // Looks again at the copies that wait to discard what is here.
   void Continue();
@@ -73,7 +72,7 @@ class CopyTarget {
   LineageCheckpoints& checkpoints_;
   std::unordered_map<RequestToken, Pending> pending_;
   std::map<TabletId, GatheredDedupRows> gathered_;
-  std::vector<Preparation> preparations_;  // until nobody reads, then until the start is installed; one of each tablet
+  std::vector<Preparation> preparations_;  // waits for readers, then for the start; one of each tablet
 };
 
 }  // namespace ebla::tabletserver

@@ -266,7 +266,7 @@ TEST_F(ShardCopyTest, WhatTheTargetHadIsDiscarded) {
 
 class RollbackTest : public ShardCopyTest {
  protected:
-  // ts-1 leads three voters and acknowledges two PRIMARY writes that nobody else hears of; then ts-2 leads.
+  // ts-1 leads three voters and acknowledges two PRIMARY writes that reach no other server; then ts-2 leads.
   void RollBack() {
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
     ASSERT_TRUE(Serves("ts-1"));

@@ -1,7 +1,7 @@
 // tabletserver/shard/core_timers.h
-// The timers that the cores of one shard's tablets ask for: heartbeats to peers while a tablet is led here, and a tick
-// at the moment that a core names. (The regular tick is the shard's: others than the cores have part in it.)
-// Place:      shard.h starts it; each round says when its tablets want to be woken (round_driver.h).
+// The timers of the cores of one shard's tablets: heartbeats to peers while a tablet is led here, and a tick at the
+// moment that a core names. The shard itself runs the regular tick, which also serves its other classes.
+// Place:      shard.h starts it; each round sets when its tablets wake (round_driver.h).
 // Threads:    the shard's executor.
 #pragma once
 
@@ -14,7 +14,7 @@ class CoreTimers {
  public:
   explicit CoreTimers(const ShardContext& shard) : shard_(shard) {}
 
-  // Of the tablets that are led here; from now on again and again.
+  // Sends heartbeats of the tablets that are led here, from now on at every interval.
   void Heartbeat();
   // Ticks no later than then those that ask for it: a fence that waits for grants to run out should not wait for the
   // next regular tick too.

@@ -25,9 +25,9 @@ class LineageCheckpoints {
 
   // Whether what the tablet has may be discarded. Else a checkpoint is taken, and what waits for it looks again then.
   bool Cover(const ShardTablet& tablet);
-  // A checkpoint has finished, whoever took it.
+  // A checkpoint has finished, of this class or of any other.
   void OnCheckpointed(Covered covered);
-  // Those that have finished since the last call.
+  // Returns the checkpoints that have finished since the last call.
   std::vector<Covered> TakeFinished() { return std::exchange(finished_, {}); }
   // Takes one, unless one is under way: then `done` is dropped.
   void Take(std::move_only_function<void(const Result<Covered>&)> done);

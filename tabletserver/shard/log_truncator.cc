@@ -16,7 +16,8 @@ constexpr Duration kLatePause = std::chrono::milliseconds(1);  // where the next
 constexpr uint64_t kPieceMin = 8;                              // entries: each may have hundreds of KB
 constexpr uint64_t kPieceMax = 1 << 16;
 
-// Somebody who was heard since then needs what is before `first`: else he would be copied, and under load again and again.
+// A peer that answered since then needs entries below `first`. Without them it would be copied, again and again under
+// load.
 bool IsNeededByThePresent(const ReplicaCore& replica, Lsn first, MonotonicTime since) {
   const Leadership* const lead = replica.standing().leadership();
   if (lead == nullptr) return false;
@@ -35,7 +36,8 @@ void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Cause 
     for (const auto& [id, lsn] : covered) {
       const auto tablet = shard_.tablets.FindStaying(id);
       if (tablet == nullptr || !tablet->data.quiet() || !lsn) continue;
-      // Of an earlier life of this replica, dropped and made anew since that checkpoint.
+      // The position belongs to an earlier life of this replica, which was dropped and created again since that
+      // checkpoint.
       if (lsn > tablet->core->applied_state().applied.lsn) continue;
       truncations_[id] = {.tablet = tablet, .logs_discarded = tablet->data.logs_discarded(), .recoverable = lsn.Next()};
     }
@@ -46,7 +48,7 @@ void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Cause 
 void LogTruncator::Continue() {
   const MonotonicTime begun = shard_.Now();
   while (!truncations_.empty()) {
-    // Round and round: where there is always more to do, nobody is always the last.
+    // Takes the tablets in turn, so that under constant work no tablet is always the last.
     auto one = truncations_.lower_bound(last_);
     if (one == truncations_.end()) one = truncations_.begin();
     last_ = one->first;
@@ -116,11 +118,11 @@ Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   return Status::Ok();
 }
 
-// Of what replicas need that are behind.
+// Returns how much of the log remains for replicas that are behind.
 Result<Lsn> LogTruncator::RetainedFor(const ShardTablet& tablet, Lsn needed) const {
   const ShardOptions& options = shard_.options;
   const ReplicaCore& replica = tablet.core->replica();
-  // Who has been away for long may need what has been gone for long: the rest is not judged by that.
+  // A replica that was away for long may need entries that are gone. They do not count for the rest.
   const LogStretch wanted{std::max(needed, shard_.store().FirstLogged(tablet.id)), replica.last_appended().lsn};
   const auto from = [&](const LogRetention& retention) {
     return RetainedFrom(shard_.store(), tablet.id, wanted, retention);

@@ -1,11 +1,10 @@
 // tabletserver/shard/log_truncator.h
-// Truncates the logs of one shard's tablets where a finished checkpoint covers them: a start has no need of what is
-// below it. A little at a time: clients wait as long as one piece takes, and after a busy minute there are hundreds of
-// MB.
+// Truncates the logs of one shard's tablets below a finished checkpoint, because a start needs nothing below it. Works
+// in small pieces, because clients wait for each piece, and a busy minute leaves hundreds of MB.
 // Place:      maintenance/checkpointer.h calls it after each checkpoint; log_retention.h says how much stays for
 //             replicas that are behind.
 // Invariants: 1. A log loses its pieces from its old end on: a crash between two leaves no gap.
-//             2. The core is told before the first piece goes, and looks for them no more.
+//             2. The core is told before the first piece is removed, and looks for none of them any more.
 // Threads:    Truncate from any; the rest on the shard's executor.
 #pragma once
 
@@ -25,8 +24,8 @@ class LogTruncator {
   LogTruncator(const ShardContext& shard, LineageCheckpoints& checkpoints, PartLender& part_lender)
       : shard_(shard), checkpoints_(checkpoints), part_lender_(part_lender) {}
 
-  // A start has no need of each tablet's log up to and including these: because a checkpoint has finished, or as they are
-  // of tables in memory. What waits for a checkpoint is told of the former alone.
+  // Logs up to and including these positions are superfluous for a start, because a checkpoint has finished or because
+  // the tables are in memory. Only a finished checkpoint is told to the classes that wait for one.
   enum class Cause { kCheckpointed, kInMemory };
   void Truncate(const TabletStore::CheckpointResult& covered, Cause cause = Cause::kCheckpointed);
 

@@ -1,4 +1,4 @@
-// What a checkpoint makes of the logs, on whole servers.
+// Logs after a checkpoint, on whole servers.
 #include <gtest/gtest.h>
 
 #include "tabletserver/testing/group_fixture.h"
@@ -56,7 +56,7 @@ TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
   ASSERT_TRUE(Until([&] { return Log().size() <= 1; })) << "what was left goes with the next checkpoint";
 }
 
-// Of a tablet that stays damaged, as nobody else has what it has: the server's log would grow until the disk is full.
+// The tablet stays damaged, because no other server has its data. The server's log would grow until the disk is full.
 TEST_F(ShardLogsTest, AnEntryThatTheDiskHasLostGoesAsAnyOther) {
   SimulatedLogDisk& disk = at("ts-1").disk.log_disk();
   const uint64_t segment = disk.List()->front();
@@ -126,7 +126,7 @@ TEST_F(MemoryLogsTest, KeepMoreForOneWhoMayBeBackSoon) {
   ExpectLevelAfterHealing();
 }
 
-// Under load, what is written while a copy is made is more than is kept for one who is away.
+// Under load, more is written during a copy than the server retains for a replica that is away.
 TEST_F(MemoryLogsTest, KeepWhatACopyOfOneWhoIsThereNeeds) {
   Start("ts-4");
   PutWithoutThird(100);

@@ -12,7 +12,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr Duration kAgain = std::chrono::milliseconds(2);
-constexpr Duration kPatience = std::chrono::milliseconds(300);  // an order waits; others came with it in one request
+constexpr Duration kPatience = std::chrono::milliseconds(300);  // an order waits, and so do all orders of its request
 
 }  // namespace
 
@@ -71,7 +71,7 @@ void Merger::TakePart(TabletId id, bool right) {
   });
 }
 
-// It is made as any voter that is missing, then, once nothing of the two stands in its way.
+// The master then creates the tablet like any missing voter, once neither of the two occupies its place.
 void Merger::Abandon(TabletId id, const Status& why) {
   const auto merging = mergings_.extract(id).mapped();
   for (const auto& part : {merging->left, merging->right}) {
@@ -108,7 +108,7 @@ void Merger::Commit(TabletId id) {
   shard_.tablets.Pass(*tablet, DataState::Event::kFinish);
   Create(tablet, result, left, right);
   mergings_.erase(id);
-  // The first view of it says who leads.
+  // The tablet's first view names its primary.
   Answer(*merging, std::move(merging->input));
   shard_.tablets.Publish(*tablet, tablet->core->CurrentView());
   const Status placed = shard_.ports.directory.Merge(*left.handle, *right.handle, tablet->handle, tablet->placed_range);

@@ -1,13 +1,14 @@
 // tabletserver/shard/merger.h
 // The side of the new tablet in a merge (PROTOCOL 10, 13, 14). Its shard asks the shards of the two whether they are
-// applied through their FREEZE, and has both lent (part_lender.h, where the steps are drawn). What the new tablet needs
-// is stored; then, in one transaction, it has all that both had, and they have nothing; the directory exchanges them in
-// one step. No record is touched.
-// Place:      tablet_orders.h begins it with the configuration of a tablet that is merged of two and not here yet, and is
-//             given back the configuration of the tablet once that is made, or cannot be made so.
+// applied through their FREEZE, and has both lent (part_lender.h, where the steps are drawn). The shard stores the
+// states that the new tablet needs. One transaction then gives it all that both had, and one step of the directory puts
+// it into their place. No record is touched.
+// Place:      tablet_orders.h begins it with the configuration of a tablet that is merged of two and not here yet, and
+//             is given back the configuration of the tablet once that is made, or cannot be made so.
 // Invariants: 1. The new tablet's state is stored before the tombstones of the two: they without it would be the end of
 //                what they had.
-//             2. Once the store may have some of the merge, nothing but the merge goes on with the three, or a crash.
+//             2. Once the store may have a part of the merge, only the merge continues with the three tablets, or a
+//                crash ends it.
 // Threads:    the shard's executor.
 #pragma once
 

@@ -138,8 +138,8 @@ TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
   EXPECT_GT(merged_before_the_crash, 5u);
 }
 
-// With three voters: whoever crashes when, what was acknowledged at MAJORITY is there, and all replicas come to be the
-// same.
+// With three voters: after any crash all writes that were acknowledged at MAJORITY are there, and all replicas become
+// equal.
 class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
  protected:
   MergeCrashesTest() { right_ = kTablet + GetParam(); }
@@ -147,7 +147,8 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
     std::string leader, start, end;
     int64_t epoch = 1;
   };
-  // The longest of what lives leads the next epoch; who knows nothing of a merged tablet counts as where that begins.
+  // The server with the longest log leads the next epoch. A server that does not know a merged tablet counts as having
+  // its beginning.
   void Lead(int64_t id, const std::vector<std::string>& living, const std::optional<idl::Merged>& merged = {}) {
     Half& half = tablets_.at(id);
     const auto beginning = merged ? std::optional(Version{Epoch{1}, Lsn{1}}) : std::nullopt;
@@ -245,7 +246,7 @@ TEST_P(MergeCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
     for (const char* key : {"a", "z"}) Acknowledge(key, std::to_string(round));
     const Duration patience = std::chrono::milliseconds(round % 4 == 3 ? round % 3 : 10 + random_() % 60);
     const std::optional<idl::Merged> merged = FreezeThem(left, right, into, patience);
-    if (!merged) {  // given up: each goes to a later epoch
+    if (!merged) {  // given up: each enters a later epoch
       ++given_up;
       const std::vector<std::string> living = CrashOne();
       for (const int64_t id : {left, right}) ASSERT_NO_FATAL_FAILURE(Lead(id, living));

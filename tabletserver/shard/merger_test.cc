@@ -1,5 +1,5 @@
 // Merges of whole servers (PROTOCOL 6, 10, 13, 14, 17, 18): what a frozen tablet refuses, what the merged one serves,
-// who it is made at and who not.
+// at which servers it is made.
 #include <gtest/gtest.h>
 
 #include "common/base/planted_bug.h"
@@ -57,7 +57,8 @@ TEST_P(ShardMergeTest, TheLogsGoWithTheNextCheckpoint) {
   EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
 }
 
-// Logs of tables in memory are cut ten times a second. That is no checkpoint: a crash still needs these two.
+// Logs of tables in memory are cut ten times a second. Such a cut is no checkpoint, and a crash still needs these two
+// logs.
 TEST_P(ShardMergeTest, ATableInMemoryThatIsCutLeavesTheirLogsAlone) {
   options_.checkpoint.memory_log_bytes = 1;
   Crash("ts-1");
@@ -99,7 +100,7 @@ TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
   ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, idl::Code::OK);
 }
 
-// They take the records' place, and where nothing is logged to disk no checkpoint comes.
+// The logs take memory from the records, and without logging to disk there is no checkpoint.
 TEST_P(ShardMergeTest, InMemoryTheLogsGoWhileTheServerRuns) {
   options_.checkpoint.memory_log_bytes = 1;
   table_options_.__set_memory(true);
@@ -203,7 +204,7 @@ TEST_P(ShardMergeTest, EveryVoterHasFreezeBeforeTheAnswer) {
 
 // ---- who it is made at ----------------------------------------------------------------------------------------------
 
-// It has been told of the merge before it heard that FREEZE is committed: the order says so.
+// The voter receives the order to merge before the commit of FREEZE. The order tells it of the commit.
 TEST_P(ShardMergeTest, AVoterThatHadNotAppliedFreeze) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   std::optional<idl::FreezeResult> left, right;
@@ -261,7 +262,7 @@ TEST_P(ShardMergeTest, APromiseBeforeTheMerge) {
   ASSERT_TRUE(Until([&] { return Level("ts-3", "ts-2", kInto); }, 10s));
 }
 
-// Nobody was told before its primary died: whoever is fenced promises for what it does not know, and then makes it.
+// The primary died before any server was told. A fenced server promises for the unknown tablet, and then makes it.
 TEST_P(ShardMergeTest, AFailoverBeforeAnybodyHasUnitedThem) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   FreezeBoth();
@@ -337,7 +338,7 @@ TEST_P(ShardMergeWithoutRuleTest, AFrozenTabletServesAStaleStrongRead) {
   Cut("ts-1", "ts-3");
   const auto lease = View("ts-1", kLeft)->lease_until;
   ASSERT_LT(at("ts-1").executor->Now(), lease);
-  voters_ = {"ts-2", "ts-3"};  // ts-1 hears nothing
+  voters_ = {"ts-2", "ts-3"};  // ts-1 receives nothing
   const int64_t next = merged_.position.epoch + 1;
   ASSERT_TRUE(Fence(next, voters_, kInto)) << "nobody has granted anything for the new one";
   ASSERT_TRUE(Configure(next, RolesOf("ts-2"), /*fenced=*/true));

@@ -27,7 +27,7 @@ void OutgoingCopies::Begin(const ShardTabletPtr& tablet, const std::vector<Start
     idl::PeerHeader header;
     auto peer = peers_.Stub(start.peer, header);
     if (peer == nullptr) {
-      told(CopyNews::Kind::kFailed);  // nobody knows where it is
+      told(CopyNews::Kind::kFailed);  // its address is unknown
       continue;
     }
     CopyOrder order{tablet->id,           tablet->table,    start,

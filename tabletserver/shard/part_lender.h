@@ -1,6 +1,6 @@
 // tabletserver/shard/part_lender.h
-// The side of the two tablets in a merge (PROTOCOL 10, 13, 14): says when one is applied through its FREEZE, lends it
-// to the shard that makes the new tablet, and forgets its log once a checkpoint has the merge.
+// The side of the two tablets in a merge (PROTOCOL 10, 13, 14). Reports when a tablet is applied through its FREEZE,
+// lends it to the shard that makes the new tablet, and forgets its log once a checkpoint has the merge.
 //
 //     shard of C (merger.h)     shard of A                shard of B
 //     Merge                     Await ..ready             Await ..ready
@@ -30,7 +30,7 @@ class LineageCheckpoints;
 class OutgoingCopies;
 class ReadWaiters;
 
-// What the new tablet needs of a part.
+// A part, as the new tablet needs it.
 struct FrozenPart {
   FrozenTablet tablet;
   std::shared_ptr<TabletHandle> handle;
@@ -60,7 +60,7 @@ class PartLender {
   void AddRecovered(const ShardTabletPtr& tablet);
   // A start needs their logs until a checkpoint has what was made of them.
   void ForgetCheckpointed(const TabletStore::CheckpointResult& covered);
-  // Of tables in memory none does.
+  // Forgets the logs of tables in memory, which no start needs.
   void ForgetInMemory();
 
  private:

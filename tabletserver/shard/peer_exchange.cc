@@ -11,7 +11,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-// To whoever asks a replica that is not here, or is leaving.
+// The answer of a server whose replica is leaving, or that has none.
 PeerAnswer UnknownHere(const PeerCall& call, Epoch promised) {
   PeerAnswer answer;
   if (const auto* append = std::get_if<AppendMessage>(&call.body)) {

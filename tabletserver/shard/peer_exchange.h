@@ -1,9 +1,10 @@
 // tabletserver/shard/peer_exchange.h
-// What one shard says to its peers and hears from them: their messages go into the cores, the cores' answers go back,
-// and the cores' own messages leave through the peer client.
-// Early calls: a message may name a tablet that is not here yet. A split's child is created when its parent hears, in
-//             that very message, that the SPLIT is committed; so the child takes its calls at its creation, and answers
-//             after the same flush. Who is not here once all that had come is done is answered so.
+// The exchange of one shard with its peers. Passes their messages to the cores, returns the cores' answers, and sends
+// the cores' own messages through the peer client.
+// Early calls: a message may name a tablet that is not here yet. A split's child is created when its parent learns,
+//             from that very message, that the SPLIT is committed. The child takes its calls at its creation, and
+//             answers after the same flush. If the tablet is still missing when all that has arrived is done, the peer
+//             is told so.
 // Place:      service/replication_service.h hands in what peers sent; each round sends and answers (round_driver.h).
 // Invariants: 1. A peer's call is answered once, or destroyed uncalled with its core.
 // Threads:    Receive from any; the rest on the shard's executor.
@@ -28,13 +29,13 @@ class PeerExchange {
   void Receive(ServerName from, Incarnation incarnation, std::vector<PeerCall> calls);
 
   // ---- executor only ----
-  // Those early calls whose tablet is wanted.
+  // Takes the early calls whose tablet is wanted.
   void ReceiveEarly(const std::function<bool(TabletId)>& wanted);
   void Send(std::span<TakenOutput> taken);
-  // What was gathered may be due, though nothing else is to be sent.
+  // Sends the gathered messages that are due, even if no others follow.
   void Flush() { client_.Flush(); }
   void Answer(const std::vector<PeerAnswer>& answers);
-  // As PeerClient::Stub.
+  // See PeerClient::Stub.
   std::shared_ptr<idl::ReplicationServiceCobSvIf> Stub(const ServerName& peer, idl::PeerHeader& header) {
     return client_.Stub(peer, header);
   }

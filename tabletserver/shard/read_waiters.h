@@ -32,11 +32,11 @@ class ReadWaiters final : public ReadWaits {
   void ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTime deadline, size_t loop, Done done) override;
 
   // ---- executor only ----
-  // Those that wait for what is applied by now; all of them when the replica leads no more.
+  // Wakes the reads whose entry is applied by now, and all reads once the replica no longer leads.
   void Wake(ShardTablet& tablet);
   void WakeAll(ShardTablet& tablet, const Status& status);
   void Confirm(std::vector<ConfirmReply>& replies);
-  // Those whose deadline has passed.
+  // Ends the reads whose deadline has passed.
   void Expire(ShardTablet& tablet, MonotonicTime now);
   void ExpireConfirms(MonotonicTime now);
 

@@ -1,7 +1,7 @@
 // tabletserver/shard/remover.h
-// Removes what a drop leaves behind. Once nobody reads it any more its range is truncated, and its rows and log are
-// forgotten. Its place stays taken until a checkpoint begun after that is done (PROTOCOL 8, 10): else a crash would
-// bring the old records back under a newer replica of the same range.
+// Removes what a drop leaves behind. Once no reader is left, truncates the tablet's range and forgets its rows and log.
+// Its place stays taken until a checkpoint begun after that is done (PROTOCOL 8, 10): else a crash would bring the old
+// records back under a newer replica of the same range.
 // Place:      tablet_orders.h begins a removal when a drop is answered, shard.h where a crash cut one short.
 // Invariants: 1. A dropped replica's data is removed only when no reader holds a view of it, and a checkpoint has its
 //                last split or merge.
@@ -22,7 +22,7 @@ class ReadWaiters;
 
 class Remover {
  public:
-  // Who lets go of a tablet that is removed, and who says when its data may go.
+  // The classes that release a tablet before its removal, and that decide when its data may be removed.
   struct Parts {
     ReadWaiters& reads;
     PartLender& part_lender;
@@ -42,7 +42,7 @@ class Remover {
 
   const ShardContext shard_;
   const Parts parts_;
-  std::vector<ShardTabletPtr> reading_;    // until nobody reads, then until the range is truncated
+  std::vector<ShardTabletPtr> reading_;    // until no reader is left, then until the range is truncated
   std::vector<ShardTabletPtr> truncated_;  // until a checkpoint begun from now on is done
   bool checkpointing_ = false;             // for those that were truncated before
 };

@@ -144,8 +144,8 @@ void RoundDriver::StoreOutputs() {
   if (!appending.empty()) AppendAll(appending);
 }
 
-// In the order of tablet_core.h: no entry leaves the log before it is stored as unresolved (PROTOCOL 22); nor is a
-// state stored by which a start would take the log for worthless, a tombstone or one that says incomplete.
+// Keeps the order of tablet_core.h. No entry leaves the log before it is stored as unresolved (PROTOCOL 22). The same
+// holds for states after which a start ignores the log: a tombstone, or an incomplete replica.
 Status RoundDriver::StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& output) {
   if (!output.replica.rolled_back.empty()) {
     std::vector<const LogEntry*> entries;
@@ -173,7 +173,7 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
   // A crash may leave only the first entries of many MiB, as of two rounds: no entry is acknowledged before its flush.
   Status status = shard_.store().Append(batches);
   if (!status.ok() && taken.size() > 1) {
-    // One tablet's refusal is not the others': a barrier is taken where a client's write is not.
+    // A refusal concerns one tablet alone, because the store accepts a barrier where it refuses a client's write.
     for (TakenOutput*& one : taken) AppendAll({&one, 1});
     return;
   }

@@ -1,4 +1,4 @@
-// What the rounds of a shard do at the end of a turn, seen from outside.
+// The rounds of a shard at the end of a turn, as peers see them.
 #include "tabletserver/shard/round_driver.h"
 
 #include <gtest/gtest.h>

@@ -77,14 +77,13 @@ Status Shard::Recover(RecoveredReplica replica) {
   return Status::Ok();
 }
 
-// A tombstone without an applied state needs no place: what it has of records is served to nobody. As a rule it has none,
-// as both are of one checkpoint. Of a table whose file was damaged the rows were left for the file to go with; where a
-// restart came first, they stay until the file goes, or a copy takes their place. The place that its state names may be
-// another's by now, where the tablet was split.
+// A tombstone without an applied state needs no place, because its records are served to no client. It usually has
+// none, because both belong to one checkpoint. Rows in a damaged file remain until the file is dropped, or until a copy
+// replaces them. After a split the place that its state names may belong to another tablet.
 Status Shard::RecoverAbsent(RecoveredReplica replica) {
   const TabletId id = replica.tablet;
   if (replica.last_logged && replica.replayed) {
-    // It became part of another, at this start: its log goes once a checkpoint has that.
+    // This start has made it part of another tablet. Its log is removed once a checkpoint has the merge.
     part_lender_.AddRecovered(tablets_.Make(std::move(replica), {}));
     return Status::Ok();
   }
@@ -120,7 +119,9 @@ void Shard::OnTick() {
 }
 
 // Tells the parts what others have put out for them in this turn, and runs the rounds.
-// Every write of the turn counts an equal share of what their admission and the rounds took.
+// Every write of the turn counts an equal share of what their admission and the rounds took. The rounds also serve
+// tablets that are led elsewhere. Their time is counted here too, because no other operation of the turn counts it, so
+// that the sum over all tablets is the shard's time.
 void Shard::OnTurnEnd() {
   const MonotonicTime begun = ports_.executor.Now();
   for (const LineageCheckpoints::Covered& covered : checkpoints_.TakeFinished())
@@ -209,7 +210,7 @@ void Shard::FindRepeated(TabletId id, std::vector<WriteName> writes,
     std::vector<bool> repeated(writes.size());
     const auto tablet = tablets_.Find(id);
     for (const auto& [other, one] : tablets_.all()) {
-      // A retry goes by key: to what was split off since, or off that.
+      // A retry is routed by key, so it may reach a tablet that was split off since, or a descendant of it.
       const bool descends = other > id && tablet != nullptr && one->table == tablet->table && SameLineage(other, id);
       if (one != tablet && !descends) continue;
       for (size_t i = 0; i < writes.size(); ++i) {

@@ -1,6 +1,6 @@
 // tabletserver/shard/shard.h
-// Owns some of the server's tablets on one executor: everything that writes goes through here. Clients' writes come in
-// by its mailbox and are admitted to the tablets' cores; the rounds carry out what the cores put out.
+// Owns some of the server's tablets on one executor: every write passes through here. Clients' writes come in by its
+// mailbox and are admitted to the tablets' cores; the rounds carry out what the cores put out.
 // Parts:      Each has its own state and its own header, and the edges call it directly. They share the context
 //             (shard_context.h), and a part knows those above it alone that it calls, never in a circle:
 //
@@ -18,8 +18,8 @@
 //             3. A dropped replica's data is removed only when no reader holds a view of it (PROTOCOL 8).
 // Bounds:     the mailbox, the unapplied writes of all tablets together, the reads that wait for an entry to be
 //             applied; beyond them OVERLOADED with a time to come back.
-// Threads:    Admit, FindRepeated, Start and Drain from any thread; each part says its own. Destroyed when its executor
-//             runs nothing any more.
+// Threads:    Admit, FindRepeated, Start and Drain from any thread; each part names its own. Destroyed when its
+//             executor runs nothing any more.
 #pragma once
 
 #include <functional>

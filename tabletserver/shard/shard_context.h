@@ -1,5 +1,5 @@
 // tabletserver/shard/shard_context.h
-// What the classes of one shard share: its options, its ports, its tablets and its requests.
+// The state that the classes of one shard share: its options, its ports, its tablets and its requests.
 // Place:   shard.h owns them all. Each class of the shard holds a copy of the context, and besides it references to
 //          those classes alone that it calls.
 // Threads: only the ports and options may be used off the shard's executor.
@@ -29,7 +29,7 @@ struct ShardPorts {
   Executor& executor;      // this shard's
   TurnEnd* turn_end;       // of that executor; null: a turn is one task
   Executor& background;    // slow work on the store: tables made, ranges truncated
-  Executor& housekeeping;  // slower, and nobody waits for it
+  Executor& housekeeping;  // slower, and no request waits for it
   TabletStore& store;
   TabletDirectory& directory;
   ShardCounters& counters;

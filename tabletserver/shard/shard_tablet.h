@@ -1,9 +1,9 @@
 // tabletserver/shard/shard_tablet.h
 // One tablet as its shard holds it: the core, its place on this server, and what is under way on its data.
-// Place:      shard_tablets.h makes it and holds it. What one class alone knows of a tablet is with that class, except
-//             for what every round looks at: that is here, under the name of its class.
+// Place:      shard_tablets.h makes it and holds it. A class keeps what it alone knows of a tablet. Fields that every
+//             round reads are here, under the name of their class.
 // Invariants: 1. One piece of work on the tablet's data is under way at a time (data_state.h).
-//             2. Nobody but its remover or its merge steps the core of a tablet that is leaving.
+//             2. Only its remover or its merge steps the core of a tablet that is leaving.
 // Threads:    the shard's executor.
 #pragma once
 

@@ -47,7 +47,7 @@ ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema)
 
 Result<std::vector<std::optional<StoredRecord>>> ShardTablets::ReadRecords(
     TableId table, std::span<const std::string_view> keys) const {
-  // Few: a batch whose first condition does not hold has read the others for nothing.
+  // Few: if the first condition of a batch fails, the other reads were for nothing.
   constexpr size_t kBytesAtOnce = 1 << 20, kKeysAtOnce = 32;
   if (keys.size() > 1)
     return ports_.store.MultiGet(table, keys.first(std::min(keys.size(), kKeysAtOnce)), kBytesAtOnce);
@@ -154,8 +154,8 @@ void ShardTablets::Unplace(ShardTablet& tablet) {
 void ShardTablets::Publish(ShardTablet& tablet, const std::shared_ptr<const TabletView>& view) {
   if (tablet.handle == nullptr || tablet.data.leaving()) return;
   if (view->role == RoleKind::kAbsent) return;  // being made, or refused, or dropped: its control reply settles it
-  // One that is being copied keeps the place that it had: until the checkpoint that ends the copy, a crash brings back
-  // what it was (PROTOCOL 10).
+  // A replica that is being copied keeps its place, because until the checkpoint that ends the copy a crash restores
+  // its former range (PROTOCOL 10).
   if (view->range != tablet.placed_range && !view->incomplete) {
     if (Status status = ports_.directory.ChangeRange(*tablet.handle, view->range); !status.ok()) {
       LOG(ERROR) << "tablet " << tablet.id << " cannot take its range: " << status;

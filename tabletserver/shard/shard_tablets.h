@@ -38,7 +38,7 @@ class ShardTablets {
   void Depart(ShardTablet& tablet);
   // A promise or a tombstone that a start found.
   void AddDeparted(TabletId tablet, ReplicaState state) { departed_.emplace(tablet, std::move(state)); }
-  // What was promised for a replica that is not here; none: nothing.
+  // The promise for a replica that is not here; none: there is no promise.
   Epoch PromisedByDeparted(TabletId tablet) const;
 
   // ---- what is under way on their data (data_state.h) ----
@@ -83,7 +83,7 @@ class ShardTablets {
   Status PutState(ShardTablet& tablet, const ReplicaState& state);
 
  private:
-  // Of the first keys, one at least.
+  // Reads the first keys, at least one.
   Result<std::vector<std::optional<StoredRecord>>> ReadRecords(TableId table,
                                                                std::span<const std::string_view> keys) const;
 

@@ -1,6 +1,6 @@
 // tabletserver/shard/shard_types.h
-// What a shard is set up with, what it counts, and what the edges hand to it.
-// Place:   whoever configures a shard or calls one includes this; shard.h is for those who make one.
+// A shard's options, its counters, and the requests that the edges pass to it.
+// Place:   code that configures or calls a shard includes this; code that makes one includes shard.h.
 // Threads: values; ShardCounters from any thread.
 #pragma once
 
@@ -26,7 +26,7 @@
 
 namespace ebla::tabletserver {
 
-// What the host needs of a table's encoded schema; the edge knows the encoding.
+// The part of a table's encoded schema that the host needs. The edge knows the encoding.
 struct DecodedSchema {
   TabletSchema tablet;
   ReadLevel default_read_level = ReadLevel::kStrong;
@@ -65,8 +65,8 @@ struct ShardOptions {
   Duration heartbeat = std::chrono::milliseconds(150);       // to peers
   LogRetention log_retention;                                // for replicas that are behind
   LogRetention memory_log_retention{.bytes_max = 16 << 20};  // the same, of tables in memory
-  // There the log takes the records' room, and a copy takes none: for who was not heard for so long, no more is kept than
-  // this part of the records' bytes, but so many bytes in any case.
+  // In memory a log takes room from the records, and a copy takes none. For a replica that has been silent for so long,
+  // the log keeps no more than this part of the records' bytes, but always so many bytes.
   Duration memory_log_patience = std::chrono::seconds(10);
   uint64_t memory_log_part = 8;
   uint64_t memory_log_bytes_least = 4 << 20;
@@ -88,7 +88,7 @@ struct WriteCall {
   WriteRequest request;  // the shard gives it its token
   size_t bytes = 0;      // of keys and values
   size_t loop = 0;
-  size_t flow = 0;  // whose it is, among those who share the shard
+  size_t flow = 0;  // the connection that it belongs to, among all that share the shard
   WriteDone done;   // runs on that loop
 };
 
@@ -96,7 +96,7 @@ struct WriteCall {
 struct PeerCall {
   TabletId tablet;
   std::variant<AppendMessage, HeartbeatMessage> body;
-  // Runs on the shard's executor; destroyed uncalled when the replica goes meanwhile.
+  // Runs on the shard's executor; destroyed uncalled when the replica is removed meanwhile.
   std::move_only_function<void(const PeerAnswer&)> done;
 };
 

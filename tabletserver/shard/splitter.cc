@@ -45,7 +45,7 @@ void Splitter::Create(Creation& creation) {
   child.placed_range = split_child.applied.range;
   child.handle = std::make_shared<TabletHandle>(child.id, child.table, shard_.options.index);
   child.handle->RaiseAppliedBound(split_child.applied.applied);
-  // A follower has heard of its primary through its parent, until now.
+  // Until now the parent's heartbeats have shown the follower its primary.
   child.handle->heard_ns.store(shard_.Now().since_boot.count(), std::memory_order_relaxed);
   child.handle->may_expire.store(parent.handle->may_expire.load(std::memory_order_relaxed), std::memory_order_relaxed);
   child.core->Step(BeginChild{creation.split_child, shard_.Now()});
@@ -65,7 +65,7 @@ void Splitter::Create(Creation& creation) {
   for (AdmitWrite& write : parent.core->TakeParked()) child.core->Step(std::move(write));
   peers_.ReceiveEarly([&child](TabletId id) { return id == child.id; });
   shard_.tablets.Touch(creation.child);
-  // Its followers are created by now, or soon: they have heard that the split is committed.
+  // Its followers exist by now, or soon will, because they know that the split is committed.
   for (const int ms : {10, 30, 60}) StepSoon(creation.child, std::chrono::milliseconds(ms));
 }
 

@@ -1,7 +1,7 @@
 // tabletserver/shard/splitter.h
 // Splits (PROTOCOL 11 to 13), as a shard has its part in them. When a tablet's core applies a SPLIT, the child's state
-// is stored before the records say that it exists; parent and child change in one transaction and in one step of the
-// directory; and the child's core, on this same shard (common/base/lineage.h), goes on from there.
+// is stored before the records show that it exists. Parent and child change in one transaction and in one step of the
+// directory. The child's core, on this same shard (common/base/lineage.h), continues from there.
 // Place:      a round prepares the children with the batch that it applies, and creates them after it
 //             (round_driver.h). Until a checkpoint has the split, neither of the two discards anything
 //             (lineage_checkpoints.h).

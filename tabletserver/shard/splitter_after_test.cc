@@ -1,5 +1,5 @@
-// What a split leaves behind on a server (PROTOCOL 6, 9, 10, 13, 22): places after crashes, what is told of a new
-// follower, of a retry, and to who writes meanwhile.
+// The traces of a split on a server (PROTOCOL 6, 9, 10, 13, 22): places after crashes, new followers, retries, and
+// writes meanwhile.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -70,7 +70,7 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
   EXPECT_EQ(Get("ts-3", "p", idl::ReadLevel::EVENTUAL).record.value, "1");
 }
 
-// Of a dropped parent the applied state may be gone and the log still be there.
+// A dropped parent may have lost its applied state and still have its log.
 TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
   LeadAndSplit();
   const auto log = at("ts-3").store->ReadLog(kParentId, Lsn{1}, Lsn{UINT64_MAX}, 1 << 20);
@@ -88,8 +88,8 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
   EXPECT_EQ(TryDrop("ts-3", 1), idl::Code::STALE_EPOCH) << "the tombstone is remembered";
 }
 
-// The child's log goes on after SPLIT, which who applies it late, or starts again, has: what it lacks is sent, not
-// copied.
+// The child's log continues after SPLIT. A follower that applies SPLIT late, or restarts, has that entry, so the
+// primary sends the missing entries and copies nothing.
 TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
@@ -128,7 +128,7 @@ TEST_F(ShardSplitAfterTest, ASplitOutlivesTheMachinesOfAnIntervalTable) {
   EXPECT_GE(View("ts-1")->last_appended, split);
 }
 
-// A follower that has just been created has heard of its primary through its parent.
+// The parent's heartbeats have shown a new follower its primary.
 TEST_F(ShardSplitAfterTest, ANewFollowerDoesNotReportItsPrimarySilent) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
@@ -157,8 +157,8 @@ TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasRolledBack) {
   ExpectRepeated("ts-1", "zz");
 }
 
-// PROTOCOL 13, with three voters: whoever crashes when, whoever leads next, what was acknowledged at MAJORITY is there,
-// and all replicas come to be the same.
+// PROTOCOL 13, with three voters: after any crash and under any next primary, all writes that were acknowledged at
+// MAJORITY are there, and all replicas become equal.
 class SplitCrashesTest : public ShardSplitAfterTest {
  protected:
   struct Half {
@@ -187,7 +187,7 @@ class SplitCrashesTest : public ShardSplitAfterTest {
     if (Write(tablets_.at(kTablet).leader, {PutOf(key, value)}).header.code == idl::Code::OK)
       acknowledged_[key] = value;
   }
-  // Whether the Barrier has committed SPLIT; else nobody will.
+  // Whether the Barrier has committed SPLIT; nothing else will.
   bool TakeChild(const std::string& key, int64_t child, int64_t epoch) {
     Half& parent = tablets_.at(kTablet);
     if (View(parent.leader, child) == nullptr) return false;
@@ -195,7 +195,7 @@ class SplitCrashesTest : public ShardSplitAfterTest {
     parent.end = key;
     return true;
   }
-  // Who was away is told of each tablet, and comes level with the others.
+  // A server that was away is told of each tablet, and reaches the level of its peers.
   void BringLevel(const std::string& back) {
     for (const auto& [id, half] : tablets_) {
       Configure(half.epoch, {half.leader, {half.leader, back}, {}, id, half.start, half.end});

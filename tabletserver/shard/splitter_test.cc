@@ -1,5 +1,5 @@
-// Splits of whole servers (PROTOCOL 9 to 13, 17, 18): what the two halves serve, who leads the child, what a crash, a
-// drop, a copy or a failover at any moment leaves of it.
+// Splits of whole servers (PROTOCOL 9 to 13, 17, 18): what the two halves serve, which server leads the child, what a
+// crash, a drop, a copy or a failover at any moment leaves of it.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -129,7 +129,7 @@ TEST_F(ShardSplitTest, AnswersNameTheirRange) {
   EXPECT_EQ(written.header.range.endKey, "m");
   EXPECT_EQ(written.header.epoch, 1);
 
-  // Of the child alone neither would be said: but to who takes it for its parent.
+  // The child alone would answer with neither, except to a client that believes it is the parent.
   const auto put = [&](int64_t believed, int64_t sequence) {
     const Asked answer = Ask("ts-1", 9, sequence, {PutOf("p", "2")}, 0, idl::WriteLevel::MAJORITY, believed);
     EXPECT_TRUE(Until([&] { return answer->has_value(); }, 5s));
@@ -176,7 +176,7 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   EXPECT_EQ(Ranges("ts-1"), kBoth);
 }
 
-// What waits for a split that this primary will never see committed is answered when another leads.
+// Requests that wait for a split which this primary never sees committed are answered when another leads.
 TEST_F(ShardSplitTest, WhatWaitsIsSentOnWhenAnotherLeads) {
   Lead({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");
@@ -192,9 +192,9 @@ TEST_F(ShardSplitTest, WhatWaitsIsSentOnWhenAnotherLeads) {
   EXPECT_EQ(Value("ts-2", "p"), "1");
 }
 
-// What a client waits because of a split is the commit of SPLIT, and one round to the child's followers, two for a read
-// while there is no lease yet; none is sent away. A message takes a millisecond here, and may have been gathered before
-// it went.
+// Because of a split a client waits for the commit of SPLIT and for one round to the child's followers, or two rounds
+// for a read without a lease. No request is rejected. A message takes a millisecond here, and may have been gathered
+// before.
 TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now() + 500ms; }, 5s));
@@ -233,8 +233,8 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   }
 }
 
-// A write of the child's half that comes with the split waits for two flushes of a majority, that of SPLIT and its own:
-// the followers' child is stored with its first entries.
+// A write of the child's half that arrives with the split waits for two flushes of a majority, for SPLIT and for
+// itself, because the followers' child is stored with its first entries.
 TEST_F(ShardSplitTest, TheChildsFirstEntriesShareTheFlushOfItsCreation) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now() + 500ms; }, 5s));
@@ -304,8 +304,7 @@ TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
   EXPECT_GT(split_rounds, 3u);
 }
 
-// PROTOCOL 12: whoever leads the parent next does not lead the child in the SPLIT's epoch; the child is fenced for
-//              itself.
+// PROTOCOL 12: the parent's next primary does not lead the child in the SPLIT's epoch; the child is fenced for itself.
 TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   Lead({"ts-1", "ts-2", "ts-3"});
   SplitHere();
@@ -329,8 +328,8 @@ TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   EXPECT_TRUE(Until([&] { return Level("ts-1", next, kChild); }, 10s)) << Ranges("ts-1");
 }
 
-// A read of much is found on one thread and read on another, by when its tablet may have been split: it is not told
-// that there is nothing where there is somebody else's.
+// A read of much is found on one thread and read on another, by when its tablet may have been split: its answer must
+// not be that keys of another tablet do not exist.
 class ShardSplitReadersTest : public ShardSplitTest {
  protected:
   ShardSplitReadersTest() { readers_ = true; }
@@ -425,9 +424,8 @@ TEST_F(ShardSplitUnappliedTest, WithoutTheRuleItReadsWhatTheChildHasOverwritten)
   EXPECT_EQ((*read)->record.value, "1") << "stale";
 }
 
-// PROTOCOL 1: the child's first entries leave before its primary's note that it leads is durable. What the note would
-// say, SPLIT says: neither before it is applied again nor afterwards does a restarted primary lead the child's epoch
-// once more.
+// PROTOCOL 1: the child's first entries leave before its primary's note that it leads is durable. SPLIT has the content
+// of the note. A restarted primary never leads the child's epoch again, before or after it has applied SPLIT anew.
 TEST_F(ShardSplitTest, ARestartedPrimaryDoesNotLeadTheChildAgain) {
   const std::vector<std::string> all{"ts-1", "ts-2", "ts-3"};
   Lead(all);
@@ -459,7 +457,8 @@ TEST_F(ShardSplitTest, ARestartedPrimaryDoesNotLeadTheChildAgain) {
   EXPECT_EQ(Value(next, "p"), "2");
 }
 
-// PROTOCOL 6, 13: who has not applied SPLIT promises for the child all the same, and the child starts from that.
+// PROTOCOL 6, 13: a server that has not applied SPLIT still promises for the child, and the child starts from that
+// promise.
 TEST_F(ShardSplitTest, APromiseBeforeTheChildIsCreated) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_TRUE(Fence(5, {"ts-3"}, kChild));
@@ -518,7 +517,7 @@ TEST_F(ShardSplitTest, ADroppedParentBringsItsChildBack) {
   ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "164[\"m\", \"\") "; }, 20s)) << Ranges("ts-3");
 }
 
-// PROTOCOL 9: a copy never crosses a split. It begins anew beyond it; the child is made there by the master.
+// PROTOCOL 9: a copy never crosses a split. It restarts beyond the split; the master makes the child there.
 TEST_F(ShardSplitTest, ACopyBeginsAnewBeyondTheSplit) {
   options_.shard.log_retention.entries_max = 5;
   Lead({"ts-1"});

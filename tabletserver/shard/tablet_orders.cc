@@ -63,10 +63,10 @@ void TabletOrders::Obey(const ShardTabletPtr& tablet, ConfigureTablet input, Con
   shard_.tablets.Step(tablet, input);
 }
 
-// A memory tablet that no voter has any more. What a copy may have brought, before its source forgot it too, is discarded
-// in the background, as it may be much: who tells it again meanwhile is refused. And it takes the range that the catalog
-// gives it, as what its replicas knew of splits is lost with them: once all is gone, so that who is to be where it was
-// cannot be placed there before.
+// A memory tablet that no voter has any more. A copy may have brought records before its source lost them too. They are
+// discarded in the background, because they may be many, and orders that arrive meanwhile are refused. The tablet then
+// takes the range that the catalog gives it, because its replicas' knowledge of splits is lost with them. It does so
+// only once all records are gone, so that no other tablet is placed among them.
 void TabletOrders::EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done) {
   if (!tablet->data.quiet())
     return Refuse(*tablet, Error(Code::kComeAgain, "what is here is being stored or removed"), done);
@@ -107,8 +107,8 @@ void TabletOrders::Fence(TabletId id, Epoch epoch, std::optional<Epoch> leap_fro
         FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = shard_.Now(), .leap_from = leap_from});
   };
   shard_.executor().Post([this, id, fence = std::move(fence)]() mutable {
-    // The fence reports the log, and all that came before the fence counts: the end of this turn stores it. A tablet that
-    // is not here yet may be split off any other in this turn.
+    // The fence reports the log, so all input before the fence counts, and the end of this turn stores it. A tablet
+    // that is not here yet may be split off any tablet in this turn.
     const auto tablet = shard_.tablets.Find(id);
     const bool waits = tablet == nullptr ? shard_.tablets.AnyTouched() : tablet->touched;
     if (!waits) return fence();
@@ -141,7 +141,7 @@ void TabletOrders::Transfer(TabletId id, Epoch epoch, ServerName target, Duratio
 
 void TabletOrders::Alter(TabletSchema schema, std::move_only_function<void(Status)> done) {
   shard_.executor().Post([this, schema = std::move(schema), done = std::move(done)]() mutable {
-    // Answered when the last of them has answered; the first failure is what it says.
+    // Answers with the first failure, once the last tablet has answered.
     struct Gather {
       explicit Gather(std::move_only_function<void(Status)> then) : done(std::move(then)) {}
       ~Gather() { done(std::move(status)); }

@@ -45,7 +45,7 @@ class TabletOrders {
 
  private:
   void ConfigureNow(TabletId tablet, ConfigureTablet input, ControlDone done);
-  // For a step whose answer comes back as a ControlReply.
+  // For a step whose answer returns as a ControlReply.
   RequestToken Expect(ControlDone done);
   void Obey(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done);
   void EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done);
