@@ -6,7 +6,7 @@
 namespace ebla::tabletserver::testing {
 namespace {
 
-// The parent shrinks and the child comes to be in one transaction (docs/design/split-and-merge.md), which a crash takes
+// The parent shrinks and the child is created in one transaction (docs/design/split-and-merge.md), which a crash takes
 // back whole.
 TEST_P(DurableStoreTest, ASplitIsOneTransaction) {
   constexpr TabletId kChild{kAnyTablet.value + 64};
@@ -109,7 +109,7 @@ class StoreMergeTest : public DurableStoreTest {
 
 INSTANTIATE_TEST_SUITE_P(All, StoreMergeTest, DurableStores(), NameOfParam);
 
-// Two tablets go and the new one comes to be in one transaction (PROTOCOL 10), which a crash takes back whole. No
+// Two tablets end and the new one is created in one transaction (PROTOCOL 10), which a crash takes back whole. No
 // record is touched.
 TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   FillBoth();

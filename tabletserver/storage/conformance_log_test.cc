@@ -1,4 +1,4 @@
-// What every store does with the logs of its tablets: order, flushes, cut ends, truncation.
+// Every store's behaviour with the logs of its tablets: order, flushes, cut ends, truncation.
 #include <gtest/gtest.h>
 
 #include "tabletserver/storage/testing/conformance_fixture.h"

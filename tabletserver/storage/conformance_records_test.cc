@@ -1,5 +1,5 @@
-// What every store does with records: reads, scans, snapshots, ranges and intervals, tombstones with a time; and with
-// the tables that hold them.
+// Every store's behaviour with records and their tables: reads, scans, snapshots, ranges and intervals, tombstones with
+// a time.
 #include <gtest/gtest.h>
 
 #include <algorithm>

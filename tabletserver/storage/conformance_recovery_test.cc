@@ -1,5 +1,5 @@
-// What a store says of its replicas after a crash: their states, applied positions and dedup windows, and the tombstones
-// of those it forgot.
+// A store's replicas after a crash: their states, applied positions and dedup windows, and the tombstones of forgotten
+// replicas.
 #include <gtest/gtest.h>
 
 #include "tabletserver/storage/testing/conformance_fixture.h"

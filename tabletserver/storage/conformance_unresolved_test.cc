@@ -1,5 +1,5 @@
-// What every store that outlives a crash does with unresolved writes (unresolved_writes.h): those that were rolled back,
-// and those under no tablet.
+// Unresolved writes (unresolved_writes.h) in every store that outlives a crash: writes that were rolled back, and
+// writes under no tablet.
 #include <gtest/gtest.h>
 
 #include <sstream>

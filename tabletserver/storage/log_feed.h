@@ -1,5 +1,5 @@
 // tabletserver/storage/log_feed.h
-// What a store's log holds of committed entries, of all tablets, in its order: what an archive is made of.
+// The committed entries of a store's log, of all tablets, in its order. Archives are made of them.
 // Place:   TabletStore::Follow() returns it; log_feeder.h makes it of a log.
 // Threads: values.
 #pragma once
@@ -19,7 +19,7 @@ struct FeedEntry {
   LogEntry entry;
 };
 
-// A tablet goes on with what these held through these places; its own log begins after `lsn`.
+// A tablet continues the contents of these origins through these places. Its own log begins after `lsn`.
 struct FeedStart {
   TabletId tablet;
   TableId table;
@@ -30,13 +30,13 @@ struct FeedStart {
 struct FeedRequest {
   LogPosition from;              // none: from about now on
   LogPosition keep_from;         // the reader may come back to this place
-  std::set<TabletId> pass_over;  // of these, what is not known to be committed is left out
+  std::set<TabletId> pass_over;  // entries of these that are not known to be committed are left out
   size_t bytes_max = 0;          // about
 };
 
 struct FeedPage {
   LogPosition next;
-  bool lost = false;                // something that stood between the position and `next` is gone or damaged
+  bool lost = false;                // a frame between the position and `next` is gone or damaged
   bool at_end = false;              // the disk has nothing more
   std::vector<TabletId> waits_for;  // what the frame at `next` has of these is not known to be committed
   std::vector<FeedStart> starts;

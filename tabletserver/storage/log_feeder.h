@@ -1,13 +1,13 @@
 // tabletserver/storage/log_feeder.h
-// Reads a server's log on from a place, and tells what of it is committed: an entry that is applied here, or was when
-// its replica was dropped, and that was not cut off since.
-// An entry that is not applied yet holds the reader up, for a moment as a rule. Where its tablet has lost its majority
-// that may last: then the tablet is passed over on demand, and whoever follows finds a hole in that one's log.
-// While somebody reads, the segments stay from its place on, or from where it may come back to: for kPatience, and up to
-// so many bytes. The log notes from which segment on that is, so that no start cleans before the reader has come again.
+// Reads a server's log on from a place, and returns its committed entries. An entry is committed if it is applied here,
+// or was when its replica was dropped, and if it was not cut off since. An entry that is not applied yet delays the
+// reader, usually for a moment. If its tablet has lost its majority, the delay may last. On demand the feeder then
+// passes over the tablet, and the reader finds a hole in that tablet's log. While a reader is active, the segments stay
+// from its place on, or from an earlier place that it may return to, for kPatience and up to so many bytes. The log
+// notes the first segment that stays, so that no start cleans before the reader has returned.
 // Place:      behind TabletStore::Follow.
 // Invariants: 1. Nothing that is not committed is ever shown.
-//             2. Of the replicas' logs none lacks an entry between two that are shown, unless `lost` or passed over.
+//             2. No replica's log lacks an entry between two that are shown, unless `lost` or passed over.
 // Errors:     as in tablet_store.h.
 // Threads:    any.
 #pragma once
@@ -27,7 +27,7 @@ namespace ebla::tabletserver {
 class LogFeeder {
  public:
   static constexpr std::chrono::minutes kPatience{10};
-  // The last applied entry of a replica, also of one whose records have gone to another; none: not known.
+  // The last applied entry of a replica, also of one whose records have gone to another; none: unknown.
   using AppliedAt = std::function<Lsn(TabletId tablet)>;
 
   LogFeeder(SharedLog& log, TabletLog& values, AppliedAt applied, int64_t held_bytes_max)
@@ -36,7 +36,7 @@ class LogFeeder {
   // Before the log is cleaned for the first time: holds what was held before the start.
   Status Open();
   Result<FeedPage> Read(const FeedRequest& request);
-  // Holds nothing any more if nobody has read for long, or if the disk has no room for it. The cleaner says so.
+  // Holds nothing any more after a long time without a reader, or if the disk has no room, as the cleaner tells.
   void ReleaseIfLeft(bool room);
 
  private:

@@ -1,4 +1,4 @@
-// What whoever follows a server's log is shown: what is committed, of tablets that are gone, too, and nothing else.
+// The entries that a reader of a server's log gets: all committed ones, also of tablets that are gone, and no others.
 #include "tabletserver/storage/log_feeder.h"
 
 #include <gmock/gmock.h>
@@ -63,7 +63,7 @@ class LogFeederTest : public ::testing::Test {
     for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Append(kTablet, lsn, std::string(2'000, 'x'));
     for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Apply(kTablet, lsn);
   }
-  // "70:1=a" of each entry that comes from the place on.
+  // "70:1=a" of each entry from the place on.
   std::vector<std::string> Follow(const std::set<TabletId>& pass_over = {}) {
     EXPECT_TRUE(FlushNow(*store_).ok());
     std::vector<std::string> shown;
@@ -125,7 +125,7 @@ TEST_F(LogFeederTest, WhatWaitsIsPassedOverOnDemand) {
   EXPECT_THAT(Follow({kTablet}), ElementsAre("71:1=x"));
 }
 
-// What another tablet appended a moment ago is no hole that anybody has asked for.
+// Another tablet's latest entry is no hole that the reader has asked for.
 TEST_F(LogFeederTest, OnlyTheTabletsThatAreNamedArePassedOver) {
   Append(kTablet, 1, "never");
   ASSERT_TRUE(FlushNow(*store_).ok());
@@ -165,7 +165,7 @@ TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedAndNothingElse) {
   Drop(kTablet);
   ASSERT_TRUE(store_->ForgetReplica(kTablet).ok());
   EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
-  // It comes back as a copy, further on, and its second entry is another one.
+  // It returns as a copy, further on, and its second entry is another one.
   ASSERT_TRUE(store_->PutReplicaState(kTablet, Present()).ok());
   Append(kTablet, 3, "c");
   Apply(kTablet, 3);
@@ -239,7 +239,7 @@ TEST_F(LogFeederTest, WhatIsAppendedAtOnceComesInPages) {
   EXPECT_EQ(DumpLog(*store_, kSecond), "1.1 1.2");
 }
 
-// Its state is kept, so that it never comes again, and moves on in the log.
+// Its state is kept, so that it never returns, and moves on in the log.
 TEST_F(LogFeederTest, ATabletThatIsGoneIsNotBornAgain) {
   ReplicaState state = Present();
   state.lineage_parent = kTablet;
@@ -268,7 +268,7 @@ TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSameAfterAStart) {
   EXPECT_THAT(Follow(), ElementsAre("70:1=first"));
   FillSegments();
   ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{kLast}).ok());
-  for (int start = 0; start < 2; ++start) Reopen();  // each cleans before anybody can ask
+  for (int start = 0; start < 2; ++start) Reopen();  // each cleans before a reader can ask
   EXPECT_EQ(Follow().size(), kLast - 1);
   EXPECT_FALSE(lost_);
 }

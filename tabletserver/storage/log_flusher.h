@@ -42,7 +42,8 @@ class LogFlusher {
   // wait, when other requests wait, or when a recent flush took long (the kernel makes writers wait for a slow disk).
   std::optional<Status> FlushAtOnce();
   // How long entries of this table that are flushed to the operating system may wait for their fsync. Tables that are
-  // not here, and older schemas, do not count. The shortest interval of all tables counts, also for entries that wait already.
+  // not here, and older schemas, do not count. The shortest interval of all tables counts, also for entries that wait
+  // already.
   void SetInterval(TableId table, int64_t schema_version, Duration interval);
   // Ends the interval of a table that is gone. A table that was made again meanwhile keeps its own.
   void ForgetTable(TableId table);

@@ -1,6 +1,7 @@
 // tabletserver/storage/row_encoding.h
 // The bytes of every row but the log's (log_entry.h): keys that sort as they should, values that begin with a format
-// version. Place: wt_*.cc; tests/data keeps an archive of every format ever released.
+// version.
+// Place:   wt_*.cc; tests/data keeps an archive of every format ever released.
 //
 //   where               key                               value
 //   the log (log/)      1 byte 1, tablet, epoch, lsn      UnresolvedLogEntry
@@ -18,18 +19,18 @@
 //
 //   ReplicaState  1 format (1); varint table, promised, led; signed varint longest lease ms; 1 flags (1 incomplete,
 //                 2 tombstone); bytes incomplete range start, end; varint lineage epoch, lineage lsn; bytes schema
-//                 Format 2, of a tablet that was split off another: then varint that one
-//                 Format 3, of a tablet that two were merged to: as 2; then of each of the two varint it, bytes range
+//                 Format 2, of a tablet that was split off another, adds varint that one
+//                 Format 3, of a tablet that two were merged to, adds to 2, of each of the two, varint it, bytes range
 //                 start, end, varint freeze's epoch, lsn; then varint position's epoch, lsn
 //   UnresolvedLogEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
 //   HeldLog   1 format (1); varint the log's id, segment
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
-//                 Format 2, of a tablet that was split: then varint child, bytes key, end, varint epoch, lsn, bytes
+//                 Format 2, of a tablet that was split, adds varint child, bytes key, end, varint epoch, lsn, bytes
 //                 primary, varint count of voters, each bytes
-//                 Format 3, of a tablet that was merged, or is frozen for that: then 1 flags (1 what format 2 has, 2 a
-//                 freeze, 4 former ranges), and of these: as in format 2; varint the tablet frozen for, epoch, lsn;
-//                 varint count of ranges, each bytes start, end, epoch starts as above
+//                 Format 3, of a tablet that was merged, or is frozen for that, adds 1 flags (1 the split of format 2,
+//                 2 a freeze, 4 former ranges), then these, if set: the split as in format 2; varint the tablet frozen
+//                 for, epoch, lsn; varint count of ranges, each bytes start, end, epoch starts as above
 //   DedupRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
 //                 (log_entry.cc)
 //   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow, 4 tombstone); varint epoch,
@@ -48,7 +49,7 @@
 namespace ebla::tabletserver {
 
 std::string TabletKey(TabletId tablet);
-// What the keys of the log's values begin with.
+// The prefixes of the keys of the log's values.
 inline constexpr std::string_view kUnresolvedKeys = "\1";
 inline constexpr std::string_view kReplicaStateKeys = "\2";
 inline constexpr std::string_view kHeldLogKey = "\3";  // the whole of it; a build that does not know it keeps it
@@ -76,7 +77,7 @@ std::string EncodeUnresolved(TableId table, const LogEntry& entry);
 // The tablet is the key's.
 Result<UnresolvedLogEntry> DecodeUnresolved(TabletId tablet, std::string_view bytes);
 
-// From which segment on the log is held for who follows it.
+// The first segment of the log that is held for its readers.
 struct HeldLog {
   uint64_t log = 0;
   uint64_t segment = 0;
@@ -96,7 +97,7 @@ void EncodeRecord(const Effect& effect, Version version, ByteWriter& out);
 void EncodeRecord(const StoredRecord& record, ByteWriter& out);
 // Into `record`, whose memory is used again.
 Status DecodeRecord(std::string_view bytes, StoredRecord& record);
-// Of what DecodeRecord takes.
+// The bytes that DecodeRecord reads.
 bool IsTombstoneRow(std::string_view bytes);
 
 }  // namespace ebla::tabletserver

@@ -166,7 +166,7 @@ TEST(RowTest, HostileRowsGiveAStatus) {
             "a tablet's applied state has format 4, this build reads 1 to 3: a newer build wrote it, or it is damaged");
 }
 
-// What was never split is written as before there were splits.
+// A tablet that was never split is written as before there were splits.
 TEST(RowTest, WhatASplitLeavesComesBack) {
   ReplicaState state;
   state.table = {1};
@@ -200,7 +200,7 @@ TEST(RowTest, WhatASplitLeavesComesBack) {
   EXPECT_FALSE(DecodeSplitDetail("").has_value());
 }
 
-// What an earlier version wrote has format 1 or 2, and is written so still where no merge has to do with it.
+// Earlier versions wrote format 1 or 2, and a tablet without a merge is still written so.
 TEST(RowTest, WhatAMergeLeavesComesBack) {
   ReplicaState state;
   state.table = {1};

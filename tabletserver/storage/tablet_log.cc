@@ -11,7 +11,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-// A call of the log is one frame, and who follows the log is answered by whole ones.
+// A call of the log is one frame, and followers of the log receive whole frames.
 constexpr size_t kPieceBytes = size_t{4} << 20;
 
 bool HasClientWrite(std::span<const AppendBatch> batches) {
@@ -129,13 +129,14 @@ Result<bool> TabletLog::EndsBefore(TabletId tablet, const LogBounds& bounds, con
   return logged != applied;
 }
 
-// Of a log that ends with `last`, before what is applied. Where its last entry is of the epoch that the history has
-// there, all before it is the history's, too; else a part of it was never committed, and nothing tells from where on.
+// The settled part of a log that ends with `last`, before the applied position. If its last entry is of the epoch that
+// the history has there, all entries before it are the history's too. Else a part of it was never committed, and its
+// beginning is unknown.
 Lsn TabletLog::SettledBelow(TabletId tablet, Lsn last, const AppliedState& applied) {
   const std::vector<EpochStart>& starts = applied.epoch_starts;
   if (last >= applied.applied.lsn || starts.empty() || starts.back().epoch != applied.applied.epoch) return {};
   const auto after = std::ranges::upper_bound(starts, last, {}, &EpochStart::first);
-  if (after == starts.begin()) return {};  // of a time that the history does not reach back to
+  if (after == starts.begin()) return {};  // from before the beginning of the history
   const Result<Version> logged = VersionAt(tablet, last);
   return logged && logged->epoch == std::prev(after)->epoch ? last.Next() : Lsn{};
 }
@@ -232,7 +233,7 @@ Result<std::optional<TabletLog::Value>> TabletLog::Next(std::string_view prefix,
 
 Status TabletLog::Forget(TabletId tablet, Lsn settled) {
   EBLA_TRY(owner_.status());
-  // Also of an empty log: whoever follows may not have read so far, and has only the cut to tell what was committed.
+  // Cuts an empty log too, because only the cut tells a follower that has not read so far which entries were committed.
   if (log_.Bounds(tablet).last || settled > Lsn{1}) EBLA_TRY(Check(log_.CutEnd(tablet, Lsn{0}, settled)));
   MutexLock lock(mutex_);
   damaged_.erase(tablet);
@@ -259,7 +260,7 @@ Status TabletLog::NoteLost(const LogScrub::Lost& lost) {
   return {};
 }
 
-// A value that was put since stands elsewhere, and stays: an older promise must never come after a newer one.
+// A value that was put since has another place and stays, because an older promise must never replace a newer one.
 Status TabletLog::GiveUp(std::string_view key, const LogPlace& place) {
   std::optional<std::string> known;
   {
@@ -267,11 +268,12 @@ Status TabletLog::GiveUp(std::string_view key, const LogPlace& place) {
     if (const auto state = state_values_.find(key); state != state_values_.end()) known = state->second;
   }
   if (!known && key.starts_with(kReplicaStateKeys))
-    return owner_.Fail(
-        Error(Code::kInternal, "the disk has lost the state of a replica, which nobody has read before"));
+    return owner_.Fail(Error(Code::kInternal,
+                             "the disk has lost the state of a replica before this server has read it: restore this "
+                             "server from its replicas with an empty directory"));
   const Result<bool> done = log_.ReplaceAt(key, place, known ? std::optional<std::string_view>(*known) : std::nullopt);
   if (!done) return Check(done.error());
-  if (!*done || known || key == kHeldLogKey) return {};  // who follows says again what is to be kept
+  if (!*done || known || key == kHeldLogKey) return {};  // the follower names again what is to be kept
   LOG(ERROR) << "the disk has lost a write that was rolled back or not delivered yet";
   ByteWriter head;
   head.Bytes(key);

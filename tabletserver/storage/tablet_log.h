@@ -1,8 +1,8 @@
 // tabletserver/storage/tablet_log.h
-// The log of a server's tablets: their entries, in order, and small values by key; durable by flush. What kills the log
-// kills the store, and the other way round.
+// The log of a server's tablets: their entries, in order, and small values by key; durable by flush. Log and store fail
+// together.
 // Place:   tablet_store.h uses it, over log/shared_log.h. The port lies below both: log/log_disk.h.
-// Keys:    of replicas' states, unresolved writes, and of what is kept for who follows the log (row_encoding.h).
+// Keys:    of replicas' states, unresolved writes, and of the position kept for followers of the log (row_encoding.h).
 // Errors:  as in tablet_store.h.
 // Threads: any, but one tablet's log is changed only from its shard.
 #pragma once
@@ -21,7 +21,7 @@
 
 namespace ebla::tabletserver {
 
-// What the log asks of its store, and tells it.
+// The log's view of its store.
 class LogOwner {
  public:
   virtual ~LogOwner() = default;
@@ -38,8 +38,8 @@ class TabletLog {
 
   TabletLog(SharedLog& log, LogOwner& owner) : log_(log), owner_(owner) {}
 
-  // As tablet_store.h says. What is appended at once stands in pieces of some MiB in the log. An entry that cannot be
-  // read is UNAVAILABLE, and its tablet Damaged(); those before it are returned.
+  // See tablet_store.h. A large append is written in pieces of some MiB. An entry that cannot be read is UNAVAILABLE,
+  // and its tablet Damaged(). The entries before it are returned.
   Status Append(std::span<const AppendBatch> batches);
   Result<std::vector<LogEntry>> Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max);
   Status RemoveSuffix(TabletId tablet, Lsn from);
@@ -49,17 +49,17 @@ class TabletLog {
   // Known without reading them.
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 
-  // Removes all of a tablet's log. What lies below `settled` was committed, also where it was truncated before.
+  // Removes all of a tablet's log. Its entries below `settled` were committed, also if they were truncated before.
   Status Forget(TabletId tablet, Lsn settled);
-  // After a start: fills in the log's bounds. Where it ends before what is applied, the crash of a machine has taken the
-  // end of it, all of which was committed: then there is no log, and it goes on after what is applied. It ends before
-  // that, too, where it still has another entry in its place: the removal of that suffix was in what the crash has taken.
-  // Whoever follows the log counts what is dropped so as committed only where it is known to be part of what was applied.
+  // After a start: fills in the log's bounds. If the log ends before the applied position, the crash of a machine has
+  // taken its end, all of which was committed. It is then dropped, and continues after the applied position. A log with
+  // another entry at the applied position also ends before it, because the crash has taken the removal of that suffix.
+  // Followers count the dropped entries as committed only if they are known to be part of the applied ones.
   Status Recover(RecoveredReplica& replica);
 
-  // A replica's state. What the store's tables hold must never be explained by a state that is not on the disk: the child of a
-  // split whose parent has shrunk, a copy that is not whole. So whoever changes records calls SyncStates before; it waits
-  // for the disk only where a state of these tablets was put a moment ago.
+  // A replica's state. A state must be on the disk before the records that it explains, such as a split's child whose
+  // parent has shrunk, or an unfinished copy. So each change of records calls SyncStates first. It waits for the disk
+  // only if a state of these tablets was put a moment ago.
   Status PutState(TabletId tablet, const ReplicaState& state);
   Status SyncStates(std::span<const ApplyBatch> batches);
   Status SyncStates();  // of all tablets
@@ -80,12 +80,12 @@ class TabletLog {
   }
   int64_t appended_bytes() const { return appended_bytes_; }  // entries and unresolved writes, since the start
 
-  // Reads the log's files, and moves off what is damaged what can be read. The lost tablets are Damaged() until they are
-  // forgotten.
+  // Reads the log's files, and moves off what is damaged what can be read. The lost tablets are Damaged() until they
+  // are forgotten.
   Status Scrub(const LogScrub::Pace& pace);
   std::vector<TabletId> Damaged() const;
 
-  // Marks the log's end, if anything came since the last mark: at a stop, and from time to time where it rests.
+  // Marks the log's end after changes since the last mark, at a stop and from time to time while the log rests.
   Status MarkEnd();
   Status MarkEndAtRest();
 
@@ -120,7 +120,7 @@ class TabletLog {
   uint64_t seen_ = 0;                      // the last change, as MarkEndAtRest saw it; only its thread looks
   std::atomic<uint64_t> latest_state_{0};  // of all tablets: the change that put it
   mutable Mutex mutex_;                    // before the log's own
-  // As the log has them, in its order: a state that the disk has lost is put again.
+  // Copies of the log's values, in its order. A state that the disk has lost is put again.
   std::map<std::string, std::string, std::less<>> state_values_ EBLA_GUARDED_BY(mutex_);
   std::set<TabletId> damaged_ EBLA_GUARDED_BY(mutex_);
   std::unordered_map<TabletId, uint64_t> states_ EBLA_GUARDED_BY(mutex_);  // the latest of each that may not be on disk

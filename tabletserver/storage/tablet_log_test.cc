@@ -1,4 +1,5 @@
-// What the store asks of its log beyond what the log's own tests show: states on the disk before what they explain.
+// The store's demands on its log beyond the log's own tests: states are on the disk before the records that they
+// explain.
 #include "tabletserver/storage/tablet_log.h"
 
 #include <gmock/gmock.h>
@@ -97,7 +98,7 @@ TEST_F(TabletLogTest, AnApplyWaitsForNoDiskButForAStateOfItsTablets) {
   EXPECT_EQ(log_->syncs(), before + 1);
 }
 
-// What is applied is committed, and may be in a checkpoint before this log has it on the disk.
+// Applied entries are committed, and may be in a checkpoint before this log has them on the disk.
 TEST_F(TabletLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
   const auto append = [&](Epoch epoch, Lsn first, Lsn last) {
     std::vector<LogEntry> entries;
@@ -126,8 +127,8 @@ TEST_F(TabletLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
   EXPECT_EQ(recovered({Epoch{2}, Lsn{12}}), std::pair(uint64_t{0}, uint64_t{0})) << "it ends before";
 }
 
-// A suffix of an old primary was removed, and other entries came in its place; the crash leaves the suffix. And a log
-// that only lacks its end.
+// A suffix of an old primary was removed and replaced by other entries. The crash leaves the suffix. And a log that
+// only lacks its end.
 TEST_F(TabletLogTest, OfALogThatIsDroppedWhatTheHistoryHasIsSettledAndNothingElse) {
   using Fate = LogFollower::Fate;
   const auto append = [&](TabletId tablet, std::vector<uint64_t> epochs) {
@@ -197,7 +198,7 @@ class DamagedLogTest : public TabletLogTest {
     }
     ADD_FAILURE() << "no segment has " << text;
   }
-  // As the watcher does while the log rests.
+  // Does the same as the watcher while the log rests.
   void Rest() {
     for (int looks = 0; looks < 2; ++looks) ASSERT_TRUE(log_->MarkEndAtRest().ok());
   }
@@ -217,7 +218,7 @@ TEST_F(DamagedLogTest, AStateThatTheDiskHasLostIsPutAgain) {
   EXPECT_EQ(PromisedBy(kParent), 3u);
 }
 
-// One hint fewer: the others are delivered, and the server lives.
+// One hint fewer: the other writes are delivered, and the server lives.
 TEST_F(DamagedLogTest, AWriteThatTheDiskHasLostIsCountedOutAndCostsNothingElse) {
   for (const bool by_scrub : {true, false}) {
     Begin();

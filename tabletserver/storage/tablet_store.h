@@ -3,11 +3,11 @@
 // Place:      the hosts call it. It works on a log over a LogDisk (tablet_log.h, log/log_disk.h) and on a RecordStore
 //             (records/record_store.h): those are the ports. WtStore makes one of a directory, SimulatedStore one of
 //             memory that loses what was not flushed, and may stall or fail.
-// Routes:     a table in memory has its records and its tablets' logs in the InMemoryStore, and on the disk no more than
-//             its replicas' states (promises, leases, epochs led: PROTOCOL 1, 4 and 7 hold for them as for any) and
-//             unresolved writes. All other tables are the RecordStore's, and their logs are in the log.
-// Contract:   1. Append, PutReplicaState, RemoveSuffix, and unresolved writes put and discarded, are visible at once, in
-//                order, and durable once a Flush that began after them is done. After a crash a prefix of them, in
+// Routes:     a table in memory has its records and its tablets' logs in the InMemoryStore, and on the disk no more
+//             than its replicas' states (promises, leases, epochs led: PROTOCOL 1, 4 and 7 hold for them as for any)
+//             and unresolved writes. All other tables are the RecordStore's, and their logs are in the log.
+// Contract:   1. Append, PutReplicaState, RemoveSuffix, and unresolved writes put and discarded, are visible at once,
+//                in order, and durable once a Flush that began after them is done. After a crash a prefix of them, in
 //                their order, remains.
 //             2. Apply is atomic over records, applied state and dedup window rows of a tablet. It is not durable by
 //                itself: a crash takes records, applied state and dedup windows of all tablets back to one and the same
@@ -15,16 +15,16 @@
 //                checkpoint).
 //             3. Before records change, the states that explain them are on the disk: TabletLog::SyncStates.
 //             4. A checkpoint holds no more than the log on the disk does: it begins with a flush of the log.
-//             5. Records go before the log that they were made of: ForgetReplica.
+//             5. Records are removed before the log that they were made of: ForgetReplica.
 //             6. A call that changes something and fails has changed nothing (but see ReplaceInterval).
-// Errors:     INTERNAL: the disk failed or lied; the store answers nothing else from then on (health() says why), not
-//             for tables in memory either: their promises could not be kept any more.
-//             OVERLOADED: below the disk reserve; nothing was written; reads go on. Only an Append with a kWrite entry
-//             is refused so: barriers, purges, states, unresolved writes, Apply and checkpoints go on, living off the
+// Errors:     INTERNAL: the disk failed or lied. The store answers nothing else from then on, and health() has the
+//             reason. Tables in memory fail too, because their promises could not be kept any more.
+//             OVERLOADED: the disk is below its reserve, nothing was written, and reads continue. Only an Append with a
+//             kWrite entry is refused so. Barriers, purges, states, unresolved writes, Apply and checkpoints use the
 //             reserve.
 // Threads:    all members from any thread, but those that change one tablet only from its shard. Reads never wait for
-//             writes. Completions run on the executor given with them. The destructor waits for a flush and a checkpoint
-//             in progress; what has not begun by then is dropped unanswered.
+//             writes. Completions run on the executor given with them. The destructor waits for a flush and a
+//             checkpoint in progress; what has not begun by then is dropped unanswered.
 #pragma once
 
 #include <atomic>
@@ -53,16 +53,16 @@ namespace ebla::tabletserver {
 class InMemoryStore;
 class StoreWatch;
 
-// What each tablet of the log has applied. Threads: any.
+// The applied position of each tablet of the log. Threads: any.
 class AppliedPositions {
  public:
   void Note(std::span<const ApplyBatch> batches);  // once they are applied
   void NoteRecovered(const RecoveredReplica& replica);
   std::map<TabletId, Lsn> All() const;
-  // Of this replica, also once its records are another's or it is dropped, until ForgetLast; none: not known. Whoever
-  // follows the log must find there what was applied, or in the log's cut.
+  // The last position of this replica, also after its records are another's or it is dropped, until ForgetLast; none:
+  // unknown. Followers of the log must find applied entries here or in the log's cut.
   Lsn Last(TabletId tablet) const;
-  // What was applied last.
+  // Returns the last position.
   Lsn Forget(TabletId tablet);
   void ForgetLast(TabletId tablet);
 
@@ -78,7 +78,7 @@ class TabletStore {
     Executor* flusher = nullptr;                    // runs the syncs of the log
     Executor* background = nullptr;                 // runs checkpoints; may be busy for minutes
     Duration interval = std::chrono::seconds(1);    // FlushMode::kInterval: fsync at least this often
-    int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for who follows it, at most
+    int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for followers, at most
     InMemoryStore* memory = nullptr;                // null: no tables in memory
     StoreWatch* watch = nullptr;                    // of a simulation; null: none
   };
@@ -87,8 +87,8 @@ class TabletStore {
   ~TabletStore();
   // Before anything else: counts what earlier lives have kept.
   Status Open();
-  // After everything else: waits for a checkpoint in progress, then syncs the log and marks its end. An error: the store
-  // has failed, now or before.
+  // After everything else: waits for a checkpoint in progress, then syncs the log and marks its end. An error: the
+  // store has failed, now or before.
   Status Close();
 
   // ---- tables ------------------------------------------------------------------------------------------------------
@@ -100,12 +100,12 @@ class TabletStore {
   void SetFlushInterval(TableId table, int64_t schema_version, Duration interval);
   // In order; at once, without the disk.
   std::vector<TableId> Tables() const;
-  // As of RecordFiles; a table without a file has nothing to gain.
+  // See RecordFiles. A table without a file has nothing to gain.
   Result<bool> Compact(TableId table, Duration limit);
   Result<int64_t> FileBytes(TableId table) const;
 
-  // Null where the store keeps none. Of their tablets nothing but the replicas' states is durable: a start finds no
-  // records, no applied state, no window and no log (tablet/memory_replicas.h says what that makes of them).
+  // Null if the store keeps none. Only the states of their replicas are durable. A start finds no records, no applied
+  // state, no window and no log (see tablet/memory_replicas.h).
   InMemoryStore* memory_tables() const { return options_.memory; }
   bool InMemory(TableId table) const;
 
@@ -118,8 +118,8 @@ class TabletStore {
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
     flusher_.Flush(mode, executor, std::move(done));
   }
-  // The same, of kInterval, where that is a copy in memory: what came of it. None: it would take longer, and is to be
-  // asked for by Flush.
+  // The same for kInterval, if that is a copy in memory. Returns its outcome. None: it would take longer, and is
+  // Flush's work.
   std::optional<Status> FlushAtOnce() { return flusher_.FlushAtOnce(); }
   // Entries from `from` on, in order, until `last` or about bytes_max; at least one when there is one. UNAVAILABLE: the
   // first of them is damaged.
@@ -130,8 +130,8 @@ class TabletStore {
   Status RemoveSuffix(TabletId tablet, Lsn from);
   // Forgets the entries below `below`. The caller knows that no checkpoint, voter or learner needs them.
   Status TruncateLog(TabletId tablet, Lsn below);
-  // What is committed of all tablets' logs, from a place on. What comes after the place, or after where
-  // the reader may come back to, stays for a while, whatever is truncated.
+  // The committed entries of all tablets' logs, from a place on. Entries after the place, or after an earlier place
+  // that the reader may return to, stay for a while in spite of truncation.
   Result<FeedPage> Follow(const FeedRequest& request);
   // Frees room of the log, and marks its end where it rests. To be called often; not two at once.
   void CleanLog(bool room);
@@ -159,9 +159,8 @@ class TabletStore {
   Result<std::vector<RecoveredReplica>> Recover();
 
   // ---- scrub -------------------------------------------------------------------------------------------------------
-  // What is damaged on this disk, as far as it is known. Nothing of it is ever returned: whoever reads it gets
-  // UNAVAILABLE, and the rest is read as before. A table's entry goes with its file, once every replica of it was
-  // dropped; a log's with its replica.
+  // The known damage on this disk. Damaged data is never returned: its reader gets UNAVAILABLE, and the rest is read as
+  // before. A table's entry ends with its file, once every replica of it was dropped, and a log's with its replica.
   struct Damage {
     std::vector<TableId> tables;
     std::vector<TabletId> logs;
@@ -193,9 +192,9 @@ class TabletStore {
 
  private:
   RecordStore& RecordsOf(TableId table) const;
-  // Of a tablet whose table is in memory, that one; none: its log is on the disk.
+  // The tablet's table, if that is in memory; none: its log is on the disk.
   TableId MemoryTableOf(TabletId tablet) const;
-  // OK also for what is on the disk alone. Of a table on the disk: its states are there before its records change.
+  // Before a table's records change, its states are on the disk. Does nothing for tables in memory.
   Status PrepareChange(TableId table);
 
   const Options options_;

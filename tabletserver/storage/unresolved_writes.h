@@ -28,8 +28,8 @@ class UnresolvedWrites {
   // Counts what is kept since earlier lives.
   Status Open();
 
-  // Stores entries outside the tablet's data, before they leave its log or without ever being in one. Only Discard removes
-  // them. An entry that is stored already stays as it is.
+  // Stores entries outside the tablet's data, before they leave its log or without ever being in one. Only Discard
+  // removes them. An entry that is stored already stays as it is.
   Status Put(TabletId tablet, TableId table, std::span<const LogEntry* const> entries);
   // Entries of a table, or of all, after a place: `entries_max` at most, and none past those that exceed `bytes_max` in
   // memory.

@@ -1,11 +1,11 @@
 // tabletserver/storage/in_memory/eviction.h
-// What a record's heat says, and what a hand that sweeps over the records makes of it.
+// The heat of a record, and how a hand that sweeps over the records uses it.
 // How:     CLOCK with a small counter for each record ("GCLOCK", A. J. Smith 1978), which costs no memory beside the
-//          record and no lock on a read: a hit raises the heat; the hand lowers it, and takes who is cold already. The
-//          hand goes in the order of the keys, as the records have no other. kLru: who was hit since the hand came by
-//          stays for one more round, who was hit more often for up to three, as in a segmented LRU. kLfu:
-//          each hit adds one, so that it takes as many rounds to be forgotten. New records begin cold: who is read never
-//          again goes first, as in S3-FIFO (Yang et al., SOSP 2023). docs/design/storage.md has the hit rates.
+//          record and no lock on a read. A hit raises the heat. The hand lowers it, and evicts records that are cold
+//          already. The hand sweeps in the order of the keys, because the records have no other order. Under kLru, a
+//          hit since the last sweep keeps a record for one more round, and several hits for up to three, as in a
+//          segmented LRU. Under kLfu, each hit adds a round. New records begin cold, so a record that is never read
+//          again is evicted first, as in S3-FIFO (Yang et al., SOSP 2023). docs/design/storage.md has the hit rates.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -28,7 +28,7 @@ constexpr uint8_t HeatAfterHit(Eviction eviction, uint8_t heat) {
   return heat;
 }
 
-// The hand has come by; of who is at 0, it takes the record.
+// The hand has passed. It evicts a record whose heat was 0.
 constexpr uint8_t HeatAfterSweep(uint8_t heat) { return heat == 0 ? 0 : static_cast<uint8_t>(heat - 1); }
 
 }  // namespace ebla::tabletserver

@@ -1,7 +1,7 @@
 // tabletserver/storage/in_memory/fair_shared_mutex.h
-// A shared mutex whose waiting writer goes before readers that come after it. glibc's lets readers overtake, so that
-// readers who never rest would keep the writer out for ever.
-// Place:   in_memory_table.h; held for microseconds, never while anybody waits for a disk or another process.
+// A shared mutex whose waiting writer precedes readers that arrive after it. glibc's lets readers overtake, so that a
+// constant stream of readers would keep the writer out for ever.
+// Place:   in_memory_table.h; held for microseconds, never during a wait for a disk or another process.
 // Threads: any. Not recursive.
 #pragma once
 

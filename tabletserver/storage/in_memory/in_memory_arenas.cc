@@ -20,12 +20,13 @@ int mallctl(const char* name, void* old, size_t* old_bytes, void* next, size_t n
 namespace ebla::tabletserver {
 namespace {
 
-// A table of a few pages is all beginnings of pages: that says nothing of a large one.
+// The sparseness of a table of a few pages does not predict that of a large one.
 constexpr size_t kJudgedFrom = size_t{16} << 20;
-// Pages that threads leave empty go back after so long, not after ten seconds: large requests leave many.
+// Pages that threads leave empty are given back after so long instead of ten seconds, because large requests leave
+// many.
 constexpr ssize_t kEmptyTimeMs = 1000;
-// Pages that are empty go back at once where they are more than this, and more than a part of those in use: each costs a fault
-// when it is wanted again.
+// Empty pages are given back at once if they are more than this and more than a part of those in use, because each
+// costs a fault when it is needed again.
 constexpr size_t kEmptyMax = size_t{8} << 20;
 constexpr size_t kEmptyPart = 128, kEmptyPartOfSmall = 32;
 constexpr unsigned kAllArenas = 4'096;  // MALLCTL_ARENAS_ALL
@@ -45,7 +46,7 @@ void GiveBack(unsigned arena) {
   mallctl(("arena." + std::to_string(arena) + ".purge").c_str(), nullptr, nullptr, nullptr, 0);
 }
 
-// Those of records and indexes count as theirs: a small table would have to do without.
+// Pages of records and indexes count as theirs, because a small table has few.
 bool MuchEmptyOf(size_t active, size_t empty) { return empty > std::max(size_t{256} << 10, active / kEmptyPart); }
 
 struct ArenaUse {
@@ -86,7 +87,7 @@ class Arena {
   int flags_ = 0;
 };
 
-// Of all arenas, and those to come.
+// Covers all arenas, present and future.
 void ShortenEmptyTime() {
   ssize_t ms = kEmptyTimeMs;
   mallctl("arenas.dirty_decay_ms", nullptr, nullptr, &ms, sizeof ms);
@@ -111,17 +112,17 @@ double TakenPerByte(size_t taken, size_t given) {
 }
 
 std::atomic<double> ram_overhead{1};
-// What was given and is resident, at the latest Look(); zero where that says nothing.
+// The bytes given and resident at the latest Look(); zero: unknown.
 std::atomic<int64_t> ram_given{0}, ram_resident{0};
-// Of blocks since then; what changed while it looked may be in both.
+// Counts blocks since then. Changes during the look may be in both.
 std::atomic<int64_t> ram_allocated_since{0}, ram_freed_since{0};
 std::atomic<double> ram_sparseness{1};
 std::atomic<int64_t> ram_looked_at{0};
 std::atomic<int64_t> ram_kept_elsewhere{0};
 constexpr int64_t kLookIsOldMs = 150;
 
-// It goes up at once, and halves in some two seconds of looks. The least is forgotten over hours: its figures are not of
-// one moment, and one of them may have been odd.
+// Rises at once, and halves in some two seconds of looks. The least is forgotten over hours, because its figures are
+// not of one moment and may have been odd.
 void NoteKeptElsewhere(int64_t kept) {
   static std::atomic<int64_t> ever_least{INT64_MAX};
   kept = std::max<int64_t>(kept, 0);
@@ -161,7 +162,7 @@ int64_t InMemoryArenas::BytesOf(const void* block) {
 }
 
 bool InMemoryArenas::IsBlockFor(const void* block, size_t held, size_t wanted) {
-  // What a block has lies in memory that nobody has in a cache: where jemalloc's sizes say enough, it is not looked at.
+  // The block's contents are in no processor's cache. They are not read if jemalloc's sizes suffice.
   if (nallocx != nullptr && wanted <= nallocx(held, 0) && nallocx(held, 0) == nallocx(wanted, 0)) return true;
   const auto given = static_cast<size_t>(BytesOf(block));
   return wanted <= given && wanted >= given - given / 4;

@@ -1,13 +1,13 @@
 // tabletserver/storage/in_memory/in_memory_arenas.h
-// Where the memory of records, trees and indexes comes from: arenas of jemalloc's for them alone, so that what they really
-// take can be asked of it. Blocks of one size share pages; where records change their sizes, pages stay that are partly
-// empty, and others that are wholly empty and not given back yet. That memory is resident and nobody's, and a bound that
-// knew nothing of it would be passed by a half.
+// The memory of records, trees and indexes: arenas of jemalloc for them alone, so that jemalloc can tell how much they
+// really take. Blocks of one size share pages. Records that change their sizes leave partly empty pages, and wholly
+// empty ones that are not given back yet. Such memory is resident and unused. A bound that did not count it would be
+// exceeded by a half.
 // Two:     records can be moved together, so that pages become free; nodes of trees and indexes cannot.
-// Returns: what is empty goes back to the system at each Look() where it has become much, in the whole process: other
-//          threads' arenas would keep what large requests leave for ten seconds.
-// How:     jemalloc is looked for at run time: it is part of the servers, and of no test or sanitizer. Without it,
-//          malloc; then nothing is known of pages.
+// Returns: each Look() gives empty pages of the whole process back to the system if they are many, because other
+//          threads' arenas would keep the pages of large requests for ten seconds.
+// How:     jemalloc is found at run time. The servers have it, tests and sanitizers do not. Without it malloc serves,
+//          and pages are unknown.
 // Threads: any.
 #pragma once
 
@@ -26,20 +26,20 @@ class InMemoryArenas {
   // Never null: a process that has no memory left ends.
   static void* Allocate(size_t bytes, For what = For::kRecords);
   static void Free(void* block);
-  // What the allocator gave.
+  // The bytes that the allocator gave.
   static int64_t BytesOf(const void* block);
   // Whether a block that holds so many bytes is about as large as others need.
   static bool IsBlockFor(const void* block, size_t held, size_t wanted);
 
-  // How much memory all of it keeps resident for each byte that was given: 1 or more. As of the latest Look().
+  // How much memory all of it keeps resident for each byte that was given: 1 or more, at the latest Look().
   static double Overhead();
   // The same at worst: as if only half of what was freed since that Look() had left room for what was allocated since.
-  // Where small records go to make room for large ones less does. Of a Look that is old, none.
+  // If small records make room for large ones, less room is left. After an old Look(), none is.
   static double OverheadAtWorst();
-  // What the allocator keeps resident in the whole process, beside these blocks, without having given it to anybody,
-  // beyond the least that it kept so: what comes and goes leaves it in logs and requests. Of the last seconds.
+  // The memory that the allocator keeps resident and unused in the whole process, beside these blocks, above the least
+  // amount seen. Short-lived logs and requests leave it. Covers the last seconds.
   static int64_t KeptElsewhere();
-  // Of the pages that have records, what they take for each byte: what moving them together could give back.
+  // How much memory the pages with records take for each byte, and so how much compaction could give back.
   static double Sparseness();
   // Asks the allocator, which takes a fraction of a millisecond.
   static void Look();

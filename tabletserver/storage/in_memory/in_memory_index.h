@@ -1,9 +1,10 @@
 // tabletserver/storage/in_memory/in_memory_index.h
-// Where a table's record with a key is: beside the tree, in which each comparison is a line of memory that nobody has in
-// a cache, this is two of them.
-// How:        many small hash tables (absl::flat_hash_set), each for a part of the hashes: one that grows moves its own
-//             records alone, so that nobody waits for millions of them.
-// Invariants: one record per key. Keys are hashed with the process's own seed: nobody can choose ones that collide.
+// Finds a table's record by its key. A lookup here reads two lines of memory that are in no cache; each comparison in
+// the tree reads one.
+// How:        many small hash tables (absl::flat_hash_set), each for a part of the hashes. A table that grows moves its
+//             own records alone, so that no write waits for millions of them.
+// Invariants: one record per key. Keys are hashed with the process's own seed, so that no client can choose keys that
+//             collide.
 // Threads:    thread-compatible; in_memory_table.h has the lock.
 #pragma once
 
@@ -28,8 +29,8 @@ class InMemoryIndex {
   // Puts another one with the same key where Find() has found one.
   static void Replace(const InMemoryRecord* at, InMemoryRecord record) { *const_cast<InMemoryRecord*>(at) = record; }
   void Erase(std::string_view key);
-  // Before Finds of many items, one after the other, from each of which this is called: every so often the next ones' lines
-  // of memory are asked for, the tables' first, then the records'. Of too many at once the first would be gone again.
+  // Called before each of many consecutive Finds. Every so often it prefetches the next items' lines of memory, the
+  // tables' first, then the records'. If it prefetched too many at once, the first lines would be evicted again.
   template <class Items, class KeyOf>
   void PrefetchFrom(const Items& items, size_t at, const KeyOf& key_of) const {
     constexpr size_t kAtOnce = 32;
@@ -43,11 +44,11 @@ class InMemoryIndex {
     for (size_t i = 0; i < size; ++i) (void)PartOf(likely[i].hash).find(likely[i], likely[i].hash);
   }
 
-  // What its tables take.
+  // The bytes of its tables.
   int64_t bytes() const { return bytes_; }
 
  private:
-  // Equal to none, but the memory of each that its hash leads to is asked for, and not waited for.
+  // Equals no record. A lookup prefetches the memory of each record that the hash leads to, without waiting.
   struct Likely {
     size_t hash = 0;
   };

@@ -9,7 +9,7 @@ namespace ebla::tabletserver {
 void InMemoryLog::Append(const LogEntry& entry) {
   if (entries_.empty()) first_ = entry.version.lsn;
   CHECK_EQ(entry.version.lsn.value, first_.value + entries_.size()) << "the log would have a gap";
-  // Large memory that comes and goes costs a fault a page.
+  // Allocating and freeing large memory costs a fault a page.
   constexpr size_t kKept = 512 << 10;
   static thread_local ByteWriter out;
   out.Clear();

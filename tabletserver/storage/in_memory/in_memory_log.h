@@ -1,6 +1,6 @@
 // tabletserver/storage/in_memory/in_memory_log.h
-// The log of one memory tablet: encoded entries, one after the other. It serves followers that are behind and new
-// primaries; nobody recovers from it.
+// The log of one memory tablet: consecutive encoded entries. It serves followers that are behind and new primaries; no
+// recovery uses it.
 // Invariants: lsns follow each other without a gap, from first() to the last.
 // Threads:    thread-compatible; in_memory_store.h holds a lock for each.
 #pragma once

@@ -22,7 +22,7 @@ size_t VarintLength(uint64_t number) {
 
 uint64_t Zigzag(int64_t number) { return (static_cast<uint64_t>(number) << 1) ^ static_cast<uint64_t>(number >> 63); }
 
-// What is written and read here never leaves memory: nothing is checked, unlike common/base/encoding.h.
+// These bytes never leave memory, so nothing is checked, unlike in common/base/encoding.h.
 class InMemoryWriter {
  public:
   explicit InMemoryWriter(uint8_t* at) : at_(at) {}

@@ -1,13 +1,14 @@
 // tabletserver/storage/in_memory/in_memory_record.h
 // One record in one allocation, as small as it can be: for ten million small records every byte is ten megabytes.
 //
-//   1 byte flags | varint key length, key | varint epoch, 6 bytes lsn | [varint expiry] | [signed varint write time, bytes
-//   writer] | varint value length, value
+//   1 byte flags | varint key length, key | varint epoch, 6 bytes lsn | [varint expiry] | [signed varint write time,
+//   bytes writer] | varint value length, value
 //
-//   flags  1 expires, 2 has write time and writer, 4 tombstone, 8 the lsn has 8 bytes; the upper four bits are its heat (eviction.h)
+//   flags  1 expires, 2 has write time and writer, 4 tombstone, 8 the lsn has 8 bytes; the upper four bits are its heat
+//          (eviction.h)
 //
 // A record of 16 bytes of key and 100 of value takes 126 bytes: one of jemalloc's blocks of 128.
-// Invariants: nothing of a record changes while anybody may read it, but its heat.
+// Invariants: while a thread may read a record, only its heat changes.
 // Threads:    heat from any thread; else thread-compatible.
 #pragma once
 
@@ -19,7 +20,7 @@
 
 namespace ebla::tabletserver {
 
-// What a record is made of.
+// The parts of a record.
 struct InMemoryRecordParts {
   std::string_view key;
   std::string_view value;
@@ -33,7 +34,7 @@ struct InMemoryRecordParts {
 InMemoryRecordParts PartsOf(const Effect& effect, Version version);
 InMemoryRecordParts PartsOf(std::string_view key, const StoredRecord& record);
 
-// Points at a record; whoever made it frees it, once.
+// Points at a record; the owner frees it, once.
 class InMemoryRecord {
  public:
   static constexpr uint8_t kHeatMax = 15;
@@ -44,7 +45,7 @@ class InMemoryRecord {
   // The same in another block.
   InMemoryRecord Copy() const;
   void Free() const;
-  // Of its first two lines of memory, which are all of a small one.
+  // Prefetches the first two lines of memory, which are all of a small record.
   void Prefetch() const {
     __builtin_prefetch(bytes_);
     __builtin_prefetch(bytes_ + 64);
@@ -56,13 +57,13 @@ class InMemoryRecord {
   Version version() const;
   TabletTime expires_at() const;
   bool tombstone() const;
-  // Of key and value.
+  // The bytes of key and value.
   int64_t data_bytes() const;
-  // What the allocator gave for it.
+  // The bytes that the allocator gave for it.
   int64_t allocated_bytes() const;
 
   uint8_t heat() const { return static_cast<uint8_t>(Flags().load(std::memory_order_relaxed) >> kHeatShift); }
-  // Of two that set it at once, one may be lost.
+  // If two threads set it at once, one change may be lost.
   void SetHeat(uint8_t heat) const {
     const auto flags = Flags();
     const uint8_t before = flags.load(std::memory_order_relaxed);

@@ -7,10 +7,10 @@
 namespace ebla::tabletserver {
 namespace {
 
-// The records of a table that evicts are brought to this part of its limit: they come as fast as a server can write, and
-// go by entries of the log that have to be committed first. What they left is partly empty pages: others come into them,
-// so with these it may be nearer to its limit. And a little above it, at worst, before it takes no writes: any other table
-// takes none from the limit on. What requests take while they are under way comes on top.
+// Eviction brings a table's records to this part of its limit, because records arrive as fast as a server can write,
+// and are evicted by log entries that must be committed first. Evicted records leave partly empty pages, which new
+// records fill, so with these the table may be nearer to its limit. At worst it may exceed the limit a little before it
+// refuses writes. Any other table refuses writes at its limit. The memory of requests in progress is added to all this.
 constexpr double kEvictTo = 0.96, kEvictToWithHoles = 0.985;
 constexpr double kEvictingRefusesFrom = 1.01;
 constexpr double kKeptElsewhereMax = 0.06;  // of a server's limit
@@ -20,11 +20,11 @@ Error NoTable(TableId table) { return {Code::kNoSuchTable, "no table " + std::to
 
 int64_t Part(int64_t bytes, double part) { return static_cast<int64_t>(static_cast<double>(bytes) * part); }
 
-// Zero says: none.
+// Zero: there is no limit.
 int64_t Smaller(int64_t a, int64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
 
-// As eviction sees it: memory that the allocator keeps for no table counts, too, up to a part of the limit, because others
-// may have left it. A table that evicts nothing takes writes up to the limit all the same.
+// The view of eviction: memory that the allocator keeps for no table counts too, up to a part of the limit, because it
+// may remain from records. A table without eviction still accepts writes up to the limit.
 int64_t TakenOfServer(int64_t by_tables, int64_t limit) {
   return by_tables + std::min(InMemoryArenas::KeptElsewhere(), Part(limit, kKeptElsewhereMax));
 }
@@ -74,7 +74,7 @@ Status InMemoryStore::DropTable(TableId table) {
     const WriterLock lock(tables_mutex_);
     if (auto found = tables_.extract(table)) dropped = std::move(found.mapped());
   }
-  // Also those of parts of merged tablets, which nobody forgets one by one any more.
+  // The logs of parts of merged tablets too, which no later call forgets one by one.
   const WriterLock lock(logs_mutex_);
   std::erase_if(logs_, [&](const auto& log) { return dropped != nullptr && log.second->table == dropped; });
   return {};
@@ -185,7 +185,7 @@ int64_t InMemoryStore::ExcessOf(const Table& table) const {
     excess = std::max(excess, above(limit, table.BytesWith(1), bytes));
   }
   if (limit_bytes_ > 0) {
-    // Those that evict share what is too much, each by what it takes.
+    // The tables that evict share the excess, each in proportion to its bytes.
     const int64_t too_much = above(limit_bytes_, TakenOfServer(AllBytes(1), limit_bytes_),
                                    TakenOfServer(AllBytes(InMemoryArenas::Overhead()), limit_bytes_));
     int64_t evicting = 0;
@@ -213,8 +213,8 @@ std::vector<MemoryPressure> InMemoryStore::Pressures() const {
   return pressures;
 }
 
-// Where records have changed their sizes, or many have gone, pages stay that are nearly empty. Evicting records at random
-// would empty few of them, and the table with them: so the rest is moved together, a little at a time.
+// Records that change their sizes, and many evictions, leave nearly empty pages. Evicting records at random would free
+// few of these pages and empty the table. So the remaining records are moved together, a few at a time.
 void InMemoryStore::Measure() {
   constexpr double kRepackFrom = 1.04;
   constexpr size_t kRecordsAtOnce = 10'000;

@@ -1,9 +1,9 @@
 // tabletserver/storage/in_memory/in_memory_store.h
-// All memory tables of a server: their records (in_memory_table.h) and logs (in_memory_log.h), how much they may take, and what
-// they do take.
+// All memory tables of a server: their records (in_memory_table.h) and logs (in_memory_log.h), how much they may take,
+// and what they do take.
 // Place:      ../tablet_store.h hands it the calls of tables in memory; the disk has their replicas' states.
 // Invariants: 1. Nothing here outlives the process.
-//             2. What a table takes is its records, its tree, its share of pages that are partly empty (in_memory_arenas.h), and
+//             2. A table's bytes are its records, its tree, its share of partly empty pages (in_memory_arenas.h), and
 //                its tablets' logs.
 // Errors:     NO_SUCH_TABLE; OVERLOADED from Admit.
 // Threads:    any; see ../tablet_store.h. Locks: tables_mutex_, then those of a table; logs_mutex_, then that of a log.
@@ -32,14 +32,14 @@ class InMemoryStore final : public RecordStore {
   bool Has(TableId table) const { return Find(table) != nullptr; }
   std::vector<MemoryUse> Uses() const;
 
-  // OVERLOADED, with the limit's owner, if a write that takes memory finds no room. Eviction keeps a table a little below
-  // its limit, so such a table is full only if eviction does not keep up.
+  // OVERLOADED, with the limit's owner, if a write that takes memory finds no room. Eviction keeps a table a little
+  // below its limit, so such a table is full only if eviction does not keep up.
   Status Admit(TableId table);
   // Whether it makes room by itself.
   bool Evicts(TableId table) const;
   // OVERLOADED if the table, or all of them together, exceeds its limit so far that no copy may add to it. The source's
-  // data fits the source, and may take a little more here. The copy replaces `discarded`, so its bytes do not count; the
-  // call walks that range if room is short, a second for ten million records.
+  // data fits the source, and may take a little more here. The copy replaces `discarded`, so its bytes do not count;
+  // the call walks that range if room is short, a second for ten million records.
   Status RoomForCopy(TableId table, const KeyRange* discarded = nullptr) const;
 
   // How much of the table has to be evicted to bring it and the server below their limits. 0: nothing.
@@ -49,8 +49,8 @@ class InMemoryStore final : public RecordStore {
   // Asks the allocator what records really take, which the calls above go by. To be called every so often: it takes a
   // fraction of a millisecond.
   void Measure();
-  // Records to evict first, from ranges whose primaries are here, in their order: about `bytes` together, `victims_max` at
-  // most, and none if the table's eviction finds no victim.
+  // Records to evict first, from ranges whose primaries are here, in their order: about `bytes` together, `victims_max`
+  // at most, and none if the table's eviction finds no victim.
   std::vector<EvictionVictim> ChooseVictims(TableId table, std::span<const KeyRange> ranges, int64_t bytes,
                                             size_t victims_max);
   void CountEvicted(TableId table, int64_t records);
@@ -63,8 +63,8 @@ class InMemoryStore final : public RecordStore {
   void TruncateLog(TabletId tablet, Lsn below);
   // The applied position of each tablet.
   std::map<TabletId, Lsn> Applied() const;
-  // Through where logs of its tablets may be truncated: what those have applied that have logged anything. No checkpoint is
-  // needed for it.
+  // Through where logs of its tablets may be truncated: what those have applied that have logged anything. No
+  // checkpoint is needed for it.
   std::map<TabletId, Lsn> AppliedOfLogs() const;
   struct LogsUse {
     int64_t bytes = 0;    // of all logs

@@ -1,5 +1,5 @@
-// What tables in memory take, and what is left of them after a crash. What they do as any table:
-// ../conformance_*_test.cc.
+// The memory that tables in memory take, and their state after a crash. ../conformance_*_test.cc hold them to the
+// contract of all tables.
 #include "tabletserver/storage/in_memory/in_memory_store.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ class RoutedTablesTest : public ::testing::Test {
       ASSERT_TRUE(store().PutReplicaState(tablet, state).ok());
     }
   }
-  // Of both tables in one call.
+  // Writes to both tables in one call.
   void WriteBoth(uint64_t lsn, const std::string& value) {
     const LogEntry entry = Entry(lsn, {Put("k", value)});
     const AppendBatch appends[] = {{kOnDisk, {&entry}}, {kInMemory, {&entry}}};
@@ -70,7 +70,7 @@ TEST_F(RoutedTablesTest, ACrashLeavesPromisesAndNothingElse) {
   EXPECT_EQ(Dump(store(), kMemoryTable), "");
   EXPECT_EQ(DumpLog(store(), kInMemory), "");
   EXPECT_EQ(Dump(store(), kDiskTable), "k=v@1");
-  // Its log may begin anew, at whatever place.
+  // Its log may restart at any place.
   ASSERT_TRUE(AppendOne(store(), kInMemory, Entry(9)).ok());
   EXPECT_EQ(DumpLog(store(), kInMemory), "1.9");
 }

@@ -11,7 +11,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-// The lock is held for so many records at a stretch, where nobody needs them all at once.
+// Holds the lock for so many records at a stretch, if no caller needs all of them at once.
 constexpr size_t kStretch = 2'000;
 // A sweep looks at so many records at the most: where all are hot, it cools them, and the next one finds some.
 constexpr size_t kSweepMax = 8 * kStretch;
@@ -210,7 +210,7 @@ InMemoryTable::Tree::const_iterator InMemoryTable::EndOf(const KeyRange& range) 
   return range.end.empty() ? tree_.end() : tree_.lower_bound(Probe(range.end));
 }
 
-// Whoever scans many records for their own sake (a copy, a comparison) leaves their heat alone.
+// A scan of many records for a copy or a comparison leaves their heat unchanged.
 void InMemoryTable::Scan(const ScanBounds& bounds, const RecordStore::Visitor& visitor,
                          SnapshotPosition* position) const {
   if (bounds.range.Empty()) return;
@@ -272,7 +272,7 @@ struct InMemoryTable::Sweep {
   int64_t bytes = 0;
   std::vector<EvictionVictim> victims;
   std::vector<std::pair<uint64_t, size_t>> expiries;  // kTtl: when, and which of `victims`
-  std::string next;                                   // where the hand stands then
+  std::string next;                                   // the hand's next position
 
   bool Enough() const {
     if (seen >= seen_max || victims.size() >= victims_max * (eviction == Eviction::kTtl ? 8 : 1)) return true;
@@ -280,7 +280,7 @@ struct InMemoryTable::Sweep {
   }
   void Look(InMemoryRecord record) {
     ++seen;
-    if (record.tombstone()) return;  // it goes with its time
+    if (record.tombstone()) return;  // a purge removes it in its time
     if (eviction == Eviction::kTtl) {
       if (!record.expires_at()) return;
       expiries.emplace_back(record.expires_at().value, victims.size());
@@ -309,13 +309,13 @@ void InMemoryTable::SweepFrom(const std::string& from, const std::string& end, S
       }
       sweep.Look(at->record);
     }
-    // Of the range's end the hand goes back to its start.
+    // At the range's end the hand returns to its start.
     sweep.next = at == last ? std::string() : std::string(at->record.key());
     if (at == last) return;
   }
 }
 
-// Once around. A range that is not swept to its end goes on from its place the next time, whoever asks.
+// Sweeps once around. The next sweep of an unfinished range continues from its place, for any caller.
 void InMemoryTable::SweepAround(std::span<const KeyRange> ranges, Sweep& sweep) {
   const bool all = ranges.size() > 1;
   size_t first = 0;
@@ -354,7 +354,7 @@ std::vector<EvictionVictim> InMemoryTable::ChooseVictims(std::span<const KeyRang
     SweepAround(ranges, sweep);
   }
   if (sweep.eviction != Eviction::kTtl) return std::move(sweep.victims);
-  // Of a handful that expire, those that do it soonest.
+  // Chooses the records that expire soonest from a handful.
   std::ranges::sort(sweep.expiries);
   const int64_t each = sweep.victims.empty() ? 1 : std::max<int64_t>(1, sweep.bytes / std::ssize(sweep.victims));
   const size_t wanted = std::min({victims_max, static_cast<size_t>(bytes / each + 1),

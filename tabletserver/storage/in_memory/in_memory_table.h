@@ -1,10 +1,10 @@
 // tabletserver/storage/in_memory/in_memory_table.h
 // A memory table's records on one server, in order, and what its tablets have applied: both change under one lock, so
-// that a read sees whole batches, and the position that goes with them.
+// that a read sees whole batches and their position.
 // How:        a B-tree (absl::btree_set) of 16 bytes a record: the first eight bytes of the key, and where the record
-//             is; for single keys an index (in_memory_index.h). A record that is written again stays where it is, if it still
-//             fits. Records are read and copied under the lock, shared with other readers; a writer that waits goes before
-//             readers that come later, and holds the lock for one batch.
+//             is; for single keys an index (in_memory_index.h). A record that is written again stays where it is, if it
+//             still fits. Records are read and copied under the lock, shared with other readers; a waiting writer
+//             precedes readers that arrive later, and holds the lock for one batch.
 // Invariants: 1. One record per key.
 //             2. bytes() is what the allocator gave for the records, kTreeBytes for each, and the index.
 //             3. Tree and index have the same records.
@@ -39,7 +39,7 @@ class InMemoryTable {
   InMemoryTable(const InMemoryTable&) = delete;
   InMemoryTable& operator=(const InMemoryTable&) = delete;
 
-  // As the functions of the port. All batches are this table's.
+  // See the functions of the port. All batches are this table's.
   void Apply(std::span<const ApplyBatch> batches);
   std::optional<StoredRecord> Get(std::string_view key, SnapshotPosition* position) const;
   std::vector<std::optional<StoredRecord>> MultiGet(std::span<const std::string_view> keys, size_t bytes_max,
@@ -49,12 +49,12 @@ class InMemoryTable {
   void Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records);
   RecordStore::RangeSize EstimateSize(const KeyRange& range) const;
 
-  // Gives so many records at most, and so many bytes, the next ones in turn, other blocks: the allocator takes them out of pages that are in use
-  // already, so that those which are nearly empty become so.
+  // Gives so many records at most, and so many bytes, the next ones in turn, other blocks: the allocator takes them out
+  // of pages that are in use already, so that those which are nearly empty become so.
   void Repack(size_t records_max, int64_t bytes_max);
 
   void Forget(TabletId tablet);
-  // What each tablet here has applied.
+  // Adds the applied position of each tablet here.
   void AddApplied(std::map<TabletId, Lsn>& applied) const;
 
   int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
@@ -62,8 +62,7 @@ class InMemoryTable {
 
   void SetEviction(Eviction eviction) { eviction_.store(eviction, std::memory_order_relaxed); }
   Eviction eviction() const { return eviction_.load(std::memory_order_relaxed); }
-  // See in_memory_store.h. One hand goes over several ranges, one after the other; one range alone is swept from where it was
-  // left.
+  // See in_memory_store.h. One hand sweeps several ranges in turn. A single range is swept from its last place on.
   std::vector<EvictionVictim> ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes, size_t victims_max);
 
  private:

@@ -37,7 +37,7 @@ class InMemoryTableTest : public ::testing::Test {
   void Hit(int i, int times = 1) {
     for (int time = 0; time < times; ++time) ASSERT_TRUE(table_.Get(Key(i), nullptr));
   }
-  // As often as it takes until so many are gone.
+  // Evicts until so many records are gone.
   std::set<std::string> Evict(size_t count, const KeyRange& range = {}) {
     std::set<std::string> evicted;
     for (int rounds = 0; rounds < 1'000 && evicted.size() < count; ++rounds) {
@@ -114,7 +114,7 @@ TEST_F(InMemoryTableTest, WhatItTakesIsCountedBackToNothing) {
   EXPECT_EQ(table_.bytes(), 0);
 }
 
-// Where it is written again in place, and where it has to move.
+// A record that is rewritten in place, and a record that has to move.
 TEST_F(InMemoryTableTest, WhatIsWrittenAgainIsFoundByKeyAndInOrder) {
   Fill(0, 300, 100);
   const int64_t bytes = table_.bytes();
@@ -136,7 +136,7 @@ TEST_F(InMemoryTableTest, WhatIsWrittenAgainIsFoundByKeyAndInOrder) {
     EXPECT_EQ(record.version.lsn.value, 301u + static_cast<unsigned>(seen++));
     return true;
   };
-  // What a visitor sees is looked up afterwards: the lock is not recursive.
+  // Looks up the visited records afterwards, because the lock is not recursive.
   std::vector<std::pair<std::string, StoredRecord>> all;
   table_.Scan(
       {},
@@ -283,7 +283,7 @@ TEST_F(InMemoryTableTest, ARangeIsSweptByItself) {
   EXPECT_TRUE(table_.ChooseVictims(behind, 1, 10).empty());
 }
 
-// As tablets whose primaries are here, and others between them: what is cold goes, wherever it is.
+// Tablets whose primaries are here, with others between them: cold records are evicted, wherever they are.
 TEST_F(InMemoryTableTest, OneHandSweepsOverSeveralRanges) {
   table_.SetEviction(Eviction::kLru);
   Fill(0, 100);

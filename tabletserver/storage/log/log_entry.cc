@@ -22,8 +22,8 @@
 //   varint   floor time, ms
 //   bytes    detail; of a kWrite that is conditional "c", else none
 //
-// The detail of a kSplit: 1 format (1), varint child, bytes key, bytes primary, varint count of voters, each bytes.
-// That of a kFreeze: 1 format (1), varint the tablet that it is to be part of.
+// The detail of a kSplit: 1 format (1), varint child, bytes key, bytes primary, varint count of voters, each bytes. A
+// kFreeze's detail is 1 format (1) and a varint, the tablet that it is to be part of.
 //
 // A new field means a new format version; a new kind or flag may be added to this one only together with a protocol
 // version, as older builds refuse it.

@@ -2,8 +2,8 @@
 // One entry of a tablet's log, and its encoding, the same on disk and between peers.
 // An entry holds effects (absolute puts and deletes), never commands: replaying it is idempotent, and no replica ever
 // evaluates a condition again. A refusal that depended on state is an entry without effects (PROTOCOL 18).
-// Format:  log_entry.cc documents it byte by byte. First byte: format version (1); second: kind. An unknown kind is
-//          fatal for the tablet: Decode says INTERNAL and nothing is skipped.
+// Format:  log_entry.cc documents it byte by byte. The first byte is the format version (1), the second is the kind. An
+//          unknown kind is fatal for the tablet, because Decode returns INTERNAL and skips nothing.
 // Threads: values.
 #pragma once
 
@@ -42,7 +42,7 @@ struct Effect {
   bool timed() const { return write_time_ms != 0 || !writer.empty(); }
 };
 
-// What the client was (or will be) told: logged, kept in the dedup window, and repeated to a retry.
+// The answer to the client. It is logged, kept in the dedup window, and repeated to a retry.
 struct Outcome {
   Code code = Code::kOk;  // OK, CONDITION_FAILED, INVALID_ARGUMENT
   std::string message;    // why it was refused; of an OK the functions' answers, each as ByteWriter::Bytes has it
@@ -69,8 +69,8 @@ struct LogEntry {
   size_t ApproximateBytes() const;  // in memory
 };
 
-// What a kSplit entry says beyond its version: the child takes what lies at `key` and above, led by the entry's epoch's
-// primary (docs/design/split-and-merge.md).
+// The detail of a kSplit entry. The child takes the keys from `key` on, led by the primary of the entry's epoch
+// (docs/design/split-and-merge.md).
 struct SplitDetail {
   TabletId child;
   std::string key;
@@ -81,7 +81,7 @@ struct SplitDetail {
 std::string EncodeSplitDetail(const SplitDetail& detail);
 Result<SplitDetail> DecodeSplitDetail(std::string_view bytes);
 
-// What a kFreeze entry says: the tablet waits to become part of this one (PROTOCOL 14).
+// The detail of a kFreeze entry. The tablet waits to become part of this one (PROTOCOL 14).
 struct FreezeDetail {
   TabletId into;
 };
@@ -99,9 +99,9 @@ struct AppendBatch {
   std::vector<const LogEntry*> entries;  // consecutive lsns after the last one stored; borrowed for the call
 };
 
-// An acknowledged write that is in no tablet's log here, kept until a client or hint delivery settles it (PROTOCOL 22). It
-// is a PRIMARY write that was discarded from the log, or an ANY write, under no tablet and a version made of this server's
-// start and a count within it.
+// An acknowledged write that is in no tablet's log here, kept until a client or hint delivery settles it (PROTOCOL 22).
+// It is a PRIMARY write that was discarded from the log, or an ANY write, under no tablet and a version made of this
+// server's start and a count within it.
 struct UnresolvedLogEntry {
   TabletId tablet;
   TableId table;

@@ -65,7 +65,7 @@ std::optional<LogFollower::Whole> LogFollower::FrameAt(const Found& found, int64
   return whole;
 }
 
-// A frame that stands behind another that was not synced begins no block, and is not found behind damage.
+// A frame after an unsynced frame begins no block, and is not found behind damage.
 std::optional<LogFollower::Whole> LogFollower::FrameFrom(const Found& found, const LogPosition& at, uint64_t through) {
   const int64_t block = AlignUp(at.offset, kLogBlock);
   for (const int64_t offset : {at.offset, block}) {

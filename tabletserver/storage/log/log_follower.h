@@ -1,10 +1,10 @@
 // tabletserver/storage/log/log_follower.h
-// Reads the log as it grows, from any place in it on: frame after frame, for who copies what is committed elsewhere.
-// What of it was committed is not the log's to know; which entries were cut off again, it does.
+// Reads the log as it grows, frame after frame from any place on, for readers that copy committed entries elsewhere.
+// The log does not know which entries are committed. It knows which entries were cut off again.
 // Place:      tablet_log.h, for storage/log_feed.h.
 // Invariants: 1. Only what a machine's crash leaves is shown: frames that were synced.
-//             2. What is gone or cannot be read is never passed over in silence: Step::lost.
-// Errors:     the visitor's. What is damaged or cannot be read is no error: it is lost, and the scrub's.
+//             2. Frames that are gone or cannot be read are never passed over in silence (Step::lost).
+// Errors:     the visitor's. Damage is no error here: its frames are lost, and the scrub reports it.
 // Threads:    any.
 #pragma once
 
@@ -20,14 +20,15 @@ class LogFollower {
   explicit LogFollower(SharedLog& log) : log_(log) {}
 
   uint64_t log() const;  // the id of it
-  // Where it has led, or may lead one day. What stood there may be gone.
+  // Whether the position is in this log, or will be. The frame there may be gone.
   bool Knows(const LogPosition& at) const;
-  // Of the newest segment but one: what comes from now on is behind it, and little else.
+  // The beginning of the newest segment but one. New frames follow it, and few old ones do.
   LogPosition Recent() const;
 
   struct Step {
     LogPosition next;
-    // The position is not of this log, or what stood there is gone or damaged: this goes on with what is left.
+    // The position is not of this log, or its frame is gone or damaged. Reading continues with the next frame that is
+    // left.
     bool lost = false;
     bool at_end = false;  // nothing more is on the disk
   };
@@ -36,8 +37,8 @@ class LogFollower {
   // Frames of about so many bytes.
   Result<Step> Read(const LogPosition& from, int64_t bytes_max, const Visitor& visitor) const;
 
-  // Of an entry, which stands in a record there: whether it was cut off later and never counted, or went with its
-  // replica and is known to have been committed. After a start nothing is known of the latter: a cut's record has no room
+  // The fate of an entry whose record is at the place: it was cut off later and never counted, or it was removed with
+  // its replica and is known to be committed. A start loses the latter knowledge, because a cut's record has no room
   // for it.
   enum class Fate : uint8_t { kStands, kCut, kSettled };
   Fate FateOf(TabletId tablet, Lsn lsn, const LogPlace& place) const;
@@ -55,7 +56,7 @@ class LogFollower {
   };
   LogPosition Begin(const SharedLog::Segment& segment) const;
   bool IsOfThisLog(const LogPosition& at) const EBLA_REQUIRES(log_.mutex_);
-  // Of the position's segment, moving on to the oldest that is there where that is gone; none: it is yet to come.
+  // The position's segment, or the oldest one if that is gone; none: it does not exist yet.
   std::optional<Found> Find(Step& step) const;
   // The frame and its bytes.
   struct Whole {

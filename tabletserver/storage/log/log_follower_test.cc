@@ -1,4 +1,4 @@
-// The log as whoever follows it reads it: every frame once it is on the disk, from any place on.
+// The log as a follower reads it: every frame once it is on the disk, from any place on.
 #include "tabletserver/storage/log/log_follower.h"
 
 #include <gmock/gmock.h>
@@ -35,7 +35,7 @@ class LogFollowerTest : public ::testing::Test {
     Append(entry);
     ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
   }
-  // Where the text stands in the first segment.
+  // The place of the text in the first segment.
   int64_t Find(const std::string& text) {
     return static_cast<int64_t>((*disk_.Open(1))->Read(0, 16 << 10)->find(text));
   }
@@ -180,7 +180,7 @@ TEST_F(LogFollowerTest, DamageOfTheLastFrameIsNotTheEnd) {
   EXPECT_FALSE(lost_);
 }
 
-// The visitor may end at a frame behind damage: that is where it goes on.
+// The visitor may end at a frame behind damage, and reading continues there.
 TEST_F(LogFollowerTest, BehindDamageItGoesOnWhereItEnded) {
   for (const char* entry : {"entry a", "entry b", "entry c"}) AppendSynced(entry);
   disk_.Damage(1, Find("entry b"));

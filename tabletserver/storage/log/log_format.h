@@ -4,14 +4,14 @@
 //   segment   block 0 (kLogBlock bytes): 8 magic "EBLALOG1"; 4 CRC of the 32 bytes that follow; 4 zero; 8 log id;
 //             8 segment number; 8 the sequence of its first frame; 8 zero. The rest of the block is zeros.
 //             frames, the first at kLogBlock
-//   frame     4 CRC of the 36 bytes that follow; 4 bytes of records; 8 segment number; 8 sequence; 8 synced; 4 number of
-//             records; 4 zero; then the records; then zeros up to a multiple of 8.
+//   frame     4 CRC of the 36 bytes that follow; 4 bytes of records; 8 segment number; 8 sequence; 8 synced; 4 number
+//             of records; 4 zero; then the records; then zeros up to a multiple of 8.
 //             `synced` is the greatest sequence that was on the disk for certain when this frame was closed.
 //   record    4 CRC of what follows; 4 bytes of body; 1 kind; body
 //
-// Fixed numbers are little-endian. A record's CRC is CRC-32C, combined with the segment's number and the record's offset
-// in it: what an earlier life of the file left there does not pass. In bodies, numbers are varints and bytes follow
-// their length (common/base/encoding.h):
+// Fixed numbers are little-endian. A record's CRC is CRC-32C, combined with the segment's number and the record's
+// offset in it: what an earlier life of the file left there does not pass. In bodies, numbers are varints and bytes
+// follow their length (common/base/encoding.h):
 //
 //   kEntries   tablet, first lsn, count, then of each entry its bytes, as log_entry.cc encodes it
 //   kPut       key, value to the end
@@ -64,13 +64,13 @@ struct FrameHeader {
 void EncodeFrameHeader(const FrameHeader& header, char* out);  // kFrameHeader bytes
 std::optional<FrameHeader> DecodeFrameHeader(std::string_view bytes);
 
-// A record's header, but for the CRC. Returns where its body goes.
+// Writes a record's header without the CRC, and returns the place of its body.
 char* FormatRecord(LogRecordKind kind, int64_t body_bytes, char* out);
-// Writes the CRCs of so many records which stand one after the other, the first of them at `offset` of its segment.
-// Returns how many bytes they take.
+// Writes the CRCs of so many consecutive records, the first of them at `offset` of its segment. Returns how many bytes
+// they take.
 int64_t SealRecords(char* records, uint32_t count, uint64_t segment, int64_t offset);
 
-// One record where it stands. Views into the bytes that were given.
+// One record in its place. Views into the bytes that were given.
 struct LogRecord {
   int64_t offset = 0;  // of its header in the segment
   int64_t bytes = 0;   // with its header
@@ -89,10 +89,10 @@ struct LogFrame {
   int64_t end = 0;  // of its last record, aligned
 };
 std::optional<LogFrame> DecodeLogFrame(std::string_view segment, uint64_t number, int64_t offset);
-// Of the frame at `offset`, whose header is known: `records` are the bytes behind that, as many as it says.
+// The records of the frame at `offset`. `records` are the bytes behind its header, as many as that counts.
 std::optional<LogFrame> DecodeLogFrame(const FrameHeader& header, std::string_view records, int64_t offset);
 
-// What a body says. INTERNAL for a malformed one: it was written so.
+// Decode a body. INTERNAL: it is malformed, and was written so.
 struct EntriesBody {
   TabletId tablet;
   Lsn first;

@@ -1,4 +1,4 @@
-// What is not whole, or not of this place, does not pass.
+// Bytes that are not whole, or not of this place, do not pass.
 #include "tabletserver/storage/log/log_format.h"
 
 #include <gtest/gtest.h>

@@ -1,12 +1,12 @@
 // tabletserver/storage/log/log_index.h
-// Where in the log everything that still counts stands: each tablet's entries, and the latest value of each key. And of
-// each segment, how much of it still counts.
-// How:        entries that were appended together stand in one record, and are one run here: 48 bytes, however many.
-//             The operations are those of the records (log_format.h), in the order of the log. So a start replays the
-//             log through the same functions that change it.
+// The places of everything in the log that still counts: each tablet's entries, and the latest value of each key. Also
+// counts how much of each segment still counts.
+// How:        entries that were appended together are one record, and one run here: 48 bytes, however many. The
+//             operations are those of the records (log_format.h), in the order of the log. So a start replays the log
+//             through the same functions that change it.
 // Invariants: 1. A tablet's runs are in order and do not overlap; once replayed they leave no hole.
-//             2. live(segment) counts the runs and values that stand in it. What is none of these is needed only as
-//                long as an older segment is there, and segments go the oldest first.
+//             2. live(segment) counts its runs and values. All other records are needed only as long as an older
+//                segment exists, and segments are removed from the oldest on.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -24,7 +24,7 @@
 
 namespace ebla::tabletserver {
 
-// Of a record.
+// The kind of a record.
 struct LogPlace {
   uint64_t segment = 0;
   int64_t offset = 0;
@@ -53,7 +53,7 @@ class LogIndex {
     int64_t bytes = 0;
   };
 
-  // What stands at a place takes over from what the index has of the same entries: the cleaner moved them.
+  // The cleaner moved entries: the index has them at this place from now on.
   void AddEntries(TabletId tablet, Lsn first, uint64_t count, const LogPlace& place);
   void CutEnd(TabletId tablet, Lsn from);
   void CutStart(TabletId tablet, Lsn below);
@@ -64,14 +64,14 @@ class LogIndex {
   std::vector<TabletId> Tablets() const;  // that have entries, in no order
   // The run that holds the entry, or the first one after it; none: there is none.
   const LogRun* Find(TabletId tablet, Lsn lsn) const;
-  // What still counts of the record there, whose first entry this is or was; none: nothing.
+  // The part that still counts of the record there, whose first entry this is or was; none: no part.
   const LogRun* RunAt(TabletId tablet, Lsn first, const LogPlace& place) const;
   const LogPlace* Value(std::string_view key) const;
   // The first key after this one, and its value's place; none: this was the last.
   std::optional<std::pair<std::string, LogPlace>> ValueAfter(std::string_view key) const;
 
-  // What still counts in this segment and those before it, in no order: where a tablet's runs begin, and the keys of
-  // values.
+  // The contents of this segment and older ones that still count, in no order: the beginnings of a tablet's runs, and
+  // the keys of values.
   struct Standing {
     std::vector<std::pair<TabletId, LogRun>> runs;
     std::vector<std::pair<std::string, LogPlace>> values;

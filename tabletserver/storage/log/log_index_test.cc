@@ -1,4 +1,4 @@
-// Where things stand, through everything that can happen to a log.
+// The places of entries and values, through everything that can happen to a log.
 #include "tabletserver/storage/log/log_index.h"
 
 #include <gtest/gtest.h>

@@ -17,9 +17,9 @@ struct ScannedSegment {
 
 using LogVisitor = std::function<Status(const LogRecord& record, const LogPlace& place)>;
 
-// Of a segment that is `whole` in memory. `next` is the first sequence of the segment after it; none: it is the last one,
-// and may end in what a crash left unfinished.
-// INTERNAL: damage, which the message places; or what the visitor said.
+// Scans a segment that is `whole` in memory. `next` is the first sequence of the segment after it; none: it is the last
+// one, and may end in a frame that a crash left unfinished. INTERNAL: damage, whose place the message names. Else the
+// visitor's error.
 Result<ScannedSegment> ScanSegment(std::string_view whole, const std::string& name, const SegmentHeader& header,
                                    std::optional<uint64_t> next, const LogVisitor& visitor);
 

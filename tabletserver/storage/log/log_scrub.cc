@@ -67,7 +67,7 @@ bool LogScrub::IsWhole(uint64_t segment, const Pace& pace) {
     file = found->second.file;
     const auto next = std::next(found);
     end = log_.synced() + 1;
-    // What comes after the latest frame is room, up to the size of a segment: it would be read for nothing.
+    // The room after the latest frame, up to the size of a segment, holds nothing to check.
     if (segment == log_.next_segment_) bytes = log_.next_offset_;
     if (next != log_.segments_.end()) end = std::min(end, next->second.header.first_sequence);
   }
@@ -87,7 +87,7 @@ bool LogScrub::IsWhole(uint64_t segment, const Pace& pace) {
   if (status.ok()) return true;
   MutexLock lock(log_.mutex_);
   const auto found = log_.segments_.find(segment);
-  if (found == log_.segments_.end()) return true;  // it went meanwhile, and another may have its file
+  if (found == log_.segments_.end()) return true;  // it was removed meanwhile, and another may have its file
   found->second.damaged = true;
   const std::string& what = status.message();
   LOG(ERROR) << what.substr(0, what.find(';')) << "; what counts and can be read is written again";

@@ -1,9 +1,10 @@
 // tabletserver/storage/log/log_tail.h
 // The end of a log in memory: the frame that is being filled, those that wait to be written, and written ones for
 // readers that keep up.
-// How:        frames stand one after the other in chunks of memory whose bytes never move: whoever holds a FramePtr may
-//             read its records, also while the frame is filled, sealed or written. Nothing is copied twice.
-// Threads:    thread-compatible, but that a frame's records may be read by any thread that got it under the owner's lock.
+// How:        consecutive frames lie in chunks of memory whose bytes never move. The holder of a FramePtr may read its
+//             records, also while the frame is filled, sealed or written. Nothing is copied twice.
+// Threads:    thread-compatible, but that a frame's records may be read by any thread that got it under the owner's
+//             lock.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,7 @@ class LogTail {
     char* begin = nullptr;
     std::shared_ptr<Chunk> chunk;
     int64_t end() const { return offset + bytes; }
-    // What stands there in the segment; the frame holds it.
+    // The bytes at that place of the segment; the frame holds them.
     std::string_view At(const LogPlace& place) const {
       return {begin + (place.offset - offset), static_cast<size_t>(place.bytes)};
     }
@@ -42,7 +43,7 @@ class LogTail {
   using FramePtr = std::shared_ptr<Frame>;
 
   bool open() const { return open_; }
-  // Where a frame is open.
+  // Whether a frame is open.
   Frame& last() { return *frames_.back(); }
   // True where the open frame has memory for records of so many bytes more.
   bool HasRoom(int64_t bytes) const;

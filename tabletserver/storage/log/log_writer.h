@@ -31,10 +31,10 @@ class LogWriter {
   const std::shared_ptr<LogFile>& file() const { return file_; }
   const SegmentHeader& header() const { return header_; }
 
-  // Of the segment that has begun.
+  // The present segment.
   Status Write(LogTail::Frame& frame);
   Status Sync();
-  // What is much begins its way to the disk.
+  // Starts to write out much that was written.
   void StartWriting();
   // Whether writing them is a copy in memory: it begins no segment, and not so much was written since the last
   // StartWriting() or Sync() that the disk should begin.

@@ -14,8 +14,8 @@ constexpr std::chrono::milliseconds kOpenAgain{50};
 
 }  // namespace
 
-// As WiredTiger's own: at the limit of open files another may be closed soon, of which nobody tells; half a second is
-// little beside a store that fails for good.
+// Works for WiredTiger's files too. At the limit of open files another file may be closed soon, without notice. Half a
+// second costs little compared with a store that fails for good.
 int OpenRetrying(const char* name, int how) {
   for (int tries = 10;;) {
     const int fd = open(name, how, 0644);

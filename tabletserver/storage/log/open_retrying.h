@@ -7,7 +7,7 @@
 
 namespace ebla::tabletserver {
 
-// `how`: the flags of open(2). What it makes has the mode 0644, less what the process's umask takes.
+// `how`: the flags of open(2). A new file has the mode 0644, less the process's umask.
 int OpenRetrying(const char* name, int how);
 
 }  // namespace ebla::tabletserver

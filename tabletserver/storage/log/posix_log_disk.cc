@@ -46,15 +46,15 @@ class PosixLogFile final : public LogFile {
   PosixLogFile(std::string name, int fd, int64_t bytes) : name_(std::move(name)), fd_(fd), bytes_(bytes) {}
   ~PosixLogFile() override { close(fd_); }
 
-  // The rest of the last block is filled with zeros. Of a file that was used before, the kernel would read it from the
-  // disk, unless it is in memory still: 60 us instead of 2.
+  // Fills the rest of the last block with zeros. The kernel would otherwise read that block of a used file from the
+  // disk, which takes 60 us instead of 2.
   Status Write(int64_t offset, std::string_view bytes) override {
     const int64_t end = offset + std::ssize(bytes);
     const int64_t rest = std::max<int64_t>(std::min(AlignUp(end, kLogBlock), bytes_) - end, 0);
     const std::array<iovec, 2> pieces{{{const_cast<char*>(bytes.data()), bytes.size()},
                                        {const_cast<char*>(kZeros.data()), static_cast<size_t>(rest)}}};
     const ssize_t done = pwritev(fd_, pieces.data(), pieces.size(), offset);
-    // An error or a short write, which is the same again or goes on.
+    // An error or a short write, which repeats itself or continues.
     const auto missing = bytes.substr(std::min(bytes.size(), static_cast<size_t>(std::max<ssize_t>(done, 0))));
     EBLA_TRY(WriteAll(fd_, missing, end - std::ssize(missing), name_));
     if (begun_ < 0) begun_ = offset;
@@ -62,8 +62,8 @@ class PosixLogFile final : public LogFile {
     return {};
   }
 
-  // A Sync would take long over a second's bytes, and what comes next would wait. The last block is written again,
-  // which would have to wait for its way to the disk.
+  // A Sync would take long over a second's bytes, and the next write would wait. The last block is written again, which
+  // would have to wait for its way to the disk.
   void StartWriting() override {
     const int64_t end = written_ - written_ % kLogBlock;
     if (end - begun_ < kWriteBehind) return;
@@ -267,7 +267,7 @@ Result<bool> PosixLogDisk::Prepare(int64_t bytes) {
     filled_ = 0;
   }
   const Status filled = Fill(bytes, name);
-  // After an error it begins anew: the system tells only once that bytes did not reach the disk.
+  // After an error it starts again, because the system reports only once that bytes did not reach the disk.
   if (!filled.ok() || filled_ == bytes) close(std::exchange(filling_, -1));
   EBLA_TRY(filled);
   if (filled_ < bytes) return true;

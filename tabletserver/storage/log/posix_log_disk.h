@@ -1,8 +1,8 @@
 // tabletserver/storage/log/posix_log_disk.h
-// The files of a log in a directory of their own: <number in hex>.log, and spare-<n> for segments to come.
-// Why spares: a sync of bytes that a file has for the first time writes the file's inode too, after them, and takes half
-//             as long again. So a removed segment becomes a spare, and where there is none, Prepare fills one with zeros
-//             beforehand, a piece at a time. What a spare holds does no harm: log_format.h.
+// The files of a log in a directory of their own, <number in hex>.log, and spare-<n> for segments to come.
+// Spares:     the first sync of new bytes of a file also writes its inode, and takes half as long again. So a removed
+//             segment becomes a spare. If there is none, Prepare fills one with zeros beforehand, a piece at a time. A
+//             spare's old contents do no harm (log_format.h).
 // Threads:    any. Prepare: one thread.
 #pragma once
 

@@ -42,7 +42,7 @@ int64_t EntriesBytes(const SharedLog::Batch& batch) {
   return bytes;
 }
 
-// What a start finds of a segment.
+// A segment, as a start finds it.
 struct FoundSegment {
   uint64_t number = 0;
   std::string name;
@@ -92,7 +92,7 @@ Result<std::unique_ptr<SharedLog>> SharedLog::Open(LogDisk& disk, SharedLogOptio
 SharedLog::~SharedLog() = default;
 
 // Ends what earlier lives have written by the header of a new segment, durably: frames that a crash left behind the
-// last whole one can never seem to go on what comes next.
+// last whole one can never seem to continue the new ones.
 Status SharedLog::Replay() {
   EBLA_ASSIGN(const std::vector<FoundSegment> found, FindSegments(disk_));
   const uint64_t id = options_.new_log_id != 0 ? options_.new_log_id : std::random_device()();
@@ -115,12 +115,12 @@ Status SharedLog::Replay() {
                               goes_on ? std::optional(found[i + 1].header->first_sequence) : std::nullopt, visit));
       next.first_sequence = scanned.next_sequence;
     } else {
-      // A crash came while it was begun, or its header was there and is damaged.
+      // A crash interrupted its beginning, or its header is damaged.
       if (WasSynced(whole, segment.number, next.first_sequence))
         return LogDamage(segment.name, 0, "its header is not whole");
       EBLA_TRY(segment.file->Write(0, EncodeSegmentHeader(header)));
     }
-    // What the last life has left to the operating system counts from now on.
+    // Frames that the last life left to the operating system count from now on.
     if (last || !found[i + 1].header) EBLA_TRY(segment.file->Sync());
     segments_[segment.number] = {segment.file, std::ssize(whole), header};
     next.log = header.log;
@@ -179,7 +179,7 @@ void SharedLog::MakeRoom(int64_t bytes) {
     if (tail_.HasRoom(bytes) && fits(tail_.last().end())) return;
     CloseFrame();
   }
-  // What is larger than a segment gets a larger one.
+  // A frame that is larger than a segment gets a larger one.
   if (next_offset_ > kLogBlock && !fits(next_offset_ + kFrameHeader)) {
     ++next_segment_;
     next_offset_ = kLogBlock;
@@ -320,7 +320,7 @@ Result<std::vector<LogTail::FramePtr>> SharedLog::TakeUnwritten(Depth depth) {
   MutexLock lock(mutex_);
   EBLA_TRY(reason_);
   if (tail_.open()) CloseFrame();
-  // What is synced is never written again: see log_format.h.
+  // Synced bytes are never written again (log_format.h).
   if (depth == Depth::kDisk) next_offset_ = AlignUp(next_offset_, kLogBlock);
   return tail_.After(writer_.written());
 }
@@ -349,11 +349,11 @@ Result<uint64_t> SharedLog::MarkEnd() {
   {
     MutexLock lock(mutex_);
     EBLA_TRY(reason_);
-    // A frame tells of what was on the disk before it: it would not vouch for what has come meanwhile.
+    // A frame tells of what was on the disk before it: it would not vouch for changes that were made meanwhile.
     if (next_sequence_ - 1 > synced()) return mark;
     AddErase({});  // no value has this key
     mark = tail_.last().sequence;
-    CloseFrame();  // what is added from here on stands in a later one
+    CloseFrame();  // later changes are in a later frame
   }
   EBLA_TRY(Flush(Depth::kDisk));
   return mark;
@@ -503,7 +503,7 @@ Status SharedLog::Clean() {
         if (segments_.at(oldest).damaged) return {};
         return LogDamage(disk_.Name(oldest), kLogBlock, "records that count are lost");
       }
-      // First: the file may be another segment's at once, and who reads it then must see that this one is gone.
+      // First: the file may be another segment's at once, and a reader must then see that this one is gone.
       segments_.erase(oldest);
       for (auto& [tablet, cuts] : end_cuts_)
         std::erase_if(cuts, [&](const EndCut& cut) { return cut.place.segment <= oldest; });
@@ -524,7 +524,7 @@ Status SharedLog::MoveOn(uint64_t segment) {
     header = found->second.header;
     next = std::next(found)->second.header.first_sequence;
   }
-  // In pieces: who waits for a flush meanwhile has not much more to wait for.
+  // In pieces, so that a flush meanwhile does not wait much longer.
   constexpr int64_t kMovedAtOnce = int64_t{1} << 20;
   int64_t moved = 0;
   const auto move = [&](const LogRecord& record, const LogPlace& place) -> Status {

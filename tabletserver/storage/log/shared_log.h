@@ -1,18 +1,19 @@
 // tabletserver/storage/log/shared_log.h
 // The one log of a server: the entries of all its tablets, and small values by key of which the latest counts (the
-// states of replicas, writes that nobody settled). Each is written once, and durable after the next Flush(kSync).
+// states of replicas, unresolved writes). Each is written once, and durable after the next Flush(kSync).
 // Place:      behind TabletStore; WiredTiger keeps the records, and the log tells a start what they lack.
 // How:        changes go into a frame in memory, and into the index. A Flush hands all frames to the disk, in one write
-//             as a rule. Frames stay in memory up to tail_bytes, so that followers who keep up, and what is applied at
-//             once, never cost a read. log_format.h has the bytes.
-// Space:      segments go the oldest first. Clean() removes the oldest ones that hold nothing which still counts, and
-//             moves on the little that holds back one which is nearly empty.
-// Invariants: 1. What a crash leaves is a prefix of the changes, in their order, with all that a finished Flush covers:
-//                of kSync, if the machine crashed; of either, if the process did. The changes of one call stay together.
+//             as a rule. Frames stay in memory up to tail_bytes, so that followers that keep up, and entries that are
+//             applied at once, never cost a read. log_format.h has the bytes.
+// Space:      segments are removed from the oldest on. Clean() removes the oldest segments without contents that still
+//             count. It moves the few contents of a nearly empty segment to the end of the log.
+// Invariants: 1. A crash leaves a prefix of the changes, in their order, with all that a finished Flush covers. If the
+//                machine crashed, that is a Flush to the disk; if the process did, either. The changes of one call stay
+//                together.
 //             2. An entry is never overwritten: an Append that does not continue its tablet's log fails.
 //             3. A segment is removed only when what made it superfluous is on the disk.
-// Errors:     INTERNAL: the disk failed; the log is dead from then on (status() says why). At Open: damage, with the file,
-//             the place in it, and what to do.
+// Errors:     INTERNAL: the disk failed; the log is dead from then on, and status() has the reason. Open reports damage
+//             with the file, the place in it, and the remedy.
 // Threads:    any. Append and reads wait for no disk, but for reads of what has left memory.
 #pragma once
 
@@ -60,12 +61,12 @@ class SharedLog {
 
   // Each call is one change.
   Status Append(std::span<const Batch> batches);
-  // `settled`: of what goes, entries below it were committed, and count for who follows the log (log_follower.h).
+  // `settled`: removed entries below it were committed, and count for followers of the log (log_follower.h).
   Status CutEnd(TabletId tablet, Lsn from, Lsn settled = {});
   Status CutStart(TabletId tablet, Lsn below);
   Status Put(std::string_view key, std::string_view value);
   Status Erase(std::string_view key);
-  // Puts the value, or erases the key where there is none; but only if the key's value still stands at `place`. False: it
+  // Puts the value, or erases the key where there is none; but only if the key's value is still at `place`. False: it
   // was put, moved or erased since, and nothing is done.
   Result<bool> ReplaceAt(std::string_view key, const LogPlace& place, std::optional<std::string_view> value);
 
@@ -74,9 +75,9 @@ class SharedLog {
   // The same to the system, where that is a copy in memory. None: it would wait for another flush or for the disk, and
   // nothing was written.
   std::optional<Status> FlushAtOnce();
-  // Writes a frame that says nothing but how far the disk has the log, so that damage of the last sync, too, is told from
-  // the end that a crash leaves. The frame's number as of changed(): what comes after it needs a mark of its own. Zero:
-  // something has come while it began, and nothing was written.
+  // Writes a frame that notes only how far the disk has the log, so that damage of the last sync, too, differs from the
+  // end that a crash leaves. Returns the frame's number as of changed(). Later changes need a mark of their own. Zero:
+  // a change arrived meanwhile, and nothing was written.
   Result<uint64_t> MarkEnd();
   // A number for all that was changed so far, and up to which the disk has it.
   uint64_t changed() const;
@@ -93,7 +94,7 @@ class SharedLog {
 
   // Frees what room it can, and flushes for that. Not two at once.
   Status Clean();
-  int64_t bytes() const;                             // of segments, but for what the last one lacks
+  int64_t bytes() const;                             // of segments, without the missing part of the last one
   int64_t written() const { return counts_.bytes; }  // in this life, frames and all
   int64_t syncs() const { return counts_.syncs; }
   Status status() const;
@@ -105,14 +106,14 @@ class SharedLog {
     std::shared_ptr<LogFile> file;
     int64_t bytes = 0;
     SegmentHeader header;
-    bool damaged = false;    // in what counts: it goes only once nothing does
+    bool damaged = false;    // contents that count are damaged; it is removed once none count
     bool moved_off = false;  // and what of it can be read was written again (log_scrub.h)
   };
-  // Where a record stands at present.
+  // The present place of a record.
   struct Source {
     LogPlace place;
-    LogTail::FramePtr frame;        // null: it has left memory
-    std::shared_ptr<LogFile> file;  // and stands here
+    LogTail::FramePtr frame;        // null: it is no longer in memory
+    std::shared_ptr<LogFile> file;  // and is here
   };
   // A record's bytes, which `frame` or `read` holds.
   struct Held {
@@ -120,13 +121,12 @@ class SharedLog {
     std::unique_ptr<const std::string> read;  // apart: a short string's bytes would move with it
     LogRecord record;
   };
-  // Of what stands before the place, a tablet's entries below `settled` were committed; those above, from `from` on,
-  // never counted.
+  // Before the place, a tablet's entries below `settled` were committed. Its entries from `from` on never counted.
   struct EndCut {
     LogPlace place;
     Lsn from, settled;
   };
-  // Segments from this one on stay for who follows the log, unless there are more bytes of them.
+  // Segments from this one on stay for followers of the log, up to so many bytes.
   struct Kept {
     uint64_t from = 0;
     int64_t bytes_max = 0;
@@ -169,7 +169,7 @@ class SharedLog {
   std::map<uint64_t, Segment> segments_ EBLA_GUARDED_BY(mutex_);                        // begun ones
   std::unordered_map<TabletId, std::vector<EndCut>> end_cuts_ EBLA_GUARDED_BY(mutex_);  // by place: as leaders change
   std::optional<Kept> kept_ EBLA_GUARDED_BY(mutex_);
-  // Where the next frame begins.
+  // The beginning of the next frame.
   uint64_t next_segment_ EBLA_GUARDED_BY(mutex_) = 1;
   int64_t next_offset_ EBLA_GUARDED_BY(mutex_) = kLogBlock;
   uint64_t next_sequence_ EBLA_GUARDED_BY(mutex_) = 1;

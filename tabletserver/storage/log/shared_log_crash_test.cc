@@ -1,5 +1,5 @@
-// A log over a disk that crashes at every step: what a start finds is what the log held after one of its changes, none of
-// them lost that a flush covers.
+// A log over a disk that crashes at every step: what a start finds is what the log held after one of its changes, none
+// of them lost that a flush covers.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -20,7 +20,7 @@ using CrashKind = SimulatedLogDisk::CrashKind;
 constexpr uint64_t kTablets = 4;
 constexpr uint64_t kKeys = 6;
 
-// What a log holds.
+// The contents of a log.
 struct LogContents {
   std::map<uint64_t, std::map<uint64_t, std::string>> entries;  // by tablet, lsn
   std::map<std::string, std::string> values;

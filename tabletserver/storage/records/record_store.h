@@ -1,13 +1,16 @@
 // tabletserver/storage/records/record_store.h
 // The port to the records of a server: sorted rows of tables, and with them each tablet's applied state and dedup
-// window. Atomic by call, durable by checkpoint. The log (../tablet_log.h) tells a start what the last checkpoint lacks.
-// Place:      ../tablet_store.h calls it. WiredTiger implements it (../wiredtiger), and tables in memory (../in_memory).
-// Contract:   1. Apply is atomic over records, applied state and dedup window rows of all its batches. A crash takes them,
-//                of all tablets, back to one and the same checkpoint.
+// window. Atomic by call, durable by checkpoint. The log (../tablet_log.h) tells a start what the last checkpoint
+// lacks.
+// Place:      ../tablet_store.h calls it. WiredTiger implements it (../wiredtiger), and tables in memory
+//             (../in_memory).
+// Contract:   1. Apply is atomic over records, applied state and dedup window rows of all its batches. A crash takes
+//                them, of all tablets, back to one and the same checkpoint.
 //             2. A read sees a snapshot: everything applied when it began.
 //             3. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap.
 //             4. A call that changes something and fails has changed nothing (but see ReplaceInterval).
-//             5. Before a call that changes records, the states that explain them are on the disk. The caller sees to it.
+//             5. Before a call that changes records, the states that explain them are on the disk. The caller sees to
+//                it.
 // Batches:    Apply gets all that a round commits, of all tablets, in one call: a store may sort it before it writes.
 // Errors:     NO_SUCH_TABLE. UNAVAILABLE: a damaged block. INTERNAL: the disk failed, and the store with it.
 // Threads:    any, but those that change one tablet only from its shard. Reads never wait for writes.
@@ -39,8 +42,8 @@ struct StoredRecord {
   TabletTime expires_at;      // none: never. The caller judges: the store returns expired records as they are
   int64_t write_time_ms = 0;  // last_write_wins tables: as its effect's
   std::string writer;
-  // A timed delete: no record for any reader, kept so that an older write that arrives later loses against it. The store
-  // returns it as it is, and purges remove it.
+  // A timed delete: no record for any reader, kept so that an older write that arrives later loses against it. The
+  // store returns it as it is, and purges remove it.
   bool tombstone = false;
 };
 
@@ -163,8 +166,8 @@ class RecordStore {
     int64_t cache_misses = 0;  // pages read into cache since the start
   };
   virtual Figures figures() const { return {}; }  // no disk access
-  // How many pages the calling thread has had to read from files since its beginning. The difference over a read is what
-  // the cache lacked. The call costs as much as a short read. Empty: not known.
+  // How many pages the calling thread has had to read from files since its beginning. The difference over a read is
+  // what the cache lacked. The call costs as much as a short read. Empty: not known.
   virtual std::optional<uint64_t> PagesReadByThisThread() const { return 0; }
 };
 

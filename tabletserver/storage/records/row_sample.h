@@ -13,7 +13,7 @@
 
 namespace ebla::tabletserver {
 
-// A key, and the bytes for which it stands; of a long key, no more than tells where a split key may lie.
+// A key, and the bytes that it represents. A long key is cut to the length that a split key can use.
 using SampledRow = std::pair<std::string, int64_t>;
 inline constexpr size_t kSampledKeyBytesMax = 257;
 
@@ -32,7 +32,7 @@ class RowSample {
  private:
   static constexpr size_t kRowsMax = 128;
 
-  // Every second one goes, and stands in the next one.
+  // Adds the bytes of every second row to the next row, and removes it.
   void Thin() {
     for (size_t i = 0; i < kRowsMax / 2; ++i) {
       rows_[2 * i + 1].second += rows_[2 * i].second;

@@ -53,7 +53,7 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
   std::unique_ptr<StoreUnderTest> life;
 };
 
-// What a crash leaves: of tables in memory, nothing (../in_memory/in_memory_store_test.cc).
+// The data that a crash leaves. It leaves none of tables in memory (../in_memory/in_memory_store_test.cc).
 class DurableStoreTest : public StoreTest {};
 
 // The stores of a suite, and their names in those of its tests.

@@ -106,7 +106,7 @@ class Writer {
     std::vector<AppendBatch> batches;
     for (const auto& [tablet, entry] : entries) batches.push_back({tablet, {&entry}});
     EBLA_TRY(store_.Append(batches));
-    // As a round does it.
+    // Does the same as a round.
     const auto at_once = options_.mode == FlushMode::kInterval ? store_.FlushAtOnce() : std::nullopt;
     EBLA_TRY(at_once ? *at_once : FlushNow(store_, options_.mode));
     std::string acknowledgements;

@@ -1,6 +1,6 @@
 // tabletserver/storage/testing/crash_child.h
-// For tests: a process that writes to a store and says what was flushed, until it is killed; and what must be found in
-// the store afterwards. Entry n of a tablet has effects that follow from n alone, so any prefix can be told.
+// For tests: a process that writes to a store and reports its flushes until it is killed, and the checks of the store
+// afterwards. Entry n of a tablet has effects that follow from n alone, so any prefix can be told.
 // Place:   storage_test_main.cc runs CrashChildMain() for "storage_test crash-child ..."; wt_crash_test.cc kills it.
 // Threads: one.
 #pragma once

@@ -19,7 +19,7 @@ class HookedLogDisk final : public LogDisk {
   explicit HookedLogDisk(LogDisk& disk) : disk_(disk) {}
 
   std::function<void()> on_write, on_sync;  // each, before it
-  // Of this segment, the byte that no read may touch; none: all of it can be read.
+  // The byte that no read may touch, in this segment; none: all of it can be read.
   uint64_t unreadable_segment = 0;
   int64_t unreadable_at = 0;
   int64_t bytes_read = 0;

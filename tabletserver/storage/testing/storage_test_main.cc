@@ -1,5 +1,5 @@
-// Runs the tests. As "storage_test crash-child ..." it is the process that wt_crash_test.cc kills, as "storage_test
-// write-archive FILE" it writes what format_archive_test.cc reads.
+// Runs the tests. "storage_test crash-child ..." is the process that wt_crash_test.cc kills. "storage_test
+// write-archive FILE" writes the archive that format_archive_test.cc reads.
 #include <glog/logging.h>
 #include <gtest/gtest.h>
 

@@ -66,7 +66,7 @@ class WtUnderTest final : public StoreUnderTest {
     CHECK(opened) << opened.error();
     store_ = std::move(*opened);
   }
-  // What the operating system has of the files is what a process that dies leaves behind.
+  // A process that dies leaves the files behind as the operating system has them.
   void Crash() override {
     const std::string before = directory_ / "store" + std::to_string(life_);
     const std::string after = directory_ / "store" + std::to_string(++life_);

@@ -45,8 +45,8 @@ enum class StoreKind { kWiredTiger, kSimulated, kTablesInMemory };
 std::string NameOf(StoreKind kind);
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 
-// Copies the files of a directory that is in use. False: one came or went meanwhile (WiredTiger makes and removes log
-// files when it likes).
+// Copies the files of a directory that is in use. False: a file was made or removed meanwhile (WiredTiger does that
+// with log files at any time).
 bool CopyFiles(const std::string& from, const std::string& to);
 
 // The names of the files that a store has removed and whose space it still has (file_recycler.h), without prepared

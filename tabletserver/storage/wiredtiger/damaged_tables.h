@@ -1,7 +1,7 @@
 // tabletserver/storage/wiredtiger/damaged_tables.h
-// Tables of whose file a block was found damaged. Their other blocks go on being read, as each is checked
-// (wt_blocks.h); the whole file goes once no replica is left in it (WtStore::ForgetReplica), as WiredTiger cannot mend
-// one block.
+// The tables whose file has a damaged block. Reads of the other blocks continue, because each block is checked
+// (wt_blocks.h). The whole file is removed once no replica is left in it (TabletStore::ForgetReplica), because
+// WiredTiger cannot mend one block.
 // Place:   wt_sessions.h owns it: all errors of tables pass there.
 // Threads: any.
 #pragma once

@@ -19,7 +19,7 @@ Result<DiskSpace> FilesystemSpace(const std::string& directory) {
   if (statvfs(directory.c_str(), &space) != 0) {
     return SystemError(Code::kInternal, "cannot ask for the free space of " + directory);
   }
-  // What the filesystem keeps for root counts in neither, as in df's percentage.
+  // The filesystem's room for root counts in neither, as in df's percentage.
   const auto bytes = [&](fsblkcnt_t blocks) {
     return static_cast<int64_t>(blocks) * static_cast<int64_t>(space.f_frsize);
   };

@@ -1,7 +1,8 @@
 // tabletserver/storage/wiredtiger/disk_reserve.h
-// Keeps room on the disk for what must go on when it fills up (PROTOCOL 25): below the reserve clients' writes are
-// refused, while applying, checkpoints and recovery live off it; a ballast file of the same size is given back when a
-// store is opened on a full disk (WiredTiger panics there without room), or when somebody else eats into the reserve.
+// Keeps room on the disk for the work that must continue on a full disk (PROTOCOL 25). Below the reserve clients'
+// writes are refused, while applying, checkpoints and recovery use it up. A ballast file of the same size is given back
+// when a store is opened on a full disk, because WiredTiger panics there without room, or when another process uses the
+// reserve.
 // Invariants: 1. A missing ballast counts as used space: writes are accepted only when it could be made again.
 //             2. Writes are refused below the reserve, and accepted again an eighth of it above.
 // Threads:    any; one mutex, held while the ballast is made or removed.

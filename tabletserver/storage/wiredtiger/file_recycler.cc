@@ -28,7 +28,7 @@ constexpr char kRemoved[] = "removed";
 constexpr std::chrono::microseconds kFreedRest(10'486);  // 100 MB/s
 constexpr std::chrono::seconds kFreedWithin(20);         // what takes longer at that rate
 constexpr std::chrono::minutes kFreedWithinMax(10);
-// A rest is so many times as long as what it follows: who waits for the disk has most of it.
+// A rest is so many times as long as the piece before it, so that other users of the disk have most of it.
 constexpr int kRestFromFreeing = 9;
 
 // The names of the directory's files that begin with `prefix`; none of a directory that cannot be read.
@@ -78,7 +78,7 @@ std::vector<FileRecycler::Removed> FileRecycler::FindRemoved() const {
     struct stat file{};
     if (lstat(path.c_str(), &file) != 0) continue;
     if (!S_ISREG(file.st_mode) || file.st_nlink != 1) {
-      unlink(path.c_str());  // what it names is somebody else's too
+      unlink(path.c_str());  // other names share the file
       continue;
     }
     found.push_back({path, file.st_size});

@@ -25,7 +25,7 @@ constexpr int64_t kMb = int64_t{1} << 20;
 class FileRecyclerTest : public ::testing::Test {
  protected:
   std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
-  // Where the removed file of this name is; nowhere.
+  // The place of the removed file of this name; empty: there is none.
   std::string Removed(const std::string& name) const {
     for (const auto& entry : std::filesystem::directory_iterator(Path("removed"))) {
       if (entry.path().filename().string().starts_with(name)) return entry.path();
@@ -104,7 +104,7 @@ TEST_F(FileRecyclerTest, MuchGoesFaster) {
   FileRecycler recycler(directory_.path());
   Begin(recycler);
   for (int i = 0; i < 10; ++i) MakeAndRemove("data_" + std::to_string(i) + ".wt", 1000 * kMb);
-  // Of several, as one that takes long is followed by a rest.
+  // Takes several files, because a long removal is followed by a rest.
   Duration shortest = 1h;
   for (int i = 0; i < 20; ++i) shortest = std::min(shortest, recycler.FreeSome().value_or(1h));
   EXPECT_LT(shortest, 10ms);

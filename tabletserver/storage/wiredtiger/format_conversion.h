@@ -1,8 +1,8 @@
 // tabletserver/storage/wiredtiger/format_conversion.h
-// Takes a store of format 1 or 2, whose logs and states were tables that WiredTiger logged, to format 3: reads them with
-// WiredTiger's log, and writes them to a log of the server's own. Once, at the first start.
-// Crash:   the log is made anew until it is whole and on the disk; only then does FORMAT say so. What is left of the
-//          former format is removed after that, at this start or a later one.
+// Takes a store of format 1 or 2, whose logs and states were tables that WiredTiger logged, to format 3: reads them
+// with WiredTiger's log, and writes them to a log of the server's own. Once, at the first start.
+// Crash:   the log is made anew until it is whole and on the disk; only then does FORMAT name the new format. The files
+//          of the former format are removed after that, at this start or a later one.
 // Threads: before anything else uses the directory.
 #pragma once
 
@@ -17,7 +17,7 @@ SharedLogOptions LogOptions(const WtStoreOptions& options);
 
 // Errors: INTERNAL, with what was read or written when the disk failed or bytes made no sense; all is as it was then.
 Status ConvertStore(const WtStoreOptions& options, StoreDirectory& directory);
-// Of an open store of this format: what is left of a former one, if anything.
+// Removes the files that a former format has left in an open store.
 Status RemoveFormerFiles(WtConnection& connection, const std::string& store);
 
 }  // namespace ebla::tabletserver

@@ -93,7 +93,7 @@ class DamagedStoreTest : public ::testing::Test {
 
   enum class Found { kNothing, kAtStart, kDamage, kStoreFailed };
 
-  // What the store says of itself, after every row was read: a wrong one fails the test.
+  // The store's own status, after every row was read. A wrong row fails the test.
   Found Examine(const std::string& directory) {
     auto opened = WtStore::Open(Options(directory));
     if (!opened) return Found::kAtStart;
@@ -189,14 +189,14 @@ class ScrubTest : public DamagedStoreTest {
     ASSERT_TRUE(replicas.has_value()) << replicas.error();
   }
   Status Scrub() { return (*store_)->Scrub(kAtOnce); }
-  // What a drop does.
+  // Does the same as a drop.
   void Drop(TabletId tablet, TableId table) {
     ASSERT_TRUE((*store_)->PutReplicaState(tablet, {.table = table, .promised = Epoch{3}, .tombstone = true}).ok());
     ASSERT_TRUE((*store_)->TruncateRange(table, {}).ok());
     ASSERT_TRUE((*store_)->ForgetReplica(tablet).ok());
     ASSERT_TRUE(CheckpointNow(**store_).has_value());
   }
-  // Where this text first stands in a file.
+  // The first place of this text in a file.
   Place PlaceOf(const std::string& file, const std::string& text) {
     std::ifstream in(copy_ + "/" + file, std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(in), {}};
@@ -291,7 +291,7 @@ TEST_F(ScrubTest, DamagedListsOfBlocksAreFoundWhileTheTableRests) {
   EXPECT_TRUE((*store_)->health().status.ok()) << (*store_)->health().status;
 }
 
-// What stands apart from its page may have to be read while that is written.
+// Writing a page may have to read values that lie apart from it.
 TEST_F(ScrubTest, TheLongestKeysStandOnTheirPages) {
   constexpr int kApart = 5;
   const TableId table{5};
@@ -330,7 +330,7 @@ TEST_F(ScrubTest, DamageOfEntriesCostsTheirTabletAloneItsLog) {
   const LogEntry last = Entry(kRows + 1, {Put("of the packed one alone", "x")});
   ASSERT_TRUE(AppendOne(**store_, kOfPacked, last).ok());
   ASSERT_TRUE(FlushNow(**store_).ok());
-  // As much again has gone through memory since.
+  // Twice as much has passed through memory since.
   for (int row = 0; row < kRows; ++row)
     ASSERT_TRUE(AppendOne(**store_, kOfPlain, Entry(static_cast<uint64_t>(kRows + row) + 1, {Put("k", "v")})).ok());
   ASSERT_TRUE(FlushNow(**store_).ok());

@@ -12,8 +12,8 @@ namespace ebla::tabletserver {
 
 class StoreDirectory {
  public:
-  // INVALID_ARGUMENT: a newer format, or no store at all but somebody else's files. UNAVAILABLE: in use by another
-  // process. INTERNAL: the filesystem failed. Each message says what to do.
+  // INVALID_ARGUMENT: a newer format, or the files of another program. UNAVAILABLE: in use by another process.
+  // INTERNAL: the filesystem failed. Each message says what to do.
   static Result<StoreDirectory> Open(const std::string& path);
   ~StoreDirectory();  // unlocks
   StoreDirectory(StoreDirectory&& other) noexcept;
@@ -23,7 +23,7 @@ class StoreDirectory {
   static int format();
   // What was found: a lesser one has to be converted before anything else.
   int found_format() const { return found_format_; }
-  // Durably says that the store has the format that this build writes.
+  // Durably notes that the store has the format that this build writes.
   Status NoteConverted();
   const std::string& path() const { return path_; }
 

@@ -1,7 +1,7 @@
 // tabletserver/storage/wiredtiger/verify_log.h
 // Reads all of a server's log and changes nothing: for operators who want to know whether it is whole.
-// Errors:  NOT_FOUND: there is no log. UNAVAILABLE: a server runs there. INTERNAL: damage, with the file and the place in
-//          it, as a start of the server would name it.
+// Errors:  NOT_FOUND: there is no log. UNAVAILABLE: a server runs there. INTERNAL: damage, with the file and the place
+//          in it, as a start of the server would name it.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -18,15 +18,15 @@ struct LogSummary {
   int64_t bytes = 0;  // of the segments' files
   size_t tablets = 0;
   uint64_t entries = 0;  // that count
-  size_t values = 0;     // states of replicas, and writes that nobody settled
+  size_t values = 0;     // states of replicas, and unresolved writes
 };
 
 // Told now and then: segments read, and of how many.
 using LogProgress = std::function<void(int64_t done, int64_t all)>;
 
-// What a crash has left unfinished at the end is none of it, and no damage.
+// An unfinished end that a crash has left does not count, and is no damage.
 Result<LogSummary> VerifyLog(LogDisk& disk, LogProgress progress = {});
-// Of a server's --data_dir.
+// The same for a server's --data_dir.
 Result<LogSummary> VerifyLogOf(const std::string& data_dir, LogProgress progress = {});
 
 }  // namespace ebla::tabletserver

@@ -30,7 +30,7 @@ class VerifyLogTest : public ::testing::Test {
       ASSERT_TRUE(AppendOne(***store, kVerified, Entry(lsn, {Put("key", std::string(1000, 'v'))})).ok());
     }
   }
-  // Every file of the store, but for the one that names who looks.
+  // Every file of the store except the one that names the process.
   std::map<std::string, std::string> Files() {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::recursive_directory_iterator(directory_ / "store")) {

@@ -57,7 +57,7 @@ struct Block {
   size_t bytes = 0;
 };
 
-// Of one that this build does not understand: none.
+// A list that this build does not understand has none.
 std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address) {
   std::string bytes;
   for (size_t at = 0; at + 2 <= address.size(); at += 2) {

@@ -1,12 +1,13 @@
 // tabletserver/storage/wiredtiger/wt_blocks.h
 // Whether a block of a b-tree's file is as WiredTiger wrote it.
-// Why:     WiredTiger checks each block that it reads, too, but then panics: every table of the server is gone for the
-//          sake of one block. wt_files.cc checks first, and answers kDamagedBlock, which WiredTiger hands on to whoever
-//          asked for the row, with nothing changed.
-// Format:  of WiredTiger 3.2.1. A page header of 28 bytes; then 4 bytes: the block's size; 4 bytes: CRC-32C of the block
-//          with these four zero; 1 byte of flags, of which 0x1 says that the CRC covers the whole block, else its first
-//          64 bytes (of a compressed one in a table that was made with checksum=uncompressed, as ours once were); 3 bytes
-//          unused; the page. Of the page header the byte at 24 is the page's kind. A file's first block describes the file, and WiredTiger alone checks it, as it opens it.
+// Why:     WiredTiger also checks each block that it reads, but then panics, so that one block takes every table of the
+//          server. wt_files.cc checks first and answers kDamagedBlock. WiredTiger returns that to the reader of the
+//          row, and nothing has changed.
+// Format:  of WiredTiger 3.2.1. A page header of 28 bytes, whose byte at 24 is the page's kind; 4 bytes of the block's
+//          size; 4 bytes of the block's CRC-32C, computed with these four zero; 1 byte of flags; 3 bytes unused; the
+//          page. With flag 0x1 the CRC covers the whole block, else its first 64 bytes. The latter holds for compressed
+//          blocks of tables that were made with checksum=uncompressed, as Ebla's once were. A file's first block
+//          describes the file, and WiredTiger alone checks it, as it opens it.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -16,7 +17,8 @@
 
 namespace ebla::tabletserver {
 
-// What a read of a damaged block, or of one that the disk cannot read, answers: no file system call used here does.
+// The answer to a read of a block that is damaged or that the disk cannot read. No file system call used here returns
+// it.
 inline constexpr int kDamagedBlock = EBADMSG;
 
 // Covers each byte of it, where the table has whole checksums: a damage of a single byte never passes. The block is

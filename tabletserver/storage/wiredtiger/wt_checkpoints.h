@@ -18,7 +18,7 @@ class WtCheckpoints {
   WtCheckpoints(WtSessions& sessions, WtDedupRows& dedup_rows, const DiskReserve& reserve)
       : sessions_(sessions), dedup_rows_(dedup_rows), reserve_(reserve) {}
 
-  // As the functions of the port.
+  // See the functions of the port.
   Status Take();
   Result<bool> Compact(TableId table, Duration limit);
   // Prepares the checkpoint that WiredTiger takes as it closes, once nothing is applied any more. After an error the
@@ -28,7 +28,7 @@ class WtCheckpoints {
   void Hurry() { closing_ = true; }
 
  private:
-  // The store's end waits for what goes on, or the log's files that a checkpoint frees are needed.
+  // The store's end waits for the checkpoint, or the disk needs the files of the log that it frees.
   bool Hurried() const { return closing_ || reserve_.writes_refused(); }
 
   WtSessions& sessions_;

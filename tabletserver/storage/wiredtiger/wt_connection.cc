@@ -37,7 +37,7 @@ struct WtConnection::Handler {
 namespace {
 
 constexpr int64_t kDirtyMax = int64_t{1} << 30;
-constexpr int kDirtyTriggerPercent = 80;  // from here on those who write help
+constexpr int kDirtyTriggerPercent = 80;  // from here on writing threads help
 constexpr int kOwnSessions = 50;          // of WiredTiger's threads: eviction, checkpoint, log
 
 std::string Configuration(const WtStoreOptions& options, bool with_log) {
@@ -58,8 +58,8 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
   return out.str();
 }
 
-// WiredTiger believes what this file says of the form of its own records, and overruns its stack where that is damaged.
-// None: it is a new store.
+// WiredTiger trusts this file about the form of its own records, and overruns its stack if the file is damaged. None:
+// it is a new store.
 Status CheckTurtle(const std::string& directory) {
   const std::string name = directory + "/WiredTiger.turtle";
   std::ifstream in(name, std::ios::binary);

@@ -19,8 +19,8 @@ namespace ebla::tabletserver {
 
 // How many bytes of the cache may be changed before eviction writes pages out, as WiredTiger is told it. WiredTiger's
 // own twentieth is for a store that cannot wait for its checkpoints. Here, where the log is apart, each page is best
-// written once for each checkpoint: at a twentieth, eviction wrote five times as much and took half of a put's processor
-// time (docs/lab/log.md). So a half, but no more than a process that ends may take its time to write.
+// written once for each checkpoint: at a twentieth, eviction wrote five times as much and took half of a put's
+// processor time (docs/lab/log.md). So a half, but no more than a process that ends may take its time to write.
 std::string DirtyTarget(int64_t cache_bytes);
 
 class WtConnection {
@@ -45,7 +45,7 @@ class WtConnection {
 
   // The transaction was rolled back and may be tried again: a conflict, or no room in the cache in time.
   static bool IsTransient(int error) { return error == WT_ROLLBACK || error == WT_CACHE_FULL; }
-  // What WiredTiger has complained of lately, in brackets.
+  // WiredTiger's latest error messages, in brackets.
   std::string LastMessages() const;
 
  private:

@@ -23,8 +23,8 @@
 namespace ebla::tabletserver::testing {
 namespace {
 
-// What becomes of the files of a store's log, told by their inodes; each is held open, so that no inode is another
-// file's later.
+// The later fate of the files of a store's log, by their inodes. Each is held open, so that no later file has its
+// inode.
 class LogFiles {
  public:
   explicit LogFiles(const std::string& store) : directory_(store + "/log") {}
@@ -95,7 +95,7 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
   EXPECT_GT(acknowledged, 200u);
 }
 
-// Segments of the log that were used before: nothing of what was in them comes back.
+// Segments of the log that were used before: none of their old contents returns.
 TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
   std::mt19937_64 random(TestSeed());
   CrashChildOptions options;
@@ -166,7 +166,7 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   ASSERT_TRUE(child.overloaded());
   EXPECT_GT(disk.FreeBytes(), 4 << 20);
   child.Kill();
-  // Somebody takes the rest, but for the ballast: that is what recovery lives off.
+  // Another program takes the rest, but for the ballast, which recovery uses.
   disk.Fill();
   ASSERT_EQ(disk.FreeBytes(), 0);
   auto store = MustOpen(options);
@@ -179,7 +179,7 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   EXPECT_TRUE((*store)->PutReplicaState(TabletId{9}, {}).ok());
   EXPECT_TRUE(FlushNow(**store).ok());
   EXPECT_TRUE(CheckpointNow(**store));
-  // As a host does that has applied it all: it is the log that fills the disk.
+  // Does the same as a host that has applied all of it, because the log fills the disk.
   const auto replicas = (*store)->Recover();
   ASSERT_TRUE(replicas);
   for (const RecoveredReplica& replica : *replicas) {

@@ -1,7 +1,7 @@
 // tabletserver/storage/wiredtiger/wt_dedup_rows.h
 // The rows of tablets' dedup windows. A row that each write puts, and the next few writes erase, would cost as much as
-// the write itself: so what changes stays in memory, and goes to the table `window` when a checkpoint is about to be
-// taken, which is the only thing that makes rows durable.
+// the write itself. So changes stay in memory, and are written to the table `window` before a checkpoint, because only
+// checkpoints make rows durable.
 // How:        While nothing is WrittenThrough, an Apply puts its rows into memory. A checkpoint first writes out all of
 //             that, then keeps a WrittenThrough while it runs: each Apply then writes rows in its own transaction. So
 //             whatever WiredTiger sees as of one moment, the rows go with the records.
@@ -50,7 +50,7 @@ class WtDedupRows {
     std::vector<Waiting*> locked_;
     bool through_ = false;
   };
-  // As long as there is one, a checkpoint may be taken.
+  // A checkpoint may be taken while one exists.
   class WrittenThrough {
    public:
     explicit WrittenThrough(WtDedupRows& rows) : rows_(&rows) { ++rows.through_; }

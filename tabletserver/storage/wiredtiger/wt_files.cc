@@ -58,14 +58,14 @@ struct File : WT_FILE_HANDLE {
   WrittenParts written;
   Mutex syncing;  // until a failure is known to all
   Mutex shortening;
-  // Where WiredTiger has the file end, and what is behind it is still to be given back; changed under `shortening`.
+  // The file's end for WiredTiger. Room behind it is still to be given back. Changed under `shortening`.
   std::atomic<int64_t> ends_at{kAsItIs};
 };
 
 const File& Of(const WT_FILE_HANDLE* handle) { return *static_cast<const File*>(handle); }
 
 // One call of WiredTiger's for a file. It passes files between threads under locks of its own making, which
-// ThreadSanitizer cannot see, so it is told: what one call did comes before what a later one does.
+// ThreadSanitizer cannot see, so it is told that each call precedes the later ones.
 class InCall {
  public:
 #ifdef __SANITIZE_THREAD__
@@ -88,7 +88,7 @@ int Failed(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* doing, const 
   return error;
 }
 
-// What was made, renamed or removed in the directory that `name` is in is on the disk.
+// Makes the entries of the directory of `name` durable.
 int SyncDirectoryOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name) {
   std::string directory = name;
   const size_t slash = directory.rfind('/');
@@ -167,10 +167,10 @@ int Read(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t by
   const int error = ReadAll(file, offset, bytes, into);
   if (error == 0) return 0;
   (void)Failed(handle->file_system, session, "read", handle->name, error);
-  return error == EIO ? WT_ERROR : error;  // what WiredTiger takes for damage
+  return error == EIO ? WT_ERROR : error;  // WiredTiger's error for damage
 }
 
-// What is up to there has come to be of use again.
+// WiredTiger uses the file up to there again.
 void KeepUpTo(File& file, int64_t end) {
   if (end <= file.ends_at) return;
   MutexLock lock(file.shortening);
@@ -209,8 +209,8 @@ int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
 }
 
 // A checkpoint does it with the file's blocks locked, so where it takes its time the sync after it does it, piece by
-// piece. WiredTiger can do with a file that is longer than it knows of, and cuts it when it opens it again: EBUSY says
-// that it is.
+// piece. WiredTiger can use a file that is longer than it knows, and cuts it when it opens it again. EBUSY tells it
+// that the file is longer.
 int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexcept {
   const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
@@ -225,8 +225,8 @@ int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexce
   return file.paced && bytes < has ? EBUSY : error;
 }
 
-// The kernel tells one caller of what it could not write, once, and takes it for written: whoever syncs next, in
-// whatever thread, would hear that all is well. So the first failure is the last word.
+// The kernel reports a failed write to one caller, once, and then treats it as written. The next sync, in any thread,
+// would report success. So the first failure is final.
 int FailSync(File& file, WT_SESSION* session) {
   static_cast<Files*>(file.file_system)->sync_failed = true;
   (void)Failed(file.file_system, session, "sync", file.name);
@@ -235,7 +235,7 @@ int FailSync(File& file, WT_SESSION* session) {
 
 bool CannotSync(const File& file) { return static_cast<Files*>(file.file_system)->sync_failed; }
 
-// ENOTSUP: the kernel has no such thing, or whoever runs this forbids it.
+// ENOTSUP: the kernel has no such call, or a sandbox forbids it.
 int SyncPart(File& file, WT_SESSION* session, int64_t part, unsigned step) {
   if (sync_file_range(file.fd.get(), part * WrittenParts::kPartBytes, WrittenParts::kPartBytes, step) == 0) return 0;
   if (errno == ENOSYS || errno == EPERM) return ENOTSUP;
@@ -273,11 +273,11 @@ int SyncInPieces(File& file, WT_SESSION* session, const WrittenParts::Parts& wri
   return 0;
 }
 
-// While one pass goes on, eviction writes more.
+// During one pass, eviction writes more.
 int SyncInPasses(File& file, WT_SESSION* session, PacedSyncs& pace) {
   for (int pass = 0; pass < kPassesMax; ++pass) {
     WrittenParts::Parts written = file.written.Take();
-    // What is behind the end is cut soon; what is written there again is for the last sync.
+    // Parts behind the end are cut soon. The last sync covers new writes there.
     written.erase(written.upper_bound(file.ends_at / WrittenParts::kPartBytes), written.end());
     if (const int error = SyncInPieces(file, session, written, pace); error != 0) return error;
     if (written.size() <= 1) break;
@@ -329,7 +329,7 @@ int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   }
   file.written.Take();
   if (const int error = SyncAll(file, session); error != 0) return error;
-  return CannotSync(file) ? EIO : 0;  // asked last: eviction may have heard of a failure meanwhile
+  return CannotSync(file) ? EIO : 0;  // asked last, because eviction may have met a failure meanwhile
 }
 
 // Sends some of what is written on its way; the next sync still covers it. But what has failed here may be told here

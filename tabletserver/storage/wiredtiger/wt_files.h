@@ -1,18 +1,17 @@
 // tabletserver/storage/wiredtiger/wt_files.h
-// The files that WiredTiger works on: the kernel's, as its own default has them, but what a checkpoint has written goes
-// to the disk a piece at a time, and what it cuts off them is given back so.
-// Why:     a checkpoint writes all changed pages to the kernel within some 100 ms, and then syncs each file. 35 MB, or
-//          a GB, are handed to the disk at once by that, and every fsync of the log, for which clients wait, stands in
-//          line behind them: 30 to 60 ms on a disk of half a GB/s, where one takes 0.3 otherwise. In pieces of 256 KB,
-//          with a rest after each, it waits for one piece at most.
-//          What a checkpoint cuts off a file the disk is told of at once, where the filesystem is mounted with
-//          `discard`: the log waits for 70 to 190 ms behind some hundred MB. 4 MB at a time it waits for 3.
-//          What eviction has written is on its way a MB or two at a time (WiredTiger's os_cache_dirty_max says when;
-//          its own functions send all of the file then, and with it what a checkpoint has just written). WiredTiger's
-//          io_capacity slows down the log before the checkpoint.
-// How:     WT_FILE_SYSTEM, WiredTiger's place for such a thing: all of it or nothing, so the rest is here too, call by
-//          call as a database on a local disk needs it. It has no memory maps and no direct I/O, which no store here
-//          asks for, nor WiredTiger's backups: what is put off would be cut off under them.
+// The files that WiredTiger works on: the kernel's, as in its own default. But a checkpoint's writes are sent to the
+// disk a piece at a time, and so is the room that it cuts off.
+// Why:     a checkpoint writes all changed pages to the kernel within some 100 ms, and then syncs each file. The sync
+//          passes 35 MB, or a GB, to the disk at once, and every fsync of the log, for which clients wait, queues
+//          behind them. It then takes 30 to 60 ms on a disk of half a GB/s, instead of 0.3 ms. In pieces of 256 KB,
+//          with a rest after each, it waits for one piece at most. A filesystem mounted with `discard` tells the disk
+//          at once of the room that a checkpoint cuts off a file. The log waits 70 to 190 ms behind some hundred MB,
+//          and 3 ms behind 4 MB. Eviction's writes are sent a MB or two at a time, as WiredTiger's os_cache_dirty_max
+//          tells. WiredTiger's own functions would send all of the file, and with it the latest writes of a checkpoint.
+//          WiredTiger's io_capacity slows down the log before the checkpoint.
+// How:     WT_FILE_SYSTEM, WiredTiger's interface for such a purpose. It must be complete, so the other calls are here
+//          too, as a database on a local disk needs them. It has no memory maps and no direct I/O, which no store here
+//          uses. It does not support WiredTiger's backups, because delayed cuts would remove room under them.
 // Place:   wt_connection.cc names kFilesEntry to WiredTiger, which looks it up in the running program;
 //          wt_checkpoints.cc says when to take time.
 // Errors:  errno, to WiredTiger; its event handler is told. Once a sync has failed none succeeds: the kernel tells of
@@ -30,7 +29,7 @@
 #include "common/base/executor.h"
 #include "common/base/mutex.h"
 
-// What WiredTiger calls while it opens a database.
+// WiredTiger calls this function while it opens a database.
 extern "C" int EblaUseWtFiles(WT_CONNECTION* connection, WT_CONFIG_ARG* config) noexcept;
 
 namespace ebla::tabletserver {
@@ -47,8 +46,8 @@ class PacedSyncs {
   static constexpr Duration kRestMax = std::chrono::milliseconds(100);
   // the disk may still be busy with what it was told
   static constexpr Duration kCutRestMin = std::chrono::milliseconds(10);
-  // Of all rests, and of all that follow cuts: from then on pieces follow one another, as a checkpoint that takes for
-  // ever makes recovery long.
+  // The limits of all rests, and of all rests after cuts. Beyond them pieces follow each other at once, because an
+  // endless checkpoint makes recovery long.
   static constexpr Duration kRestsMax = std::chrono::seconds(10);
 
   // Once it is `hurried` it does not rest, and cuts at once.
@@ -73,7 +72,8 @@ class PacedSyncs {
   int64_t pieces_ = 0, cuts_ = 0;
 };
 
-// Has what the calling thread reads come from the disk itself, and not from the kernel's memory, for as long as it lives.
+// Has what the calling thread reads come from the disk itself, and not from the kernel's memory, for as long as it
+// lives.
 class UncachedReads {
  public:
   UncachedReads();
@@ -90,8 +90,8 @@ class WrittenParts {
   using Parts = std::map<int64_t, int64_t>;
 
   void Note(int64_t offset, int64_t bytes);
-  // Some that nobody has been given since they were written, with about so many bytes, each in its turn; none: there
-  // are none.
+  // Some parts that were not taken since they were written, with about so many bytes, each in its turn; none: there are
+  // none.
   Parts NextToSend(int64_t bytes_max);
   // All, which are to be synced.
   Parts Take();

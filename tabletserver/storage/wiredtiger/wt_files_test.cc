@@ -150,7 +150,7 @@ TEST(WtFilesTest, ADirectoryThatIsNotThereIsNamed) {
 
 int SaySilently(WT_EXTENSION_API*, WT_SESSION*, const char*, ...) { return 0; }
 
-// What WiredTiger has of the files.
+// The files, as WiredTiger sees them.
 WT_FILE_SYSTEM& UsedFiles() {
   static WT_FILE_SYSTEM* files = nullptr;
   static WT_EXTENSION_API api{};

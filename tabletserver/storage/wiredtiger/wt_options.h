@@ -1,5 +1,5 @@
 // tabletserver/storage/wiredtiger/wt_options.h
-// What a WtStore is opened with: its directory, its limits, and the executors that it works on.
+// The options of a WtStore: its directory, its limits, and the executors that it works on.
 // Threads: plain values.
 #pragma once
 
@@ -29,14 +29,14 @@ struct WtStoreOptions {
   int sessions_max = 512;            // threads that use the store at once
   Duration interval = std::chrono::seconds(1);  // FlushMode::kInterval: fsync at least this often, whatever tables ask
   int64_t log_file_bytes = int64_t{64} << 20;
-  int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for who follows it, at most
+  int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for followers, at most
   // Free space below which writes are refused, and the size of the ballast. It has to cover replay of the log since
   // the last checkpoint (Checkpointer::Options::log_bytes) and the checkpoint after it. 0: no reserve, no ballast.
   int64_t disk_reserve_bytes = 0;
   Duration disk_check_period = std::chrono::milliseconds(500);
   // Asks the filesystem of `directory`; tests put their own here.
   std::function<Result<DiskSpace>(const std::string& directory)> disk_space;
-  // Runs the fsyncs. A thread of its own: it does nothing else, and completions wait for nobody.
+  // Runs the fsyncs. A thread of its own: it does nothing else, and completions wait for no other work.
   Executor* flusher = nullptr;
   // Runs checkpoints. May be busy for minutes.
   Executor* background = nullptr;

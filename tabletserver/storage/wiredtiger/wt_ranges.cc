@@ -102,8 +102,8 @@ struct Pages {
   double BytesPerRow() const { return rows > 0 ? bytes / rows : 0; }
 };
 
-// A random descent meets each leaf page as often as any other: a row stands for a page of such rows. One that is larger
-// than a page has one to itself, and stands for no other, however often it is met.
+// A random descent meets each leaf page as often as any other: a row stands for a page of such rows. A row that is
+// larger than a page has a page to itself and represents no other, however often it is met.
 Pages PagesOf(const std::vector<SampledRow>& sample) {
   Pages pages;
   double small = 0, small_bytes = 0;
@@ -122,8 +122,8 @@ Pages PagesOf(const std::vector<SampledRow>& sample) {
   return pages;
 }
 
-// The table's keys and values, for rows of about this size. What is on the disk may be in the cache twice, as it is
-// there, and with every row changed since, and a third of that again in versions which nobody needs any more. Where the
+// The table's keys and values, for rows of about this size. The cache may hold the disk's pages twice, as they are
+// there and with every row changed since, and a third of that again in versions that no reader needs any more. If the
 // cache holds more than this, most of the table has not been written yet.
 double BytesOfRows(const TableBytes& bytes, double row) {
   constexpr double kCacheBytesPerRow = 90;  // what a row that was inserted takes there besides its key and value
@@ -199,12 +199,12 @@ Status WtRanges::Replace(TableId table, const KeyRange& interval,
   return {};
 }
 
-// How far off: a table of up to 32 MiB is counted, but for tablets of more than 100,000 rows. Of a larger one each
-// range is counted up to a thousand rows. Beyond that, the share of the table's rows that lies in a range is taken from
-// 400 random rows, so its standard error is at most 2.5% of the *table* (a range of a tenth of the table: 10% +- 1.5%),
-// and timed deletes count as records. Bytes are then those on disk: compressed, and without what has been written since
-// the last checkpoint, unless that is most of the table. Records are those bytes over the sample's mean row: too few by
-// the compression's factor, and off by a fifth where a handful of large values has a seventh of the bytes.
+// The accuracy: a table of up to 32 MiB is counted, except tablets of more than 100,000 rows. In a larger table each
+// range is counted up to a thousand rows. Beyond that, 400 random rows show the range's share of the table's rows. Its
+// standard error is at most 2.5% of the *table* (10% +- 1.5% for a tenth of the table), and timed deletes count as
+// records. Bytes are then those on disk, compressed and without writes since the last checkpoint, unless those are most
+// of the table. Records are those bytes over the sample's mean row. They are too few by the compression's factor, and
+// off by a fifth if a handful of large values has a seventh of the bytes.
 Result<std::vector<RecordStore::RangeSize>> WtRanges::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
   constexpr int64_t kCountedTableBytes = int64_t{32} << 20, kCountedRows = 100'000;
   constexpr int64_t kExactRows = 1000;

@@ -12,7 +12,7 @@ class WtRanges {
  public:
   explicit WtRanges(WtSessions& sessions) : sessions_(sessions) {}
 
-  // As the functions of the port.
+  // See the functions of the port.
   Status Truncate(TableId table, const KeyRange& range);
   Status Replace(TableId table, const KeyRange& interval,
                  std::span<const std::pair<std::string, StoredRecord>> records);

@@ -1,6 +1,6 @@
 // tabletserver/storage/wiredtiger/wt_record_store.h
-// Records in WiredTiger: rows of data_<table id>, and beside them `applied` and `window`. WiredTiger logs none of them, so
-// only checkpoints make them durable.
+// Records in WiredTiger: rows of data_<table id>, and beside them `applied` and `window`. WiredTiger logs none of them,
+// so only checkpoints make them durable.
 // Place:      wt_store.h makes it on an open connection. Whole ranges are wt_ranges.h's, the b-trees wt_tables.h's.
 // Invariants: Apply changes a tablet's records and states in one transaction; a read sees one snapshot of them.
 // Threads:    any, but one tablet's records change only from its shard. Each thread gets its own WiredTiger session,

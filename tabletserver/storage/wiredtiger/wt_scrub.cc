@@ -65,7 +65,7 @@ Status WtScrub::Run(const RecordFiles::Pace& pace) {
     if (stopped) break;
     int error = Open(table);
     if (error == 0) error = Read(DataTableUri(table), pace, stopped);
-    if (error != 0) sessions_.CheckTable(error, table, "scrubbing").ok();  // it is noted; the others are looked at, too
+    if (error != 0) sessions_.CheckTable(error, table, "scrubbing").ok();  // noted; the other tables are checked too
   }
   return {};
 }

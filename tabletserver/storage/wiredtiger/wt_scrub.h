@@ -1,11 +1,12 @@
 // tabletserver/storage/wiredtiger/wt_scrub.h
 // Reads each b-tree as the last checkpoint has it, and checks it.
-// How:     a checkpoint's pages are no pages of the tables in use, so they come from the disk, and wt_files.cc checks each
-//          block of them. A tree is read a stretch at a time, each in the checkpoint of that moment: an open checkpoint
-//          keeps the room of what was changed since. What is only in an older checkpoint counts for nothing.
-// Finds:   damage of a table (DamagedTables), or of a system table: that fails the store, as what stands there is of all
+// How:     a checkpoint's pages are no pages of the tables in use, so they come from the disk, and wt_files.cc checks
+//          each block of them. A tree is read a stretch at a time, each in the checkpoint of that moment: an open
+//          checkpoint keeps the room of what was changed since. Pages that are only in an older checkpoint do not
+//          count.
+// Finds:   damage of a table (DamagedTables), or of a system table, which fails the store because it holds rows of all
 //          tablets.
-// Threads: one at a time; the destructor of the store must not come before Run has returned.
+// Threads: one at a time; the store is destroyed only after Run has returned.
 #pragma once
 
 #include <string>
@@ -18,12 +19,12 @@ class WtScrub {
  public:
   WtScrub(WtSessions& sessions, const WtTables& tables) : sessions_(sessions), tables_(tables) {}
 
-  // As RecordFiles::Scrub.
+  // See RecordFiles::Scrub.
   Status Run(const RecordFiles::Pace& pace);
 
  private:
   int Open(TableId table);
-  // Of one b-tree: a WiredTiger error, 0 at its end, too.
+  // Checks one b-tree. Returns a WiredTiger error, also 0 at its end.
   int Read(const std::string& uri, const RecordFiles::Pace& pace, bool& stopped);
   // From the row after `at` on. WT_NOTFOUND: the end.
   int ReadStretch(WtSession& session, const std::string& uri, std::string& at, int64_t& bytes);

@@ -11,7 +11,7 @@
 
 namespace ebla::tabletserver {
 
-// What a thread knows of its sessions, one for each store it has used.
+// A thread's sessions, one for each store that it has used.
 struct ThreadSlots {
   struct Slot {
     uint64_t pool_id;

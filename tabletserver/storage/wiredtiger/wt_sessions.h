@@ -2,8 +2,9 @@
 // One WiredTiger session for each thread that uses a store, with its cursors kept open between uses.
 // Place:      every operation of the store begins with ForThisThread() and a WtCursor or two.
 // Invariants: 1. A session is used by its own thread, or, to close a cursor, by one that holds its mutex.
-//             2. A cursor is reset when its WtCursor goes: a positioned one would pin a page and a snapshot.
-//             3. A session is closed when its thread ends, or with the pool, whichever comes first.
+//             2. A cursor is reset with the end of its WtCursor, because a positioned cursor would pin a page and a
+//                snapshot.
+//             3. A session is closed when its thread ends, or with the pool, whichever is first.
 // Lock order: pool, then session.
 // Threads:    any. A thread must not begin a second use while one is going on (CHECK).
 #pragma once
@@ -41,7 +42,7 @@ inline WT_ITEM ToItem(std::string_view bytes) {
 }
 inline std::string_view ToView(const WT_ITEM& item) { return {static_cast<const char*>(item.data), item.size}; }
 
-// Of what is done with a system table: no other replica has what stands there, so damage of it is the store's end.
+// The error of a call on a system table. No other replica has its rows, so its damage ends the store.
 inline int OfSystemTable(int error) { return error == kDamagedBlock ? EIO : error; }
 
 // One of the connection's (WT_STAT_CONN_…).
@@ -147,7 +148,7 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   WtSessions(WtConnection& connection, int sessions_max);
   ~WtSessions();
 
-  // The calling thread's session, its own until the Use goes.
+  // The calling thread's session, its own until the end of the Use.
   class Use {
    public:
     explicit Use(WtSession* session) : session_(session) {}
@@ -163,8 +164,8 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   // OVERLOADED: sessions_max threads have one already.
   Result<Use> ForThisThread();
 
-  // WtConnection::Check; of a table of records: NO_SUCH_TABLE when that is what the error says, and UNAVAILABLE where a
-  // damaged block was met: the table is noted, and the store lives.
+  // WtConnection::Check for a table of records. Returns NO_SUCH_TABLE if there is no such table. A damaged block is
+  // UNAVAILABLE: the table is noted, and the store lives.
   Status Check(int error, std::string_view doing) { return connection_.Check(error, doing); }
   Status CheckTable(int error, TableId table, std::string_view doing);
   DamagedTables& damaged() { return damaged_; }

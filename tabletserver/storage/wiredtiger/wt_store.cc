@@ -17,7 +17,7 @@ namespace ebla::tabletserver {
 // Closed in the reverse order: the watcher's tasks, checkpoints and flusher, sessions, connection, the directory's lock
 // last.
 struct WtStore::Parts {
-  // What is there before the database is opened, and after it has been closed.
+  // The parts that exist before the database is opened, and after it has been closed.
   struct Files {
     Files(const WtStoreOptions& options, StoreDirectory locked)
         : directory(std::move(locked)),

@@ -1,8 +1,8 @@
 // tabletserver/storage/wiredtiger/wt_store.h
 // A TabletStore in a directory: one log of the server's own (log/shared_log.h) on the filesystem, and beside it records
 // in WiredTiger (wt_record_store.h), with one connection per server and one b-tree per table.
-// Place:      made by server_process.cc (or by a test). It opens and closes the classes that own the state: README.md says
-//             which.
+// Place:      made by server_process.cc (or by a test). It opens and closes the classes that own the state: README.md
+//             says which.
 // On disk:    <directory>/FORMAT     "ebla-store <n>\ncrc <that line's CRC-32>\n"; a greater number is refused
 //             <directory>/LOCK       held (flock) while a process has the store open; names its pid
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
@@ -10,9 +10,10 @@
 //             <directory>/log/       the log: log/log_format.h gives its bytes
 //             the rest               WiredTiger's: applied, window and data_<table id>. row_encoding.h and log_entry.cc
 //                                    give the rows' bytes.
-// Errors:     what Open cannot use (in use, newer, damaged) is a Status that says what to do. When WiredTiger fails
-//             while running, health() holds why and every later call answers the same; the process is left alone.
-// Threads:    any; see tablet_store.h. The destructor waits for work in progress on the three executors; nobody may be inside another call.
+// Errors:     a directory that Open cannot use (in use, newer, damaged) is a Status with the remedy. When WiredTiger
+//             fails while running, health() holds why and every later call answers the same; the process is left alone.
+// Threads:    any; see tablet_store.h. Close() and the destructor wait for work in progress on the three executors. No
+//             other call may be in progress.
 #pragma once
 
 #include <memory>
@@ -32,8 +33,9 @@ class WtStore {
   TabletStore* operator->() { return &**this; }
   // The process is about to stop: checkpoints rest no more.
   void Hurry();
-  // Ends the store, once: syncs the log and marks its end, takes a last checkpoint, closes the database and releases the
-  // directory. OK: the disk has all of it. An error: the store has failed, now or before. Nothing may be called after it.
+  // Ends the store, once: syncs the log and marks its end, takes a last checkpoint, closes the database and releases
+  // the directory. OK: the disk has all of it. An error: the store has failed, now or before. Nothing may be called
+  // after it.
   Status Close();
 
  private:

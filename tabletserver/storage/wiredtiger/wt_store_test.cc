@@ -1,4 +1,4 @@
-// What only WtStore promises: directories it refuses, sessions, group commit, the disk's reserve, memory.
+// The promises of WtStore alone: directories that it refuses, sessions, group commit, the disk's reserve, memory.
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 #include <glog/logging.h>
@@ -118,7 +118,7 @@ TEST_F(WtStoreTest, DamagedFilesGiveAnError) {
     std::filesystem::copy(kept, good, std::filesystem::copy_options::recursive);
     ASSERT_TRUE(std::filesystem::exists(good / file)) << file;
     WriteFile(good / file, std::string(5000, '\x5a'));
-    // Never a crash. What opening does not notice, reading does.
+    // Never a crash. Reading notices the damage that opening misses.
     auto opened = WtStore::Open(Options());
     Status status = opened ? Status() : opened.error();
     if (opened) {
@@ -401,7 +401,7 @@ TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
   const auto ended = (*store)->PagesReadByThisThread();
   ASSERT_TRUE(begun && ended);
   EXPECT_GT(*ended - *begun, kRecords / 100) << "most of it is not in the cache";
-  // As long as eviction is behind with what was written, what is clean goes at once.
+  // While eviction is behind with writes, clean pages are evicted at once.
   const auto reads_of_one_page = [&] {
     const uint64_t before = (*store)->PagesReadByThisThread().value_or(0);
     for (int i = 0; i < 100; ++i) EXPECT_TRUE((*store)->Get(kTable, key(0)));

@@ -9,17 +9,16 @@ namespace ebla::tabletserver {
 
 namespace {
 
-// Small rows come and go in most of the tables; pages of the log and of data hold some dozens of them, and values stay
-// on the leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has
-// handed to the operating system is on its way to the disk after a MB (wt_files.h): else it gathers there, and when it
-// goes out at once, after half a minute, every fsync of the log waits behind it.
-// A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
-// WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8.
-// Checksums cover all of each block: WiredTiger's own, `uncompressed`, leaves the compressed ones to the decompressor,
-// which takes many a damage for other values.
+// Most of the tables have small and short-lived rows. Pages hold some dozens of them, and values stay on the leaf
+// pages, because an overflow page would cost a second read and forbid fast range truncation. Eviction's writes are sent
+// to the disk after each MB (wt_files.h). Without that the operating system gathers them for half a minute and writes
+// them at once, and every fsync of the log waits behind them. A thread that meets a page above memory_page_max may have
+// to write it out. WiredTiger's default of 5 MB took 20 to 80 ms, half a MB takes 2 to 8. Checksums cover all of each
+// block. WiredTiger's default, `uncompressed`, leaves compressed blocks to the decompressor, which turns much damage
+// into other values.
 constexpr char kRowConfig[] = "key_format=u,value_format=u,checksum=on,os_cache_dirty_max=1MB,memory_page_max=512KB";
-// The longest key stands on its page, too: of one apart a checkpoint may have to read its block, and fails on a damaged
-// one.
+// The longest key fits on its page too. A checkpoint may have to read the block of a separate key, and fails if that is
+// damaged.
 constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_key_max=4KB,leaf_value_max=64MB,split_pct=90";
 static_assert(kKeyBytesMax == 4 << 10);
 

@@ -19,7 +19,7 @@ class WtTables {
   // Makes the b-trees that every store has, and finds those of tables.
   Status Open();
 
-  // As the functions of the port.
+  // See the functions of the port.
   Status Ensure(TableId table, TableCompression compression);
   Status Drop(TableId table);
   std::vector<TableId> Ids() const;

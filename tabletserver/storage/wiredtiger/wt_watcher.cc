@@ -12,7 +12,7 @@ constexpr int64_t kLittleSpace = int64_t{1} << 30;  // below it nothing is held 
 
 }  // namespace
 
-// Far above the reserve: nobody is refused for what can be given back.
+// Far above the reserve, so that no write is refused for want of room that can be given back.
 bool WtWatcher::HasRoom() const {
   return reserve_.last().free_bytes >= std::max(4 * options_.disk_reserve_bytes, kLittleSpace);
 }

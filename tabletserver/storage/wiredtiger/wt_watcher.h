@@ -1,7 +1,7 @@
 // tabletserver/storage/wiredtiger/wt_watcher.h
 // Looks after the disk while the store is open: has the reserve kept, removed files freed, the log cleaned and its next
 // segment prepared, and WiredTiger's counters read.
-// Threads: works on the executor `watcher` of WtStoreOptions alone. The destructor waits for what goes on.
+// Threads: works on the executor `watcher` of WtStoreOptions alone. The destructor waits for the task in progress.
 #pragma once
 
 #include <memory>

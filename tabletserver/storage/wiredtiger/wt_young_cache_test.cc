@@ -15,7 +15,7 @@ namespace {
 
 class YoungCacheTest : public ::testing::Test {
  protected:
-  // As a store opens it.
+  // Opens it like a store.
   void Open(int64_t cache_bytes = int64_t{40} << 20) {
     WtStoreOptions options;
     options.directory = directory_.path();
