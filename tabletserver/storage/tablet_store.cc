@@ -270,7 +270,7 @@ Status TabletStore::Scan(TableId table, const ScanBounds& bounds, const Visitor&
 Status TabletStore::TruncateRange(TableId table, const KeyRange& range) {
   if (options_.watch != nullptr) options_.watch->BeforeTruncateRange(table, range);
   EBLA_TRY(PrepareChange(table));
-  return RecordsOf(table).TruncateRange(table, range);
+  return range.Empty() ? owner_.status() : RecordsOf(table).ReplaceInterval(table, range, {});
 }
 
 Status TabletStore::ReplaceInterval(TableId table, const KeyRange& interval,

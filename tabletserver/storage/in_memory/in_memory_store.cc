@@ -363,12 +363,6 @@ Status InMemoryStore::Scan(TableId id, const ScanBounds& bounds, const Visitor& 
   return {};
 }
 
-Status InMemoryStore::TruncateRange(TableId id, const KeyRange& range) {
-  EBLA_ASSIGN(const TablePtr table, FindOr(id));
-  table->records.Truncate(range);
-  return {};
-}
-
 Status InMemoryStore::ReplaceInterval(TableId id, const KeyRange& interval,
                                       std::span<const std::pair<std::string, StoredRecord>> records) {
   EBLA_TRY(CheckInterval(interval, records));

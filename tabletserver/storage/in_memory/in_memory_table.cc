@@ -111,14 +111,6 @@ bool InMemoryTable::RemoveSome(const KeyRange& range, size_t records_max) {
   return false;
 }
 
-void InMemoryTable::Truncate(const KeyRange& range) {
-  if (range.Empty()) return;
-  for (bool more = true; more;) {
-    const TableWriterLock lock(mutex_);
-    more = RemoveSome(range, kStretch);
-  }
-}
-
 void InMemoryTable::Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records) {
   for (bool more = true; more;) {
     const TableWriterLock lock(mutex_);

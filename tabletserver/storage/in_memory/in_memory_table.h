@@ -45,7 +45,6 @@ class InMemoryTable {
   std::vector<std::optional<StoredRecord>> MultiGet(std::span<const std::string_view> keys, size_t bytes_max,
                                                     SnapshotPosition* position) const;
   void Scan(const ScanBounds& bounds, const RecordStore::Visitor& visitor, SnapshotPosition* position) const;
-  void Truncate(const KeyRange& range);
   void Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records);
   RecordStore::RangeSize EstimateSize(const KeyRange& range) const;
 

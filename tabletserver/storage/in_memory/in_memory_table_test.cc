@@ -107,7 +107,7 @@ TEST_F(InMemoryTableTest, WhatItTakesIsCountedBackToNothing) {
   Fill(100, 200, 5'000);  // over what was there
   EXPECT_EQ(table_.records(), 500);
   EXPECT_GT(table_.bytes(), 100 * 5'000 + 400 * 100);
-  table_.Truncate({Key(400), ""});
+  table_.Replace({Key(400), ""}, {});
   EXPECT_EQ(table_.records(), 400);
   for (int i = 0; i < 400; ++i) Write({Delete(Key(i))});
   EXPECT_EQ(table_.records(), 0);

@@ -124,11 +124,10 @@ class RecordStore {
   // only; the visitor must not call the store. `position` is set before the first visit.
   using Visitor = std::function<bool(std::string_view key, const StoredRecord& record)>;
   virtual Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) = 0;
-  // Removes every record of the range. Only for a range that nothing reads or writes any more (PROTOCOL 8, 10).
-  virtual Status TruncateRange(TableId table, const KeyRange& range) = 0;
-  // The interval holds exactly these records afterwards, which come in order and lie in it (else INVALID_ARGUMENT, and
-  // nothing has changed). Only for a replica that is being copied to and that has no readers (PROTOCOL 8, 9). To
-  // remove more than a thousand records takes several pieces, and a failure in between leaves some of them removed.
+  // The interval holds exactly these records afterwards. They are in order and lie in it (else INVALID_ARGUMENT, and
+  // nothing has changed). Only for a range that nothing reads or writes (PROTOCOL 8, 9, 10). Without records the call
+  // removes the whole range, also of a damaged table, whose file is to be dropped. With records it removes more than a
+  // thousand rows in several pieces, and a failure in between leaves some of them removed.
   virtual Status ReplaceInterval(TableId table, const KeyRange& interval,
                                  std::span<const std::pair<std::string, StoredRecord>> records) = 0;
   // Bytes and records of a range. Counted where the table is small, or the range has about a thousand records and

@@ -134,20 +134,12 @@ Status FakeRecordStore::Scan(TableId table, const ScanBounds& bounds, const Visi
   return {};
 }
 
-Status FakeRecordStore::TruncateRange(TableId table, const KeyRange& range) {
-  MutexLock lock(disk_.mutex_);
-  if (range.Empty()) return disk_.dead_;
-  EBLA_ASSIGN(Rows* const rows, RowsOf(table));
-  rows->erase(rows->lower_bound(range.start), range.end.empty() ? rows->end() : rows->lower_bound(range.end));
-  return {};
-}
-
 Status FakeRecordStore::ReplaceInterval(TableId table, const KeyRange& interval,
                                         std::span<const std::pair<std::string, StoredRecord>> records) {
   EBLA_TRY(CheckInterval(interval, records));
-  EBLA_TRY(FakeRecordStore::TruncateRange(table, interval));
   MutexLock lock(disk_.mutex_);
   EBLA_ASSIGN(Rows* const rows, RowsOf(table));
+  rows->erase(rows->lower_bound(interval.start), interval.end.empty() ? rows->end() : rows->lower_bound(interval.end));
   rows->insert(records.begin(), records.end());
   return {};
 }

@@ -23,7 +23,6 @@ class FakeRecordStore : public RecordStore {
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position) override;
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override;
-  Status TruncateRange(TableId table, const KeyRange& range) override;
   Status ReplaceInterval(TableId table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records) override;
   Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override;

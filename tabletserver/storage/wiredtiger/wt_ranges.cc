@@ -153,7 +153,6 @@ void AddEstimate(const std::vector<SampledRow>& sample, const TableBytes& table,
 }  // namespace
 
 Status WtRanges::Truncate(TableId table, const KeyRange& range) {
-  if (range.Empty()) return {};
   if (sessions_.damaged().Has(table)) return {};  // all of its file is to go
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
@@ -181,6 +180,7 @@ Status WtRanges::Replace(TableId table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records) {
   constexpr int kRowsAtOnce = 1000;
   EBLA_TRY(CheckInterval(interval, records));
+  if (records.empty()) return Truncate(table, interval);
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   for (bool more = true; more;) {
     const int error = RunTransaction(*session, [&]() -> int {

@@ -13,12 +13,13 @@ class WtRanges {
   explicit WtRanges(WtSessions& sessions) : sessions_(sessions) {}
 
   // See the functions of the port.
-  Status Truncate(TableId table, const KeyRange& range);
   Status Replace(TableId table, const KeyRange& interval,
                  std::span<const std::pair<std::string, StoredRecord>> records);
   Result<std::vector<RecordStore::RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges);
 
  private:
+  Status Truncate(TableId table, const KeyRange& range);
+
   WtSessions& sessions_;
 };
 

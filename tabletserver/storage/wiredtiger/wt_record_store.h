@@ -50,7 +50,6 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position) override;
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override;
-  Status TruncateRange(TableId table, const KeyRange& range) override { return ranges_.Truncate(table, range); }
   Status ReplaceInterval(TableId table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records) override {
     return ranges_.Replace(table, interval, records);
