@@ -136,28 +136,54 @@ TEST(LoopThreadsTest, SpreadsAndJoinsAsThePolicySays) {
 }
 
 TEST(LoopThreadsTest, NobodyJoinsAThreadThatStandsStillWithinATurn) {
-  SharedLoops shared(2, Eager([](const ThreadLoad&) { return ThreadChange::kJoin; }));
+  std::atomic<int> asked{0};
+  SharedLoops shared(2, Eager([&](const ThreadLoad&) {
+                       ++asked;
+                       return ThreadChange::kJoin;
+                     }));
   std::promise<void> go_on;
   shared.loops[0]->Post([&, may = go_on.get_future().share()] { may.wait(); });
   shared.threads->Start();
-  const auto until = std::chrono::steady_clock::now() + 50ms;
-  while (std::chrono::steady_clock::now() < until) RunOn(*shared.loops[1], [] {});
+  EXPECT_TRUE(WaitFor([&] {
+    RunOn(*shared.loops[1], [] {});
+    return asked >= 50;
+  }));
   EXPECT_EQ(shared.threads->active(), 2u);
   go_on.set_value();
   EXPECT_TRUE(shared.Reach(1));
 }
 
 TEST(LoopThreadsTest, NobodyJoinsAThreadThatWaitedForADiskLately) {
-  std::atomic<ThreadChange> wanted{ThreadChange::kNone};
-  LoopThreads::Options options = Eager([&](const ThreadLoad&) { return wanted.load(); });
+  std::atomic<pid_t> waits{0};  // the thread of the first loop
+  std::atomic<int> asked{0};    // how often that thread was to join another, since its wait
+  std::atomic<bool> blocked{false};
+  LoopThreads::Options options = Eager([&](const ThreadLoad& load) {
+    if (gettid() == waits && Blocks(load)) blocked = true;
+    if (!blocked) return ThreadChange::kNone;
+    if (gettid() == waits) ++asked;
+    return ThreadChange::kJoin;
+  });
   options.calm = 1h;
   SharedLoops shared(2, std::move(options));
   shared.threads->Start();
-  // Waits as for a disk: it does not run, and is not asleep.
-  RunOn(*shared.loops[0], [] { std::this_thread::sleep_for(20ms); });
-  wanted = ThreadChange::kJoin;
-  const auto until = std::chrono::steady_clock::now() + 50ms;
-  while (std::chrono::steady_clock::now() < until) RunOn(*shared.loops[0], [] {});
+  RunOn(*shared.loops[0], [&] { waits = gettid(); });
+  // It waits as for a disk: within a turn, without a processor.
+  EXPECT_TRUE(WaitFor([&] {
+    std::promise<void> begun, go_on;
+    shared.loops[0]->Post([&begun, may = go_on.get_future().share()] {
+      begun.set_value();
+      may.wait();
+    });
+    begun.get_future().wait();
+    EXPECT_TRUE(WaitFor([&] { return ThreadState(waits) == 'S'; }));
+    go_on.set_value();
+    RunOn(*shared.loops[0], [] {});
+    return blocked.load();
+  }));
+  EXPECT_TRUE(WaitFor([&] {
+    RunOn(*shared.loops[0], [] {});
+    return asked >= 50;
+  }));
   EXPECT_EQ(shared.threads->active(), 2u);
 }
 
