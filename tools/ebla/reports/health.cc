@@ -366,7 +366,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
          "start ZooKeeper, or find out why the masters do not reach it; primaries continue to serve their tablets"});
   }
   for (const ServerSummary& server : state.servers) {
-    health.live_servers += Reports(server);
+    health.live_servers += server.live;
     JudgeServer(server, health);
     NoteSilence(server, health);
     NoteServer(server, health);
