@@ -1,6 +1,5 @@
 #include "gateway/memcached/operations.h"
 
-#include <memory>
 #include <utility>
 
 #include "functions/memcached/numbers.h"

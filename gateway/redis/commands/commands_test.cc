@@ -215,6 +215,7 @@ TEST_F(CommandsTest, WhatRedisHasAndEblaHasNotSaysSo) {
   EXPECT_EQ(client_.Answer({"HSET", "a", "b", "c"}), "-ERR HSET is not served by Ebla yet\r\n");
   EXPECT_EQ(client_.Answer({"Shutdown"}), "-ERR SHUTDOWN is not served by Ebla: SIGTERM ends the process\r\n");
   EXPECT_THAT(client_.Answer({"NOSUCH", "a"}), StartsWith("-ERR unknown command 'NOSUCH'"));
+  for (const std::string_view name : NamesNotServed()) EXPECT_EQ(FindCommand(name), nullptr) << name;
 }
 
 TEST_F(CommandsTest, DatabasesAreApart) {

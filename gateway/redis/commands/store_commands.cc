@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "common/base/key_range.h"
 #include "functions/redis/bits/bit_commands.h"
 #include "functions/redis/record_function.h"
 #include "functions/redis/strings/string_commands.h"
