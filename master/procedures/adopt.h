@@ -29,6 +29,7 @@
 //             so that the master stays in safe mode and takes nothing for an orphan. Children are written before
 //             parents, because a child that an intent names is no orphan either. A successor that is asked again
 //             continues.
+// Tests:      master/host/master_adopt_test.cc, master/host/master_adopt_lineage_test.cc
 // Threads:    PlanAdoption: a function of its arguments; AdoptCluster: the master's executor.
 #pragma once
 

@@ -1,5 +1,6 @@
 // master/procedures/caught_up.h
 // Whether a replica has caught up, by its primary's report; whether a server holds the tablets to be merged.
+// Tests:   master/host/master_move_test.cc, master/host/master_replicas_test.cc
 // Threads: functions of their arguments.
 #pragma once
 

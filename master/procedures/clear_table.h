@@ -2,6 +2,7 @@
 // Has one server remove the data file of a table that the catalog has forgotten, once its last replica there is gone.
 // Gives up where the server does not live, or does not manage it for minutes: its heartbeats name tables whose data it
 // still holds, and drop_orphans.h takes it from there.
+// Tests:   master/host/master_test.cc, master/host/master_steps_test.cc
 // Threads: the master's executor.
 #pragma once
 

@@ -5,6 +5,7 @@
 // Invariants: 1. Orders repeat what the catalog holds; none makes a replica a primary.
 //             2. No replica is told of the epoch of a transfer's target before the previous primary releases it.
 //             3. One order per server at a time; an order without effect is repeated ever more seldom.
+// Tests:      master/host/master_failover_test.cc, master/host/master_turmoil_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -1,5 +1,6 @@
 // master/procedures/context.h
 // Objects that every procedure works with, all owned by the leader term that runs it.
+// Tests:   master/host/master_test.cc
 // Threads: the master's executor.
 #pragma once
 

@@ -8,6 +8,7 @@
 // Invariants: 1. Tablet i of n has the id firstTabletId + i and the i-th range, so a repeat makes the same ones.
 //             2. Tables and their tablets draw ids once, in the Multi of the intent.
 //             3. No tablet is made that a server holds already (PROTOCOL 24), because every live server reports first.
+// Tests:      master/host/master_test.cc, master/host/master_steps_test.cc
 // Threads:    the master's executor.
 #pragma once
 

@@ -7,6 +7,7 @@
 //             whole. An id at or above the next id means that the coordinator was restored from an older state. It is
 //             reported and left alone, and no id is drawn meanwhile (readiness.h), because a new table would get the
 //             old one's ids, and skipped ids would then look like orphans.
+// Tests:      master/host/master_replicas_test.cc, master/host/master_recover_test.cc
 // Threads:    the master's executor.
 #pragma once
 

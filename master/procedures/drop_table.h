@@ -5,6 +5,7 @@
 // znode names, and drop_orphans.h drops them.
 // Invariants: ids are never used again, so a late drop can harm nothing new; the table's znode is removed with or after
 //             the last of its tablets', so that a successor finds the remaining work.
+// Tests:      master/host/master_test.cc, master/host/master_steps_test.cc
 // Threads:    the master's executor.
 #pragma once
 

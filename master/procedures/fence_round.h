@@ -14,6 +14,7 @@
 // Place:      tablet_reconciler.h begins rounds, and passes decisions to a TabletBatch.
 // Invariants: 1. Each item is returned exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.
+// Tests:      master/host/master_failover_test.cc, master/procedures/choose_primary_test.cc
 // Threads:    thread-compatible; the master's executor. `ready` never runs inside Start; it may not destroy the round.
 #pragma once
 

@@ -19,6 +19,8 @@
 //             2. An intent goes only with its tablet, or once its tablet is led in an epoch above its own.
 //             3. `merged` goes only once a majority has the tablet, led, and no voter that lives may yet merge the two,
 //                or has had long enough.
+// Tests:      master/host/master_merge_test.cc, master/host/master_merge_given_up_test.cc,
+//             master/host/master_merge_late_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -6,6 +6,7 @@
 //             for the end.
 // Invariants: 1. One move per tablet, from a voter to a server without a replica of it.
 //             2. A draining server has at most kDrainMovesMax moves under way.
+// Tests:      master/host/master_move_test.cc
 // Threads:    functions of their arguments; MoveTablet on the master's executor.
 #pragma once
 

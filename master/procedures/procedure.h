@@ -8,6 +8,7 @@
 // Invariants: 1. At most one procedure of a name runs; at most kStepsMax steps are under way, the rest wait their turn.
 //             2. A waiter is called exactly once: when the procedure ends, when its deadline passes, or when the runner
 //                is destroyed (UNKNOWN_OUTCOME, because the next master continues).
+// Tests:      master/host/master_steps_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -1,6 +1,7 @@
 // master/procedures/push_schema.h
 // Tells every live server that holds tablets of a table its present schema, until each has obeyed. Servers that do not
 // live learn it with their next Configure. Started by an alter, and by a heartbeat that shows an older schema.
+// Tests:   master/host/master_test.cc
 // Threads: the master's executor.
 #pragma once
 

@@ -10,6 +10,7 @@
 //             range of the child, and no replica would have the child's writes.
 // Old voters: when they come back they are orphans, and are dropped once the writes that they had acknowledged at
 //             PRIMARY are stored as unresolved.
+// Tests:      master/host/master_recover_test.cc
 // Threads:    the master's executor.
 #pragma once
 

@@ -2,6 +2,7 @@
 // How whole the tablets' replicas are, by the catalog and by what servers have reported, and what the planner
 // (repair.h) is shown of a tablet that needs something. It remembers nothing.
 // Place:      replication_manager.h asks it, and acts.
+// Tests:      master/host/master_replicas_test.cc, master/host/master_damage_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -13,6 +13,7 @@
 // How:        The manager keeps no state between seconds except how long servers have been away (servers.h). The
 //             catalog holds the learners, and the primaries' reports show how level they are. A successor continues
 //             with what it finds. The manager notes tablets with a change under way only to look at them sooner.
+// Tests:      master/host/master_replicas_test.cc, master/host/master_damage_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -1,6 +1,7 @@
 // master/procedures/request_origin.h
 // The origin, reason and time of a request, for people who list procedures under way. The catalog stores it beside
 // long-lived intents, so that the next master still knows it.
+// Tests:   master/leader/procedure_list_test.cc
 // Threads: values.
 #pragma once
 

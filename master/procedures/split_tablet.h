@@ -14,6 +14,7 @@
 //             2. An intent is given up only when a later epoch's Barrier is applied and that SPLIT is not, because the
 //                SPLIT then never will be. If the primary refuses the order, or there is no result for a while, the
 //                tablet is taken to a later epoch for that.
+// Tests:      master/host/master_split_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

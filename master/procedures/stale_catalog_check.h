@@ -4,6 +4,7 @@
 // drops nothing, and leaves those very tablets alone, because the catalog does not know their voters.
 // Place:      report_handler.h passes every report in; safe mode, the reconciler and the replication manager ask.
 // Invariants: a server's last report counts, also when the server is dead, because it will be back.
+// Tests:      master/host/master_adopt_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -13,6 +13,7 @@
 //                one that does.
 //             4. A batch that changes nothing in the catalog waits for no other change of it.
 //             5. A server that does not answer delays the end of its batch, never its own Configure.
+// Tests:      master/host/master_transfer_test.cc, master/host/master_failover_test.cc
 // Threads:    thread-compatible; the master's executor. `done` may not destroy the batch.
 #pragma once
 

@@ -12,6 +12,7 @@
 //                SERVING.
 //             2. A tablet with a report of a later epoch than the catalog's is not touched (PROTOCOL 24), and a promise
 //                of more than the epoch after the catalog's is not outbid before all live servers have reported.
+// Tests:      master/host/master_failover_test.cc, master/host/master_transfer_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -7,6 +7,7 @@
 //             batches at a time (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive
 //             the master, because a successor considers every tablet again.
 // Invariant:  A tablet is in at most one round, batch or change.
+// Tests:      master/host/master_failover_test.cc, master/host/master_turmoil_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -1,6 +1,7 @@
 // master/procedures/transfer_tablet.h
 // Has a tablet led by another of its voters, as an operator asked: again and again until it is, or until the operator's
 // patience ends. A master's death ends it; what it had begun, the reconciler of the next one completes.
+// Tests:   master/host/master_transfer_test.cc
 // Threads: the master's executor.
 #pragma once
 

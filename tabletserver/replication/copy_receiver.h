@@ -9,6 +9,7 @@
 //   checkpointing  a checkpoint is taken; then the replica is complete
 //
 // Place:   follower.h feeds it; replica_role.h abandons it when the epoch or the replica ends.
+// Tests:   tests/stories/rule_09_what_chunks_show_is_committed.txt, tabletserver/shard/copy_target_test.cc
 // Threads: thread-compatible.
 #pragma once
 

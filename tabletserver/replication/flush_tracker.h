@@ -5,6 +5,8 @@
 // Invariants: 1. Flushes are numbered in the order that they begin; one that is done vouches for all before it.
 //             2. While a stricter flush is under way the later ones are as strict, because their completion vouches for
 //                it.
+// Tests:      tests/stories/rule_04_log_and_promise_become_durable_together.txt,
+//             tabletserver/replication/replica_group_test.cc
 // Threads:    thread-compatible.
 #pragma once
 

@@ -5,6 +5,8 @@
 // Invariants: 1. Nothing is committed here beyond what is known to be the primary's log.
 //             2. An append is answered STORED once its entries and the promise of its epoch are durable (PROTOCOL 4).
 // Bounds:     kEchoesMax echoes; held answers by the primary's messages in flight.
+// Tests:      tests/stories/a_replica_of_a_lost_history_does_not_hold_the_line.txt,
+//             tabletserver/replication/replica_group_test.cc
 // Threads:    thread-compatible.
 #pragma once
 

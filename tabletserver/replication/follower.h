@@ -5,6 +5,7 @@
 // Place:      replica_core.h passes peers' messages to it; followed_log.h keeps its knowledge.
 // Invariants: 1. Only the present epoch's one primary is obeyed (replica_role.h, Follow()).
 //             2. A committed entry is never replaced. If a primary tries, its history differs, and the replica fails.
+// Tests:      tabletserver/replication/replica_group_test.cc
 // Threads:    thread-compatible.
 #pragma once
 

@@ -12,6 +12,7 @@
 //                never mistaken for one to a newer message.
 // Bounds:     per peer: one probe, or kInFlightMax messages of kMessageBytes and kInFlightBytesMax together. A copy
 //             that fails is begun again after kCopyDelayFirst, doubled each time up to kCopyDelayMax.
+// Tests:      tests/stories/barrier_commits_inherited_entries.txt, tabletserver/replication/replica_group_test.cc
 // Threads:    thread-compatible.
 #pragma once
 

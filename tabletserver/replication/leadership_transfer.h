@@ -2,6 +2,7 @@
 // A transfer of the leadership that the master has asked for: the primary admits nothing more, and ends its leadership
 // once the target has everything and everything is committed. Nothing is left then that could be rolled back.
 // Place:   replica_role.h asks after each change whether the leadership ends with it.
+// Tests:   tests/stories/rule_03_a_step_down_is_final.txt, tabletserver/replication/replica_group_test.cc
 // Threads: thread-compatible.
 #pragma once
 

@@ -3,6 +3,8 @@
 // Place:      follower.h grants with its answers; a fence's answer waits for until() (replica_orders.h).
 // Invariants: 1. A lease is granted only for the epoch that is promised, durably so.
 //             2. Its length is durable first, so that the next process waits as long.
+// Tests:      tests/stories/rule_04_grants_run_out_before_the_answer.txt,
+//             tests/stories/rule_07_who_has_promised_more_grants_nothing.txt
 // Threads:    thread-compatible.
 #pragma once
 

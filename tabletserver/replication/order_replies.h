@@ -5,6 +5,8 @@
 // Invariants: 1. Replies leave in order; one that waits for grants to expire delays those behind it.
 //             2. The host discards the replica's data after the answer to a drop, so rolled-back writes are stored
 //                aside first, even while the store refuses that (PROTOCOL 22).
+// Tests:      tests/stories/rule_04_a_fenced_follower_is_silent_first.txt,
+//             tabletserver/replication/replica_group_test.cc
 // Threads:    thread-compatible.
 #pragma once
 

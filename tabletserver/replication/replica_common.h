@@ -3,6 +3,7 @@
 // the epoch that it obeys, the committed position. Each part owns the state that it alone decides on, and refers to
 // this.
 // Place:   replica_core.h makes one, and hands it to its parts.
+// Tests:   tabletserver/replication/replica_group_test.cc
 // Threads: thread-compatible.
 #pragma once
 

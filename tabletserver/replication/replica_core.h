@@ -28,6 +28,7 @@
 //                (PROTOCOL 7).
 //             8. While incomplete it is not counted, not chosen and does not apply; a copy is prepared only after the
 //                mark is durable, and the mark is removed only after a checkpoint (PROTOCOL 5, 9).
+// Tests:      tabletserver/replication/replica_group_test.cc
 // Threads:    thread-compatible; only the owning shard calls it.
 #pragma once
 

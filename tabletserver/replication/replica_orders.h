@@ -8,6 +8,8 @@
 //             2. A fenced replica reports the last entry it has appended, once flushed and its grants have run out; it
 //                appends nothing of lower epochs after (PROTOCOL 4).
 //             3. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (PROTOCOL 6).
+// Tests:      tests/stories/rule_01_a_log_shorter_than_presumed_refuses.txt,
+//             tests/stories/rule_06_a_delayed_drop_is_ignored.txt
 // Threads:    thread-compatible.
 #pragma once
 

@@ -7,6 +7,8 @@
 //                (PROTOCOL 3).
 //             2. A promise never falls.
 //             3. A failed replica leads nothing and obeys nothing but a drop.
+// Tests:      tests/stories/rule_01_a_restarted_primary_leads_its_epoch_no_more.txt,
+//             tests/stories/rule_03_a_step_down_is_final.txt
 // Threads:    thread-compatible.
 #pragma once
 

@@ -1,6 +1,7 @@
 // tabletserver/replication/replica_types.h
 // Inputs and outputs of the core of one replica: plain structs, no Thrift, no clock.
 // Place:      replica_core.h decides on them; tablet_core.h passes them on; the host carries them out.
+// Tests:      tabletserver/replication/replica_group_test.cc
 // Threads:    values. A log entry is immutable once proposed and shared (EntryPtr), because the core, an append in
 //             flight and messages to peers all hold it, and any of them may be destroyed last.
 #pragma once

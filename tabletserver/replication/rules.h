@@ -1,5 +1,6 @@
 // tabletserver/replication/rules.h
 // The part of docs/design/replication-rules.md that a replica's core and the sender of its orders must keep.
+// Tests:   tests/stories/story_test.cc, tests/sim/runner/run_test.cc
 // Threads: any.
 #pragma once
 

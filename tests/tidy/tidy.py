@@ -20,6 +20,8 @@ Links:     every relative link in a Markdown file points at something that exist
 Rules:     each rule of docs/design/replication-rules.md that holds today is shown by a story or test that
            tests/stories/README.md names.
 Banners:   the first line of a header is its path.
+Tests:     a `Tests:` line of a header's banner names tests that exist, by their paths. In the folders whose tests are
+           mostly elsewhere, each header has a test beside it or such a line.
 Run alone: python3 tests/tidy/tidy.py [--root DIR]. Exit code 1 when anything is wrong, each fault on a line.
 """
 import argparse
@@ -417,6 +419,32 @@ def check_banners(root, files):
                 yield f"{path}:1: begin the header with the line: // {path}"
 
 
+# Folders that have few tests beside the sources.
+TESTED_ELSEWHERE = ("master/procedures", "tabletserver/replication")
+
+
+def tests_of_banner(text):
+    """The paths in the `Tests:` line of a header's banner, which may go on in further lines; none: None."""
+    banner = re.match(r"(?://[^\n]*\n)*", text).group()
+    found = re.search(r"^// Tests:((?:[^\n]*,\n//  )*[^\n]*)", banner, re.M)
+    return None if found is None else re.findall(r"[^\s,/][^\s,]*", found.group(1))
+
+
+def check_test_lines(root, files):
+    for path in files:
+        if not path.endswith(".h") or path.split("/")[0] not in LAYERS or is_test(path):
+            continue
+        tests = tests_of_banner((root / path).read_text(errors="replace"))
+        beside = path.removesuffix(".h") + "_test.cc"
+        if tests is None and str(pathlib.PurePosixPath(path).parent) in TESTED_ELSEWHERE and beside not in files:
+            yield f"{path}: name its tests in the banner, as in // Tests: master/host/master_test.cc"
+        if tests == []:
+            yield f"{path}: the Tests: line names no test"
+        for test in tests or ():
+            if test not in files or not is_test(test):
+                yield f"{path}: there is no test {test}"
+
+
 def check_links(root, files):
     for path in files:
         if not path.endswith(".md"):
@@ -531,6 +559,7 @@ def main():
         *check_readmes(root, files),
         *check_tests_are_built(root, files),
         *check_banners(root, files),
+        *check_test_lines(root, files),
         *check_locks(root, files),
         *check_words(root, files),
         *check_columns(root, files),

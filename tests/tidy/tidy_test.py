@@ -166,6 +166,28 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("common/x/s.h:sources of S: 3 sources, over 2", out)
 
+    def test_headers_whose_tests_are_elsewhere_name_them(self):
+        code, out = self.run_on(
+            {
+                "master/README.md": "x",
+                "master/host/CMakeLists.txt": "ebla_test(a SOURCES a_test.cc beside_test.cc)\n",
+                "master/host/a_test.cc": "",
+                "master/procedures/CMakeLists.txt": "ebla_test(b SOURCES beside_test.cc)\n",
+                "master/procedures/beside.h": "",
+                "master/procedures/beside_test.cc": "",
+                "master/procedures/named.h": "// master/procedures/named.h\n// It decides.\n"
+                "// Tests:   master/host/a_test.cc,\n//          master/procedures/beside_test.cc\n// Threads: any.\n",
+                "master/procedures/gone.h": "// master/procedures/gone.h\n// Tests: master/host/gone_test.cc\n",
+                "master/procedures/none.h": "// master/procedures/none.h\n// It decides.\n",
+                "master/host/wrong.h": "// master/host/wrong.h\n// Tests: master/host/wrong.h\n",
+            }
+        )
+        self.assertEqual(code, 1)
+        self.assertIn("master/procedures/none.h: name its tests in the banner", out)
+        self.assertIn("master/procedures/gone.h: there is no test master/host/gone_test.cc", out)
+        self.assertIn("master/host/wrong.h: there is no test master/host/wrong.h", out)
+        self.assertIn("3 faults", out)
+
     def test_a_retired_word(self):
         words = "# comment\n\\b[Rr]eigns?\\b\tleader term\t*.cc *.md\n"
         code, out = self.run_on(
