@@ -19,6 +19,7 @@ Columns:   a line of Markdown has at most 100, outside tables, code blocks and l
 Links:     every relative link in a Markdown file points at something that exists (and at a heading, when it names one).
 Rules:     each rule of docs/design/replication-rules.md that holds today is shown by a story or test that
            tests/stories/README.md names.
+Includes:  a source includes nothing twice.
 Banners:   the first line of a header is its path.
 Tests:     a `Tests:` line of a header's banner names tests that exist, by their paths. In the folders whose tests are
            mostly elsewhere, each header has a test beside it or such a line.
@@ -121,6 +122,15 @@ def includes(text):
 def public_path(name):
     """The SDK's public headers are included as their users include them."""
     return f"client/include/{name}" if name.startswith("ebla/") else name
+
+
+def check_includes(root, files):
+    for path in files:
+        if path.endswith((".cc", ".h")):
+            text = (root / path).read_text(errors="replace")
+            lines = collections.Counter(re.findall(r'^\s*#\s*include\s+([<"][^>"]+[>"])', text, re.M))
+            for name in sorted(name for name, times in lines.items() if times > 1):
+                yield f"{path}: includes {name} twice"
 
 
 def check_rooms(root, files):
@@ -550,6 +560,7 @@ def main():
     faults = [
         *exemptions.faults,
         *check_layers(root, files),
+        *check_includes(root, files),
         *check_rooms(root, files),
         *check_member_circles(root, files, exemptions.circles),
         *check_sizes(root, files, exemptions.sizes),

@@ -30,6 +30,11 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("master/a.cc:1: includes tabletserver/b.h", out)
 
+    def test_an_include_that_comes_twice(self):
+        code, out = self.run_on({"common/base/a.h": "#include <map>\n#include <set>\n#include <map>\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("common/base/a.h: includes <map> twice", out)
+
     def test_folders_that_include_each_other_and_loose_files(self):
         code, out = self.run_on(
             {
