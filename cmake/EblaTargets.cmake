@@ -1,7 +1,7 @@
 # ebla_library(name SOURCES ... DEPS ...)       a static library of one module
 # ebla_binary(name COMPONENT c SOURCES ... DEPS ...)  an installed executable; c: server or client
 # ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [CLUSTER [TIMED] | SIMULATED] [COST s] [SHARDS n]
-#           [LONG | LONG_COST s])                    one GoogleTest executable, one ctest test; ebla_schedule says the
+#           [LONG | LONG_COST s])                    one GoogleTest executable, one ctest test; ebla_schedule takes the
 #                                                    rest
 # A test's own code runs only once and need not be fast; the tested code is optimized as it is for users.
 set(EBLA_TEST_OPTIMIZATION "$<$<CONFIG:Release>:-O1>")

@@ -291,8 +291,8 @@ class LongManyDamagesTest : public ScrubClusterTest {
   std::string lost_;  // to be removed from the catalog
 };
 
-// One server after the other is damaged, each kind of files, and as many as time allows: stopped, and started again; or
-// while it runs. What a running one has lost it finds in a pass of its own; and started again once more, it has it all.
+// Damages the servers in turn, each kind of files, and as many as time allows: stopped, and started again; or while the
+// server runs. A running server finds its losses in a scrub; after one more restart it has everything.
 TEST_F(LongManyDamagesTest, AreHealedAndNothingDamagedIsServed) {
   std::cout << "seed " << seed_ << "; EBLA_SEED=" << seed_ << " damages the same again" << std::endl;
   std::vector<std::string> servers = {"ts-1", "ts-2", "ts-3"};

@@ -20,14 +20,14 @@ namespace ebla::chaos {
 
 class Counting {
  public:
-  // Raised by `delta`, which is 0 for a read, to `sum`.
+  // An answer: the number was raised by `delta`, which is 0 for a read, to `sum`.
   void Told(const Span& span, int64_t delta, int64_t sum);
-  // It may have been raised by this.
+  // A request without an answer may have raised the number by `delta`.
   void Unknown(int64_t delta);
-  // `last`: what it is once nothing is under way any more. The problems; none: every promise was kept.
+  // Returns the problems; none: every promise was kept. `last` is the number once no request is under way any more.
   std::vector<std::string> Judge(int64_t last) const;
-  // For a number that clients do not count, such as a version, checks only that it never falls. None at last means that
-  // it is gone.
+  // For a number that clients do not count, such as a version, checks only that it never falls. Without a `last`
+  // number the record is gone.
   std::vector<std::string> JudgeReads(std::optional<int64_t> last) const;
   size_t told() const;
 
