@@ -9,14 +9,16 @@
 #include "common/process/process.h"
 #include "tests/bench/harness/report.h"
 
-DEFINE_string(only, "", "Run this suite alone.");
-DEFINE_double(seconds, 2, "How many seconds each number is measured for.");
-DEFINE_bool(quick, false, "Of compare: one round of one second each, to see that all works.");
-DEFINE_string(part, "",
-              "Of compare: standalone, storage, cluster, listeners, gateway, tls, users, disk or hits alone.");
+DEFINE_string(only, "", "Name of the only suite to run. Empty: all suites.");
+DEFINE_double(seconds, 2, "Seconds of each measurement. More are more exact.");
+DEFINE_bool(quick, false, "In compare: run one round of one second each, as a check that everything works.");
+DEFINE_string(
+    part, "",
+    "In compare: the only part to run: standalone, storage, cluster, listeners, gateway, tls, users, disk or hits. "
+    "Empty: all parts.");
 DEFINE_string(markdown, "",
-              "Of compare: write the tables between this file's two marker comments, and a chart beside it (.svg).");
-DEFINE_string(json, "", "Write the rows and ratios to this file.");
+              "In compare: write the tables between this file's two marker comments, and a chart beside it (.svg).");
+DEFINE_string(json, "", "File for the rows and ratios, as JSON. Empty: none.");
 
 namespace ebla::bench {
 

@@ -96,7 +96,7 @@ int Churns(const Arguments& arguments) {
 }
 
 void AddOptions(CLI::App& app, Arguments& given) {
-  app.add_option("--kills", given.kills, "servers, failover: how many times a server is killed")
+  app.add_option("--kills", given.kills, "servers, failover: kills of a server; more take longer")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--durability", given.durability, "servers: durability of the table")
@@ -104,35 +104,37 @@ void AddOptions(CLI::App& app, Arguments& given) {
       ->capture_default_str();
   app.add_option(
          "--tables", given.tables,
-         "gateways: with tables in memory, of which a majority lives; on disk alone, where all may die; or in memory "
-         "that evicts")
+         "gateways: tables in memory, whose majority stays alive; on disk, whose servers may all die; in memory with "
+         "eviction; or one after the other")
       ->check(CLI::IsMember({"memory", "disk", "evicting", "all"}))
       ->capture_default_str();
-  app.add_option("--servers", given.servers, "failover: how many tablet servers there are")
+  app.add_option("--servers", given.servers, "failover: tablet servers of the cluster")
       ->check(CLI::Range(3, 9))
       ->capture_default_str();
   app.add_option("--rounds", given.rounds,
-                 "changes, pause, restart-all, full-disk, partition: how often the fault is repeated")
+                 "changes, pause, restart-all, full-disk, partition: repetitions of the fault; more take longer")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  app.add_option("--procedures", given.procedures, "procedures: how many procedures are run")
+  app.add_option("--procedures", given.procedures, "procedures: number of procedures; more take longer")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
-  app.add_option("--pauses", given.pauses, "outages-in-changes: how many times ZooKeeper is stopped")
+  app.add_option("--pauses", given.pauses, "outages-in-changes: stops of ZooKeeper; more take longer")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  app.add_option("--seed", given.seed, "decides whom to harm and when, and what the clients do; drawn when not given");
-  app.add_option("--old-bin", given.old_bin,
-                 "upgrade: where the earlier build's binaries are; without, this build speaks less than it can")
+  app.add_option("--seed", given.seed,
+                 "decides the victims, the moments and the clients' operations; random by default");
+  app.add_option(
+         "--old-bin", given.old_bin,
+         "upgrade: directory of the earlier build's binaries; by default this build runs at a lower feature level")
       ->check(CLI::ExistingDirectory);
-  app.add_flag("--secure", given.secure, "upgrade: a cluster whose processes have certificates");
-  app.add_option("--bound-mb", given.bound_mb, "churn: what all tables in memory of the server may take, in MiB")
+  app.add_flag("--secure", given.secure, "upgrade: give the processes of the cluster certificates");
+  app.add_option("--bound-mb", given.bound_mb, "churn: most memory of all tables in memory on the server, in MiB")
       ->check(CLI::Range(64, 1'000'000))
       ->capture_default_str();
-  app.add_option("--phase-seconds", given.phase_seconds, "churn: how long records have the same sizes")
+  app.add_option("--phase-seconds", given.phase_seconds, "churn: seconds after which the sizes of records change")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  app.add_option("--seconds", given.seconds, "masters, control-plane-outage, churn, gateways: how long it runs")
+  app.add_option("--seconds", given.seconds, "masters, control-plane-outage, churn, gateways: seconds of the run")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
 }
@@ -191,7 +193,7 @@ int Main(int argc, char** argv) {
   std::vector<std::string> names = {"all"};
   for (const auto& [name, run] : scenarios) names.push_back(name);
 
-  CLI::App app("Harms real processes under load, and checks all that their clients were told", "./dev chaos");
+  CLI::App app("Harms real processes under load, and checks all answers to their clients", "./dev chaos");
   std::string only = "all";
   app.add_option("--only", only, "the scenario to run")->check(CLI::IsMember(names))->capture_default_str();
   AddOptions(app, given);
