@@ -7,34 +7,34 @@ const char kUsage[] =
 
 usage: ebla-ycsb load|run [OPTIONS]
 
-  load                 inserts the workload's records, making the table when it is missing
-  run                  runs the workload's operations on them
+  load                 inserts the workload's records; creates the table if it is missing
+  run                  runs the workload's operations on these records
 
-  -P FILE              a workload file, such as conf/ycsb/workloada; the latest one wins
-  -p NAME=VALUE        a property; wins over the files
-  -threads N           how many threads; each has ebla.pipeline (1) operations in flight (1)
+  -P FILE              a workload file, such as conf/ycsb/workloada; later files override earlier ones
+  -p NAME=VALUE        a property; overrides the files
+  -threads N           threads, each with ebla.pipeline (1) operations in flight; more raise the load (1)
   -target OPS          operations per second of all threads together (0: as many as possible)
   -s                   a status line on stderr every status.interval (10) seconds
-  -l LABEL             shown in the status lines
+  -l LABEL             label of the status lines
   -h, --help           shows this text
   --version            shows the version
 
-properties of Ebla's own, beside those of YCSB (recordcount, operationcount, fieldlength, requestdistribution, ...):
-  ebla.masters=HOST:PORT,...   where the masters are ($EBLA_MASTERS, else 127.0.0.1:7400)
-  ebla.tls_dir=DIRECTORY       this user's certificate ($EBLA_TLS_DIR, else in the clear)
+properties of Ebla, in addition to those of YCSB (recordcount, operationcount, fieldlength, requestdistribution, ...):
+  ebla.masters=HOST:PORT,...   addresses of the masters ($EBLA_MASTERS, else 127.0.0.1:7400)
+  ebla.tls_dir=DIRECTORY       this user's certificate ($EBLA_TLS_DIR, else no TLS)
   ebla.user=USER               logs in by a password instead of a certificate
-  ebla.password_file=FILE      its first line is that password
+  ebla.password_file=FILE      file whose first line is the password
   ebla.read=LEVEL              strong, session, bounded=500ms, eventual (the table's default)
   ebla.write=LEVEL             majority, all, primary, any (the table's default); any: updates are unconditional
-  ebla.rack=NAME               where this client is: reads below strong prefer replicas in the same rack
+  ebla.rack=NAME               rack of this client; reads below strong prefer replicas in the same rack
   ebla.deadline_ms=N           deadline of an operation with its retries (10000)
-  ebla.pipeline=N              operations that each thread keeps in flight; as many threads of their own would behave
-                               alike, and cost more (1)
+  ebla.pipeline=N              operations in flight of each thread; N of them load the cluster as N threads do, and
+                               take less of this machine (1)
   ebla.hotspot.jump_s=S        moves the hot keys of requestdistribution=hotspot or zipfian every S seconds
                                (0: never); insertorder=ordered with zeropadding=12 moves a range of keys
-  ebla.seed=N                  the same seed gives the same operations (0: others each time)
+  ebla.seed=N                  the same seed repeats the same operations (0: random ones)
 and for the table that load makes:
-  ebla.splits=N                how many tablets the table begins with, split by the workload's keys (1)
+  ebla.splits=N                tablets of the new table, split by the workload's keys (1)
   ebla.replicas=N  ebla.durability=sync|interval  ebla.interval_ms=N  ebla.compression=none|snappy|zlib
   ebla.last_write_wins=true|false
 
