@@ -1,7 +1,7 @@
 // common/base/key_range.h
 // A half-open range of keys, [start, end), ordered bytewise. An empty start is the lowest key; an empty end means no
 // upper bound (no real key is empty, so both are free to mean that).
-// Invariants: start <= end, or no end, once validated at the edge.
+// Invariants: start <= end, or no end, once a request handler has validated it.
 // Threads:    values.
 #pragma once
 

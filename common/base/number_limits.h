@@ -1,7 +1,7 @@
 // common/base/number_limits.h
 // The largest numbers that one process believes of another. A broken or hostile process may send any number. If the
 // receiver believed one near 2^63, it would have no larger number left to count on to.
-// Place:   the edges check a message before they act on it (transport/peer_translate.h, service/control_service.h,
+// Place:   request handlers check a message before acting on it (transport/peer_translate.h, service/control_service.h,
 //          service/request_check.h, master/cluster); the core checks what only it can compare with its own state.
 // Why so:  each limit lies far beyond what a cluster counts in its life, and so far below 2^63 that the next number,
 //          and sums of many, never overflow.

@@ -1,6 +1,6 @@
 // common/base/refusals.h
 // Counts messages that no honest process sends, and logs them without letting their sender fill the log.
-// Place:   one in each process; the edges refuse by it (number_limits.h), its metrics show the count.
+// Place:   one in each process; request handlers refuse by it (number_limits.h), its metrics show the count.
 // Threads: any.
 #pragma once
 

@@ -1,5 +1,5 @@
 // common/rpc/idl_convert.h
-// Between the IDL's structs and the types of common/base: for edges and stubs, so that cores never see Thrift.
+// Between the IDL's structs and the types of common/base: for request handlers and stubs, so cores never see Thrift.
 // Errors:  FromIdl of what may be invalid returns a Result; the rest cannot fail.
 // Threads: functions.
 #pragma once

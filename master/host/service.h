@@ -1,5 +1,5 @@
 // master/host/service.h
-// The Thrift edge of a master: checks requests, asks the present leader term, fills in replies. A standby answers
+// The request handler of a master: checks requests, asks the present leader term, fills in replies. A standby answers
 // NOT_PRIMARY with the leader's endpoint; a leader that is still reading the catalog answers COME_AGAIN.
 // Place:      master_host.h makes it; a dispatcher calls it. Routing look-ups are answered from the image, without any
 //             further call.

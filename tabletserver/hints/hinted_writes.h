@@ -8,7 +8,7 @@
 //             So a client that reads and then writes here wins over the record it read, two writes in sequence are
 //             delivered in sequence whatever the clock does, and no two of these writes of one key have the same stamp.
 //             A write that a primary here logs in the same millisecond may have the same stamp, and then wins.
-// Place:      the clients' edge admits, on its loops; everything else runs on the hint delivery's executor.
+// Place:      the clients' request handler admits, on its loops; everything else runs on the hint delivery's executor.
 // Bounds:     the mailbox; bytes and entries stored; times remembered by key (stamps_max). Beyond the first two, and
 //             below the disk reserve: OVERLOADED.
 // Threads:    Recover before all else; Admit from any thread; the rest on the executor. Destroyed when that runs

@@ -1,7 +1,7 @@
 // tabletserver/reads/record_page.h
 // One page of a replica's records as numbers, read in one snapshot. Replicas at the same position give the same
 // numbers.
-// Place:      service/checksum_edge.h answers `ebla check` and other servers with it; maintenance/replica_comparer.h
+// Place:      service/checksum_handler.h answers `ebla check` and other servers with it; maintenance/replica_comparer.h
 //             reads its own.
 // Invariants: 1. The records are those applied exactly through `applied`.
 //             2. A page's end depends only on the records before it, so that pages of two replicas can be compared.

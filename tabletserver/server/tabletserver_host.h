@@ -176,7 +176,7 @@ class TabletServer {
   ReplicaAsker asker_;
   ReplicaComparer comparer_;
   Scrubber scrubber_;
-  SnapshotEdge snapshots_;
+  SnapshotHandler snapshots_;
   HeartbeatReport report_;
   std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;

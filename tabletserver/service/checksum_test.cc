@@ -1,7 +1,7 @@
 // Requests of `ebla check` to servers for the numbers of each replica, in virtual time.
 #include <gmock/gmock.h>
 
-#include "tabletserver/service/checksum_edge.h"
+#include "tabletserver/service/checksum_handler.h"
 #include "tabletserver/testing/records_fixture.h"
 
 namespace ebla::tabletserver {
@@ -80,7 +80,7 @@ TEST_F(ChecksumTest, OnePageAtATimeGoesBeforeOtherWork) {
   request.header.tableId = kTable;
   request.header.tabletId = kTablet;
   std::vector<idl::Code::type> answers;
-  for (size_t i = 0; i < ChecksumEdge::kWaitingMax + 2; ++i) {
+  for (size_t i = 0; i < ChecksumHandler::kWaitingMax + 2; ++i) {
     at("ts-1").server->tablet_service()->checksum(
         [&](const idl::ChecksumReply& reply) { answers.push_back(reply.header.code); }, request);
   }
@@ -90,8 +90,8 @@ TEST_F(ChecksumTest, OnePageAtATimeGoesBeforeOtherWork) {
   at("ts-1").executor->Post([&] { before = answers.size() - 2; });
   ASSERT_TRUE(Until([&] { return before.has_value(); }));
   EXPECT_LE(*before, 1u);
-  ASSERT_TRUE(Until([&] { return answers.size() == ChecksumEdge::kWaitingMax + 2; }));
-  EXPECT_EQ(static_cast<size_t>(std::ranges::count(answers, idl::Code::OK)), ChecksumEdge::kWaitingMax);
+  ASSERT_TRUE(Until([&] { return answers.size() == ChecksumHandler::kWaitingMax + 2; }));
+  EXPECT_EQ(static_cast<size_t>(std::ranges::count(answers, idl::Code::OK)), ChecksumHandler::kWaitingMax);
   EXPECT_EQ(Ask("ts-1").header.code, idl::Code::OK) << "and the line is free again";
 }
 

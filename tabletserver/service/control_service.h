@@ -1,6 +1,6 @@
 // tabletserver/service/control_service.h
-// The master's edge: accepts only orders that name this server, this start of it and no older term than the latest it
-// has seen, makes tables in the store, and passes each tablet's order to its shard.
+// The request handler for the master: accepts only orders that name this server, this start of it and no older term
+// than the latest it has seen, makes tables in the store, and passes each tablet's order to its shard.
 // Place:   registered with the Dispatcher.
 // Order:   a term is raised in memory before anything of its order is done (heartbeater.h says why memory is enough).
 // Threads: calls on any thread; replies leave on whichever thread the last tablet was settled.

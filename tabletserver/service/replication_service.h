@@ -1,6 +1,6 @@
 // tabletserver/service/replication_service.h
-// The peers' edge: checks the addressed server, gives each tablet's part to its shard, and answers a message once every
-// tablet in it has answered. peer_client.h is the other end.
+// The request handler for peers: checks the addressed server, gives each tablet's part to its shard, and answers a
+// message once every tablet in it has answered. peer_client.h is the other end.
 // Errors:  in the reply's status; no part of the message was executed then. INVALID_ARGUMENT: another cluster or
 //          version; COME_AGAIN: another server or start is addressed, so the sender's address book is out of date.
 // Threads: any.
@@ -13,7 +13,7 @@
 #include "common/base/lineage.h"
 #include "common/base/refusals.h"
 #include "idl/ReplicationService.h"
-#include "tabletserver/service/copy_edge.h"
+#include "tabletserver/service/copy_handler.h"
 #include "tabletserver/shard/shard_types.h"
 #include "tabletserver/storage/tablet_store.h"
 
@@ -56,7 +56,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   }
 
   const Ports ports_;
-  CopyEdge copies_;
+  CopyHandler copies_;
 };
 
 }  // namespace ebla::tabletserver

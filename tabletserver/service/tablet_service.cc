@@ -10,7 +10,7 @@
 #include "common/rpc/spendable.h"
 #include "common/security/caller.h"
 #include "tabletserver/service/request_check.h"
-#include "tabletserver/service/unresolved_edge.h"
+#include "tabletserver/service/unresolved_handler.h"
 #include "tabletserver/shard/shard.h"
 
 namespace ebla::tabletserver {
@@ -246,15 +246,15 @@ void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetK
   DiscardUnresolved(ports_.hint_delivery, request, cob);
 }
 
-// Answers leave from the edge's thread, as those about what is kept do from theirs.
-template <class Reply, class Request, class Edge>
-void TabletService::Forward(Cob<Reply> cob, const Request& request, Edge& edge) const {
+// Answers leave from the handler's thread, as those about what is kept do from theirs.
+template <class Reply, class Request, class Handler>
+void TabletService::Forward(Cob<Reply> cob, const Request& request, Handler& handler) const {
   if (Status status = Check(request); !status.ok()) {
     Reply reply;
     FillEarlyRefusal(status, reply.header);
     return cob(reply);
   }
-  edge.Answer(request, std::move(cob));
+  handler.Answer(request, std::move(cob));
 }
 
 void TabletService::checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) {

@@ -1,6 +1,6 @@
 // tabletserver/service/tablet_service.h
-// The clients' edge: checks each request, translates it, hands reads to the receiving loop's ReadPath, writes to the
-// tablet's shard or, at level ANY, to HintedWrites, and translates the answers back.
+// The request handler for clients: checks each request, translates it, passes reads to the receiving loop's ReadPath
+// and writes to the tablet's shard or, at level ANY, to HintedWrites, and translates the answers back.
 // Place:   registered with the Dispatcher; one for all event loops.
 // Threads: calls on the event loops alone; replies leave on the loop that took the request.
 #pragma once
@@ -16,10 +16,10 @@
 #include "tabletserver/hints/hint_delivery.h"
 #include "tabletserver/hints/hinted_writes.h"
 #include "tabletserver/reads/read_path.h"
-#include "tabletserver/service/checksum_edge.h"
-#include "tabletserver/service/log_feed_edge.h"
+#include "tabletserver/service/checksum_handler.h"
+#include "tabletserver/service/log_feed_handler.h"
 #include "tabletserver/service/operation_stats.h"
-#include "tabletserver/service/snapshot_edge.h"
+#include "tabletserver/service/snapshot_handler.h"
 #include "tabletserver/service/translate.h"
 
 namespace ebla::tabletserver {
@@ -37,9 +37,9 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     std::function<Duration()> slow_operation;  // what takes longer is logged
     HintedWrites& hinted_writes;
     HintDelivery& hint_delivery;
-    ChecksumEdge checksums;
-    SnapshotEdge& snapshots;
-    LogFeedEdge log_feed;
+    ChecksumHandler checksums;
+    SnapshotHandler& snapshots;
+    LogFeedHandler log_feed;
   };
 
   explicit TabletService(Ports ports) : ports_(std::move(ports)) {}
@@ -70,9 +70,9 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
   template <class Request, class Keys>
   Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
-  // To an edge that answers by itself.
-  template <class Reply, class Request, class Edge>
-  void Forward(Cob<Reply> cob, const Request& request, Edge& edge) const;
+  // To a handler that answers by itself.
+  template <class Reply, class Request, class Handler>
+  void Forward(Cob<Reply> cob, const Request& request, Handler& handler) const;
   // A request, for its figures and for the log.
   struct RequestSummary {
     Operation operation;

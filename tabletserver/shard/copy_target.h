@@ -1,7 +1,7 @@
 // tabletserver/shard/copy_target.h
 // The copies of tablets that arrive at this shard (PROTOCOL 9). Discards the replica's data once no reader is left
 // (PROTOCOL 8), installs the copy's start, stores chunks, and takes the checkpoint that ends the copy (PROTOCOL 5).
-// Place:      service/copy_edge.h hands in what the source sends; the cores' outputs say what is to be prepared and
+// Place:      service/copy_handler.h hands in what the source sends; the cores' outputs say what is to be prepared and
 //             when the copy is whole (round_driver.h). outgoing_copies.h is the other end.
 // Invariants: 1. A replica's data is discarded only when no reader holds a view of it, a checkpoint has its last split
 //                or merge, and its state names its present place.

@@ -1,7 +1,7 @@
 // tabletserver/shard/shard.h
 // Owns some of the server's tablets on one executor: every write passes through here. Clients' writes come in by its
 // mailbox and are admitted to the tablets' cores; the rounds carry out what the cores put out.
-// Parts:      Each has its own state and its own header, and the edges call it directly. They share the context
+// Parts:      Each has its own state and its own header, and request handlers call it directly. They share the context
 //             (shard_context.h), and a part knows those above it alone that it calls, never in a circle:
 //
 //               tablets, requests, rounds     shard_tablets.h, client_requests.h, round_driver.h
@@ -11,8 +11,8 @@
 //               splits, merges, removals      splitter.h, merger.h with part_lender.h, remover.h
 //               checkpoints                   lineage_checkpoints.h, log_truncator.h
 //
-// Place:      server/tabletserver_host.h makes it and hands its parts to the edges. Replies travel back through the
-//             loops' mailboxes, one wake-up for a batch.
+// Place:      server/tabletserver_host.h makes it and passes its parts to the request handlers. Replies travel back
+//             through the loops' mailboxes, one wake-up for a batch.
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.
 //             3. A dropped replica's data is removed only when no reader holds a view of it (PROTOCOL 8).

@@ -1,5 +1,5 @@
 // tabletserver/shard/shard_types.h
-// A shard's options, its counters, and the requests that the edges pass to it.
+// A shard's options, its counters, and the requests that handlers pass to it.
 // Place:   code that configures or calls a shard includes this; code that makes one includes shard.h.
 // Threads: values; ShardCounters from any thread.
 #pragma once
@@ -26,7 +26,7 @@
 
 namespace ebla::tabletserver {
 
-// The part of a table's encoded schema that the host needs. The edge knows the encoding.
+// The part of a table's encoded schema that the host needs. The request handler knows the encoding.
 struct DecodedSchema {
   TabletSchema tablet;
   ReadLevel default_read_level = ReadLevel::kStrong;

@@ -1,6 +1,6 @@
 // tabletserver/tablet/tablet_types.h
 // A tablet's requests, answers and published view as its core knows them: plain structs, translated from and to Thrift
-// at the edge.
+// by the request handlers.
 // Threads: values; a TabletView is immutable once published and read by any thread.
 #pragma once
 
@@ -71,7 +71,8 @@ inline bool IsConditional(const Write& write) {
          write.kind == WriteKind::kApply;
 }
 
-// Its writes are a batch that CheckBatch (write_evaluator.h) passes: the edge, or a server that delivers, has looked.
+// Its writes are a batch that CheckBatch (write_evaluator.h) passes. The request handler, or a delivering server,
+// checks.
 struct WriteRequest {
   RequestToken token;  // answered by exactly one WriteReply
   ClientId client;     // none: being delivered, and no dedup window knows it, as all its writes carry stamps

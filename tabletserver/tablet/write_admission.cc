@@ -78,7 +78,7 @@ bool WriteAdmission::RefuseEarly(const WriteRequest& request, MonotonicTime now)
   if (!common_.replica.admitting())
     return Refuse(token, Code::kComeAgain, "the tablet's leadership is being transferred", kTransferRetryMs);
   if (LevelOf(request) == AckLevel::kAny) {
-    // The edge takes these (hinted_writes.h), but the table's default may have become ANY since it looked.
+    // The request handler takes these (hinted_writes.h), but the table's default may have become ANY since it looked.
     if (request.level == AckLevel::kAny)
       return Refuse(token, Code::kInvalidArgument, "a tablet's log takes no write of level ANY");
     return Refuse(token, Code::kComeAgain, "the table's default level has just changed", kReplayRetryMs);

@@ -110,8 +110,8 @@ void ReplicaSchedule::DeliverSomething() {
   group_.Deliver(which, Pick(40) == 0);
 }
 
-// Sends well-formed messages, because the edge rejects all others. Their numbers lie near the true ones, or as far away
-// as the edge allows.
+// Sends well-formed messages, because the request handler rejects all others. Their numbers lie near the true ones, or
+// as far away as it allows.
 void ReplicaSchedule::SendMadness() {
   const ServerName to = Anyone();
   const ReplicaCore& replica = group_.at(to).core().replica();

@@ -3,8 +3,8 @@
 // window of its start, sends the records in key order in chunks of about a mebibyte, read while writes continue, and
 // reports the position up to which they were read. Appends send the log from the start on meanwhile
 // (replication/leadership.h).
-// Place:      shard/outgoing_copies.h makes one for each StartCopy and passes its news to the core; service/copy_edge.h
-//             is the other end.
+// Place:      shard/outgoing_copies.h makes one for each StartCopy and passes its news to the core;
+//             service/copy_handler.h is the other end.
 // Invariants: 1. One request is in flight. A lost one is sent again a few times: each is idempotent.
 //             2. Every chunk is read at or past the start, and at or before the last reported position.
 //             3. News arrive in order: accepted, then arrived; or the end with its cause. After Cancel() at most one

@@ -10,7 +10,7 @@
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 #include "common/testing/sim_executor.h"
-#include "tabletserver/service/copy_edge.h"
+#include "tabletserver/service/copy_handler.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 

@@ -1,6 +1,6 @@
 // tabletserver/transport/copy_types.h
-// A copy's requests as its target gets them (PROTOCOL 9), translated from Thrift at the edge.
-// Place:   service/copy_edge.h makes them, copy_target.h takes them.
+// A copy's requests as its target gets them (PROTOCOL 9), translated from Thrift by their handler.
+// Place:   service/copy_handler.h makes them, copy_target.h takes them.
 // Threads: values.
 #pragma once
 

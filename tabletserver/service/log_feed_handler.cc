@@ -1,4 +1,4 @@
-#include "tabletserver/service/log_feed_edge.h"
+#include "tabletserver/service/log_feed_handler.h"
 
 #include <utility>
 
@@ -75,7 +75,7 @@ std::optional<TabletMoment> MomentOf(const Executor& executor, const TabletTimeB
   return std::nullopt;
 }
 
-class LogFeedEdge::State {
+class LogFeedHandler::State {
  public:
   State(Executor& executor, TabletStore& store, const TabletDirectory& directory)
       : executor_(executor), store_(store), directory_(directory) {}
@@ -138,10 +138,10 @@ class LogFeedEdge::State {
   std::atomic<bool> reading_{false};
 };
 
-LogFeedEdge::LogFeedEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory)
+LogFeedHandler::LogFeedHandler(Executor& executor, TabletStore& store, const TabletDirectory& directory)
     : state_(std::make_shared<State>(executor, store, directory)) {}
 
-void LogFeedEdge::Answer(const idl::FollowLogRequest& request, Done done) {
+void LogFeedHandler::Answer(const idl::FollowLogRequest& request, Done done) {
   if (!state_->Begin()) {
     idl::FollowLogReply reply;
     FillRefusal(Error(Code::kComeAgain, "this server's log is being read by another"), kBusyRetryMs, reply.header);

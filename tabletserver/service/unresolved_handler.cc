@@ -1,4 +1,4 @@
-#include "tabletserver/service/unresolved_edge.h"
+#include "tabletserver/service/unresolved_handler.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-// tabletserver/service/unresolved_edge.h
+// tabletserver/service/unresolved_handler.h
 // Between thrift/tablet.thrift and the hint delivery, for requests that request_check.h has passed: what this server
 // keeps of a table's acknowledged writes (PROTOCOL 22).
 // Threads: from any; answers come on the hint delivery's executor.

@@ -1,4 +1,4 @@
-// tabletserver/service/checksum_edge.h
+// tabletserver/service/checksum_handler.h
 // Answers what one replica here holds, as numbers (reads/record_page.h), for `ebla check` and for other servers'
 // comparison of replicas. Any replica answers for itself.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
@@ -20,12 +20,12 @@
 
 namespace ebla::tabletserver {
 
-class ChecksumEdge {
+class ChecksumHandler {
  public:
   static constexpr size_t kWaitingMax = 8;
 
   // `executor` may wait for the disk.
-  ChecksumEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory);
+  ChecksumHandler(Executor& executor, TabletStore& store, const TabletDirectory& directory);
 
   void Answer(const idl::ChecksumRequest& request, std::function<void(const idl::ChecksumReply&)> done);
 

@@ -1,6 +1,6 @@
-// tabletserver/service/copy_edge.h
-// The target's edge of a copy: checks and decodes its requests (a chunk's checksum too) and hands them to the tablet's
-// shard.
+// tabletserver/service/copy_handler.h
+// The request handler of a copy's target: checks and decodes requests (a chunk's checksum too), and passes them to the
+// tablet's shard.
 // Place:   replication_service.h passes copy() on to it, once the request's header is found to be for this server.
 // Errors:  a damaged chunk is COME_AGAIN: it is sent again; what is malformed otherwise is INVALID_ARGUMENT.
 // Threads: Take from any; decoding runs on `background`, the reply leaves on the shard's executor or there.
@@ -18,7 +18,7 @@ namespace ebla::tabletserver {
 
 class CopyTarget;
 
-class CopyEdge {
+class CopyHandler {
  public:
   struct Ports {
     Incarnation incarnation;
@@ -28,7 +28,7 @@ class CopyEdge {
   };
   using Cob = std::function<void(const idl::CopyReply&)>;
 
-  explicit CopyEdge(Ports ports) : ports_(std::move(ports)) {}
+  explicit CopyHandler(Ports ports) : ports_(std::move(ports)) {}
 
   void Take(Cob cob, const idl::CopyRequest& request);
 

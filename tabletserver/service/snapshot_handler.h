@@ -1,4 +1,4 @@
-// tabletserver/service/snapshot_edge.h
+// tabletserver/service/snapshot_handler.h
 // Hands out all that a tablet held at one moment, page by page, for backups. One read of the store visits the whole
 // tablet, and rests between pages until the next is asked for: what it sees is one snapshot, however long that takes.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
@@ -21,7 +21,7 @@
 
 namespace ebla::tabletserver {
 
-class SnapshotEdge {
+class SnapshotHandler {
  public:
   static constexpr size_t kPageBytes = 1 << 20;
   // The client's pause between pages: a backup puts a file of them into a store that may be far away. Less where
@@ -30,8 +30,8 @@ class SnapshotEdge {
   using Done = std::function<void(const idl::SnapshotReply&)>;
 
   // Without an executor it refuses all.
-  SnapshotEdge(Executor* executor, TabletStore& store, const TabletDirectory& directory);
-  ~SnapshotEdge() { Stop(); }
+  SnapshotHandler(Executor* executor, TabletStore& store, const TabletDirectory& directory);
+  ~SnapshotHandler() { Stop(); }
 
   void Answer(const idl::SnapshotRequest& request, Done done);
   // Ends what is being read, and begins nothing more.

@@ -1,4 +1,4 @@
-#include "tabletserver/service/copy_edge.h"
+#include "tabletserver/service/copy_handler.h"
 
 #include <utility>
 
@@ -79,7 +79,7 @@ Result<CopyChunk> DecodeChunk(const idl::CopyRequest& request) {
   return chunk;
 }
 
-void CopyEdge::Take(Cob cob, const idl::CopyRequest& request) {
+void CopyHandler::Take(Cob cob, const idl::CopyRequest& request) {
   ports_.background.Post([this, cob = std::move(cob), request] {
     const auto done = [cob, incarnation = ports_.incarnation](Status status) {
       idl::CopyReply reply;
@@ -91,7 +91,7 @@ void CopyEdge::Take(Cob cob, const idl::CopyRequest& request) {
   });
 }
 
-Status CopyEdge::Decode(const idl::CopyRequest& request, CopyDone done) {
+Status CopyHandler::Decode(const idl::CopyRequest& request, CopyDone done) {
   if (request.tabletId <= 0 || request.epoch <= 0 || request.copyId <= 0) {
     return Error(Code::kInvalidArgument, "tablet id, epoch and copy id must be positive");
   }

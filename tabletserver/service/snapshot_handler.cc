@@ -1,4 +1,4 @@
-#include "tabletserver/service/snapshot_edge.h"
+#include "tabletserver/service/snapshot_handler.h"
 
 #include <optional>
 #include <utility>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kAgainMs = 200;
 
-void Refuse(const SnapshotEdge::Done& done, Code code, const std::string& why) {
+void Refuse(const SnapshotHandler::Done& done, Code code, const std::string& why) {
   idl::SnapshotReply reply;
   FillRefusal(Error(code, why), code == Code::kComeAgain ? kAgainMs : -1, reply.header);
   done(reply);
@@ -33,7 +33,7 @@ Status CheckLeads(const TabletHandle& handle, const KeyRange& range, MonotonicTi
 
 // One snapshot, under a number that is unlikely to repeat, even in another start. Its reader makes pages, and requests
 // take them.
-class SnapshotEdge::Reading {
+class SnapshotHandler::Reading {
  public:
   Reading(int64_t id, Done first) : id_(id), asking_(std::move(first)) {}
 
@@ -100,7 +100,7 @@ class SnapshotEdge::Reading {
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
 };
 
-class SnapshotEdge::State : public std::enable_shared_from_this<State> {
+class SnapshotHandler::State : public std::enable_shared_from_this<State> {
  public:
   State(Executor* executor, TabletStore& store, const TabletDirectory& directory)
       : executor_(executor), store_(store), directory_(directory) {}
@@ -214,14 +214,14 @@ class SnapshotEdge::State : public std::enable_shared_from_this<State> {
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
 };
 
-SnapshotEdge::SnapshotEdge(Executor* executor, TabletStore& store, const TabletDirectory& directory)
+SnapshotHandler::SnapshotHandler(Executor* executor, TabletStore& store, const TabletDirectory& directory)
     : state_(std::make_shared<State>(executor, store, directory)) {}
 
-void SnapshotEdge::Answer(const idl::SnapshotRequest& request, Done done) {
+void SnapshotHandler::Answer(const idl::SnapshotRequest& request, Done done) {
   if (request.snapshotId == 0) return state_->Begin(request.header, std::move(done));
   state_->Continue(request.snapshotId, request.endNow, std::move(done));
 }
 
-void SnapshotEdge::Stop() { state_->Stop(); }
+void SnapshotHandler::Stop() { state_->Stop(); }
 
 }  // namespace ebla::tabletserver

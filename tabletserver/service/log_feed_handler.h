@@ -1,4 +1,4 @@
-// tabletserver/service/log_feed_edge.h
+// tabletserver/service/log_feed_handler.h
 // Hands out what this server's log has of committed entries, from a place on, for an archive. It also lists the tablets
 // that this server leads for certain, with their applied positions. Once the fed entries reach these positions, they
 // hold every write acknowledged there before the call.
@@ -33,12 +33,12 @@ struct TabletMoment {
 std::optional<TabletMoment> MomentOf(const Executor& executor, const TabletTimeBasis& basis,
                                      const std::function<void()>& look);
 
-class LogFeedEdge {
+class LogFeedHandler {
  public:
   static constexpr size_t kPageBytes = 1 << 20;
   using Done = std::function<void(const idl::FollowLogReply&)>;
 
-  LogFeedEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory);
+  LogFeedHandler(Executor& executor, TabletStore& store, const TabletDirectory& directory);
 
   void Answer(const idl::FollowLogRequest& request, Done done);
 

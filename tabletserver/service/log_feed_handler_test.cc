@@ -1,5 +1,5 @@
 // Requests of followers of a server's log, and the clocks of the moments in its answers.
-#include "tabletserver/service/log_feed_edge.h"
+#include "tabletserver/service/log_feed_handler.h"
 
 #include <gtest/gtest.h>
 

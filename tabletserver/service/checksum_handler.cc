@@ -1,4 +1,4 @@
-#include "tabletserver/service/checksum_edge.h"
+#include "tabletserver/service/checksum_handler.h"
 
 #include <algorithm>
 #include <deque>
@@ -29,7 +29,7 @@ void FillReply(const RecordPage& page, idl::ChecksumReply& reply) {
 }  // namespace
 
 // The requested pages, read in sequence.
-class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
+class ChecksumHandler::Line : public std::enable_shared_from_this<Line> {
  public:
   struct Page {
     std::shared_ptr<TabletHandle> handle;
@@ -90,10 +90,10 @@ class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
   size_t unanswered_ EBLA_GUARDED_BY(mutex_) = 0;   // those that wait, and one that is being read
 };
 
-ChecksumEdge::ChecksumEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory)
+ChecksumHandler::ChecksumHandler(Executor& executor, TabletStore& store, const TabletDirectory& directory)
     : directory_(directory), line_(std::make_shared<Line>(executor, store)) {}
 
-void ChecksumEdge::Answer(const idl::ChecksumRequest& request, std::function<void(const idl::ChecksumReply&)> done) {
+void ChecksumHandler::Answer(const idl::ChecksumRequest& request, std::function<void(const idl::ChecksumReply&)> done) {
   const auto refuse = [&done](const Status& status, int64_t retry_ms) {
     idl::ChecksumReply reply;
     FillRefusal(status, retry_ms, reply.header);
