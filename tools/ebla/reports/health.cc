@@ -332,10 +332,12 @@ std::set<TabletId> JustBegun(const ClusterState& state) {
   for (const TabletSummary& tablet : state.tablets) {
     const auto primary = std::ranges::find(tablet.replicas, tablet.primary, &ReplicaReport::server);
     if (primary == tablet.replicas.end()) continue;
-    const bool unknown = std::ranges::any_of(primary->peers, [&](const ReplicaProgressInfo& peer) {
-      return peer.voter && !peer.silent && reporting.contains(peer.server);
+    const bool unproven = std::ranges::any_of(primary->peers, [&](const ReplicaProgressInfo& peer) {
+      if (!peer.voter || !peer.incomplete || peer.copying || !reporting.contains(peer.server)) return false;
+      const auto voter = std::ranges::find(tablet.replicas, peer.server, &ReplicaReport::server);
+      return voter == tablet.replicas.end() || !voter->known || !voter->incomplete;
     });
-    if (unknown) begun.insert(tablet.id);
+    if (unproven) begun.insert(tablet.id);
   }
   return begun;
 }

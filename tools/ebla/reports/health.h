@@ -68,8 +68,8 @@ struct ClusterState {
 // Tablets without a primary, or whose primary serves no STRONG read yet, although a majority of the voters lives.
 // Leaves out tablets for which a recent procedure explains it.
 std::set<TabletId> Unserved(const ClusterState& state);
-// Tablets that were made, or got another primary, within the last second: the primary has had no answer in its epoch
-// from a voter whose server reports. The voter counts as incomplete until it answers.
+// Tablets that were made, or got another primary, within the last second: the primary still counts as incomplete a
+// voter that reports to be complete, because the voter's log is not proven in the new epoch.
 std::set<TabletId> JustBegun(const ClusterState& state);
 // `passing`: of the unserved ones those that were served a few seconds ago.
 Health Judge(const ClusterState& state, const std::set<TabletId>& passing = {});

@@ -207,17 +207,30 @@ ReplicaProgressInfo PeerOf(const ServerName& server, std::optional<std::chrono::
   return peer;
 }
 
-TEST(HealthTest, ATabletHasJustBegunUntilItsPrimaryHasHeardOfItsVoters) {
+TEST(HealthTest, ATabletHasJustBegunUntilItsPrimaryCountsTheVotersThatAreComplete) {
   using std::chrono::milliseconds;
   ClusterState state = SoundCluster();
   state.tablets[0].incomplete = {"ts-2", "ts-3"};
-  auto& peers = state.tablets[0].replicas[0].peers;
-  peers = {PeerOf("ts-2", std::nullopt), PeerOf("ts-3", milliseconds(20))};
-  EXPECT_EQ(JustBegun(state), std::set<TabletId>{TabletId{7}});
+  auto& replicas = state.tablets[0].replicas;
+  auto& peers = replicas[0].peers;
+  peers = {PeerOf("ts-2", milliseconds(20)), PeerOf("ts-3", milliseconds(20))};
+  peers[0].incomplete = true;
+  const std::set<TabletId> begun = {TabletId{7}};
+  EXPECT_EQ(JustBegun(state), begun);
+  peers[0].silent.reset();
+  EXPECT_EQ(JustBegun(state), begun) << "the voter has not answered at all";
+  replicas[1].known = false;
+  EXPECT_EQ(JustBegun(state), begun) << "the voter's last report is older than the tablet";
+  replicas[1].known = replicas[1].incomplete = true;
+  EXPECT_TRUE(JustBegun(state).empty()) << "its records are lost, and repair copies them";
+  replicas[1].incomplete = false;
+  peers[0].copying = true;
+  EXPECT_TRUE(JustBegun(state).empty());
+  peers[0].copying = false;
   state.servers[1].since_heartbeat = milliseconds(2'000);
   EXPECT_TRUE(JustBegun(state).empty()) << "nothing will be heard of a server that is gone";
   state.servers[1].since_heartbeat = milliseconds(200);
-  peers[0].silent = milliseconds(20);
+  peers[0].incomplete = false;
   EXPECT_TRUE(JustBegun(state).empty());
 }
 
