@@ -6,7 +6,6 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <future>
 #include <optional>
 #include <set>
 #include <thread>
@@ -45,38 +44,51 @@ class ClusterTest : public ::testing::Test {
     std::string errors;
   };
 
-  // Runs ebla-ycsb and returns when it has ended.
-  static Outcome Ycsb(const std::string& arguments) {
+  // A run of ebla-ycsb.
+  struct YcsbRun {
+    std::string base;  // of its output files
+    Result<cluster::ProcessId> process;
+  };
+  static YcsbRun Begin(const std::string& arguments) {
     static std::atomic<int> runs{0};
     const std::string base = cluster_->dir() + "/ycsb-" + std::to_string(++runs);
-    const std::string command = "EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla-ycsb " +
+    const std::string command = "EBLA_MASTERS=" + cluster_->Masters() + " exec " + kBinaryDir + "/bin/ebla-ycsb " +
                                 arguments + " >" + base + ".out 2>" + base + ".err";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, Read(base + ".out"), Read(base + ".err")};
+    return {base, cluster::Spawn({.command = {"/bin/sh", "-c", command},
+                                  .working_dir = cluster_->dir(),
+                                  .output_file = base + ".shell",
+                                  .die_with_parent = true})};
   }
+  static Outcome End(const YcsbRun& run) {
+    EXPECT_TRUE(run.process.has_value()) << run.process.error();
+    const auto code = run.process ? cluster::ExitCode(*run.process, 120s) : Result<int>(-1);
+    EXPECT_TRUE(code.has_value()) << code.error();
+    return {code.value_or(-1), Read(run.base + ".out"), Read(run.base + ".err")};
+  }
+  static Outcome Ycsb(const std::string& arguments) { return End(Begin(arguments)); }
   static std::string Workload(const std::string& name) {
     return " -P " + std::string(kSourceDir) + "/conf/ycsb/workload" + name;
   }
-  static void ExpectClean(const Outcome& outcome) {
-    EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+  static void ExpectClean(const Outcome& outcome, int exit_code = 0) {
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.errors;
     EXPECT_THAT(outcome.summary, HasSubstr("[OVERALL], Throughput(ops/sec), "));
     EXPECT_THAT(outcome.summary, HasSubstr("Return=OK, "));
     EXPECT_THAT(outcome.summary, Not(HasSubstr("-FAILED")));
     EXPECT_THAT(outcome.summary, Not(::testing::ContainsRegex("Return=[A-NP-Z]")));
   }
 
-  // Runs workload A for `seconds` while `meanwhile` does its worst; every operation must succeed.
+  // Runs workload A until `harm` has done its worst and been undone; every operation must succeed.
   template <class Harm>
-  static Outcome UnderLoad(const std::string& table, int seconds, Harm harm) {
+  static void UnderLoad(const std::string& table, Harm harm) {
     const std::string shared = Workload("a") + " -p table=" + table + " -threads 8";
     ExpectClean(Ycsb("load" + shared + " -p ebla.splits=6"));
-    auto load = std::async(std::launch::async, [&] {
-      return Ycsb("run" + shared + " -p operationcount=0 -p maxexecutiontime=" + std::to_string(seconds));
-    });
+    const YcsbRun load = Begin("run" + shared + " -p operationcount=0 -p maxexecutiontime=120");
+    ASSERT_TRUE(load.process.has_value()) << load.process.error();
     harm();
-    Outcome outcome = load.get();
-    ExpectClean(outcome);
-    return outcome;
+    // The load finishes the operations under way.
+    const Status interrupted = cluster::Signal(*load.process, SIGTERM);
+    EXPECT_TRUE(interrupted.ok()) << "the load has ended before the harm: " << interrupted;
+    ExpectClean(End(load), 128 + SIGINT);
   }
 
   // Waits until the run is under way: loading only writes, so reads are the run's.
@@ -132,7 +144,7 @@ TEST_F(ClusterTest, AKilledTabletServerComesBackWithItsData) {
 }
 
 TEST_F(ClusterTest, ATabletServerThatComesBackInTimeCostsNoOperation) {
-  UnderLoad("survivor", 8, [] {
+  UnderLoad("survivor", [] {
     const Status begun = AwaitReads("survivor");
     ASSERT_TRUE(begun.ok()) << begun;
     ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
@@ -250,7 +262,9 @@ TEST_F(PartitionTest, WhatAFailoverRollsBackIsAConflictRecordThatCanBeApplied) {
 }
 
 TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {
-  UnderLoad("leaderless", 12, [] {
+  UnderLoad("leaderless", [] {
+    const Status begun = AwaitReads("leaderless");
+    ASSERT_TRUE(begun.ok()) << begun;
     const auto leader = cluster_->LeadingMaster();
     ASSERT_TRUE(leader.has_value()) << leader.error();
     ASSERT_TRUE(cluster_->launcher().Kill(*leader, SIGKILL).ok());
@@ -266,7 +280,7 @@ TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {
 }
 
 TEST_F(ClusterTest, ZooKeepersRestartCostsNoOperation) {
-  UnderLoad("unkept", 12, [] {
+  UnderLoad("unkept", [] {
     const Status begun = AwaitReads("unkept");
     ASSERT_TRUE(begun.ok()) << begun;
     const auto client = cluster_->Connect();
@@ -405,7 +419,7 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
 
 TEST_F(ClusterTest, SigtermUnderLoadEndsCleanlyWithinTenSeconds) {
   // A tablet server, a standby, then the leader that hands over.
-  UnderLoad("leaving", 16, [] {
+  UnderLoad("leaving", [] {
     const Status begun = AwaitReads("leaving");
     ASSERT_TRUE(begun.ok()) << begun;
     const auto standby = cluster_->StandbyMaster(), leader = cluster_->LeadingMaster();
