@@ -15,14 +15,14 @@ enum Permission { READ = 1, WRITE = 2, ADMIN = 3, OPERATOR = 4 }
 // READ and WRITE of the keys that begin with `prefix`. tableId 0: of every table, also of those to come.
 struct Grant { 1: Permission permission, 2: i64 tableId, 3: binary prefix }
 
-// What a tablet server has one user, or all users of one table, do at a time; each server counts for itself, and
-// answers OVERLOADED beyond. 0: no limit. A table has no limit of connections.
+// Limits of one user, or of all users of one table, at a tablet server. Each server counts by itself, and answers calls
+// above a limit with OVERLOADED. 0: no limit. A table has no limit of connections.
 struct Limits { 1: i64 operationsPerSecond, 2: i64 bytesPerSecond, 3: i32 connections, 4: i32 inFlight }
 
-// What a server keeps of a password: RFC 5802, with SHA-256.
+// A password as a server stores it: RFC 5802, with SHA-256.
 struct Secret { 1: binary salt, 2: i32 iterations, 3: binary storedKey, 4: binary serverKey }
 
-// A user is whom a certificate names, or who logs in by a secret. `roles`: whose grants it has besides its own.
+// A user is named by a certificate, or logs in with a secret. `roles`: roles whose grants it has besides its own.
 struct User { 1: string name, 2: list<Grant> grants, 3: list<string> roles, 4: optional Secret secret,
     5: Limits limits }
 // The role "everybody" is every user's.
@@ -30,8 +30,8 @@ struct Role { 1: string name, 2: list<Grant> grants }
 struct TableLimits { 1: i64 tableId, 2: Limits limits }
 
 // /access in the coordinator
-// everyUser: of each user that has no limits of its own. unknownUserKey: random; whoever logs in as nobody's name is
-// answered by it, and cannot tell.
+// everyUser is for each user without own limits. unknownUserKey is random: the answer to a login under an unknown
+// name is made with it, so that a client cannot tell whether the name exists.
 struct AccessNode { 1: list<User> users, 2: list<Role> roles, 3: list<TableLimits> tables, 4: Limits everyUser,
     5: binary unknownUserKey }
 

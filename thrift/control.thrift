@@ -18,7 +18,7 @@ struct ControlHeader {
   5: i64 toIncarnation                // the incarnation the master means; another refuses with COME_AGAIN
 }
 
-// A split that the catalog has, and the log of who is to lead a memory tablet has not.
+// A split that the catalog has, but the log of a memory tablet's future primary lacks.
 struct LostSplit { 1: i64 childId, 2: binary key }
 
 // Tells a server its part in a tablet's epoch. Creates the replica where it is to exist (PROTOCOL 6); its log is empty
@@ -32,7 +32,7 @@ struct ConfigureTablet {
   6: list<string> learners
   7: types.TableSchema schema
   8: bool fenced = false              // epoch was fenced at a majority; else it is a membership change (PROTOCOL 1)
-  9: bool born = false                // a tablet born empty: whoever does not know it starts complete and empty
+  9: bool born = false                // a tablet created empty: a server that lacks it starts it complete and empty
   10: optional types.LogPosition presumed  // the log the master believes the primary has; a shorter one refuses
   11: map<string, types.Endpoint> endpoints  // of voters and learners
   13: bool transfer = false           // not fenced: the former primary has released the epoch to `primary` (PROTOCOL 1)
@@ -43,7 +43,7 @@ struct ConfigureTablet {
                                       // incomplete, begins it anew, empty, with `range` (PROTOCOL 5)
   17: bool soleLog = false            // a memory table's: no majority of its voters has a log, and the primary's is the
                                       // longest, so all of it is committed
-  18: list<LostSplit> lostSplits      // which the primary logs before its Barrier: nobody else has them any more
+  18: list<LostSplit> lostSplits      // the primary logs these before its Barrier, because no other replica has them
                                       // (PROTOCOL 5)
   15: optional types.Merged merged    // who does not know it merges these two, which it has (PROTOCOL 14). COME_AGAIN:
                                       // not applied yet
@@ -52,8 +52,8 @@ struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tabl
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
 struct ConfigureReply { 1: types.Status status, 2: list<ConfigureResult> results }
 
-// leapFrom: what the replica is known to have promised, where `epoch` is further beyond that than masters count up. A
-// server that has promised exactly this believes the leap: whoever sends it knows what it does.
+// leapFrom: the epoch that the replica has promised, if `epoch` exceeds it by more than masters count up. A server that
+// has promised exactly this epoch accepts the leap, because the sender knows of it.
 struct FenceTablet { 1: i64 tabletId, 2: i64 epoch, 3: optional i64 leapFrom }
 struct FenceRequest { 1: ControlHeader header, 2: list<FenceTablet> tablets }
 struct FenceResult {
@@ -71,29 +71,30 @@ struct FenceResult {
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 
-// Removes replicas; epoch is that of the configuration that removed them. Ignored by who has promised more.
-// `splits`: tablets of the catalog that were split off this one. Who holds such a SPLIT unapplied applies it first and
-// answers COME_AGAIN until it has (PROTOCOL 9): its child may be nowhere else.
+// Removes replicas; epoch is that of the configuration that removed them. A server that has promised a higher epoch
+// ignores it. `splits`: tablets of the catalog that were split off this one. A server that holds such a SPLIT unapplied
+// applies it first and answers COME_AGAIN until it has (PROTOCOL 9), because the child may exist nowhere else.
 struct DropTablet { 1: i64 tabletId, 2: i64 epoch, 3: list<i64> splits }
 struct DropRequest { 1: ControlHeader header, 2: list<DropTablet> tablets }
 struct DropReply { 1: types.Status status, 2: list<ConfigureResult> results }
 
-// Hands the leadership to `target`: stops admitting writes, brings it level, releases the lease, then answers. What it
-// answers stands for the released log: `presumed` and the tablet time of the Configure that follows.
+// Transfers the leadership to `target`: the primary stops admitting writes, brings the target level, releases the
+// lease, then answers. Its answer gives the end of the released log: `presumed` and the tablet time of the Configure
+// that follows.
 struct TransferTablet { 1: i64 tabletId, 2: i64 epoch, 3: string target, 4: i64 patienceMs }
 struct TransferRequest { 1: ControlHeader header, 2: list<TransferTablet> tablets }
 struct TransferReply { 1: types.Status status, 2: list<FenceResult> results }
 
-// Has the tablet's leader in `epoch` split it at `key`, the child being `childId` (PROTOCOL 11 to 13). Obeyed by nobody
-// else; asked again, a no-op. Answered once SPLIT is applied.
+// Orders the tablet's primary in `epoch` to split it at `key`, with `childId` as the child (PROTOCOL 11 to 13). Other
+// replicas refuse; a repeated order has no effect. Answered once SPLIT is applied.
 struct SplitTablet { 1: i64 tabletId, 2: i64 epoch, 3: binary key, 4: i64 childId }
 struct SplitRequest { 1: ControlHeader header, 2: list<SplitTablet> tablets }
 struct SplitResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.AppliedSplit split }
 struct SplitReply { 1: types.Status status, 2: list<SplitResult> results }
 
-// Has the tablet's leader in `epoch` freeze it, so that it can be merged into `intoId` (PROTOCOL 14). Obeyed by nobody
-// else; asked again, a no-op. Answered once FREEZE is applied, and durable at every voter: what each of them can then
-// apply is all there will be in that epoch. Nothing but a later epoch ends it.
+// Orders the tablet's primary in `epoch` to freeze it, so that it can be merged into `intoId` (PROTOCOL 14). Other
+// replicas refuse; a repeated order has no effect. Answered once FREEZE is applied, and durable at every voter: every
+// entry of that epoch can then be applied at each of them. Only a later epoch ends the freeze.
 struct FreezeTablet { 1: i64 tabletId, 2: i64 epoch, 3: i64 intoId }
 struct FreezeRequest { 1: ControlHeader header, 2: list<FreezeTablet> tablets }
 struct FreezeResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.LogPosition freeze,
@@ -104,12 +105,12 @@ struct FreezeReply { 1: types.Status status, 2: list<FreezeResult> results }
 struct AlterRequest { 1: ControlHeader header, 2: types.TableSchema schema }
 struct AlterReply { 1: types.Status status }
 
-// The catalog dropped the table: its data file goes when its last replica here has.
+// The catalog dropped the table: the server deletes its data file after it has dropped its last replica.
 struct DropTableRequest { 1: ControlHeader header, 2: i64 tableId }
 struct DropTableReply { 1: types.Status status }
 
-// Gives the room of deleted records in the table's file back to the file system, in the background and for at most
-// limitS seconds: begun where `start` says so and none runs. What is answered is the one that runs, or the latest of
+// Returns the space of deleted records in the table's file to the file system, in the background and for at most limitS
+// seconds. `start` begins a compaction if none runs. The answer describes the running compaction, or the latest one of
 // this table since the server started.
 struct CompactRequest { 1: ControlHeader header, 2: i64 tableId, 3: bool start, 4: i32 limitS }
 struct CompactReply {

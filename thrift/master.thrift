@@ -1,7 +1,7 @@
-// thrift/master.thrift: what clients, the shell and tablet servers ask of the master. Framed, as tablet.thrift says;
-// frames of at most 16 MiB. A standby answers everything but clusterInfo with NOT_PRIMARY and the leader's endpoint,
-// when it knows it: it reads no catalog, so it has no answer of its own. What it says of the leader may be out of date
-// for as long as the coordinator takes to notice a death. Also what the catalog keeps in the coordinator.
+// thrift/master.thrift: requests of clients, the shell and tablet servers to the master. Framed, as in tablet.thrift;
+// frames have at most 16 MiB. A standby answers everything but clusterInfo with NOT_PRIMARY and the leader's endpoint,
+// if it knows it, because it reads no catalog. Its knowledge of the leader may be out of date for as long as the
+// coordinator takes to notice a death. Also the nodes of the catalog in the coordinator.
 include "access.thrift"
 include "types.thrift"
 namespace cpp ebla.idl
@@ -24,12 +24,12 @@ struct CreateTableRequest {
   2: string name                      // 1 to 128 of A-Z a-z 0-9 _ - .
   3: types.TableOptions options
   4: list<binary> splitPoints         // ascending, distinct, 1 to 256 bytes each; at most 10000
-  5: i32 deadlineMs = 0               // 0: 10 s. Answered when every tablet serves, or then with how far it came
+  5: i32 deadlineMs = 0               // 0: 10 s. Answered when every tablet serves; else at the deadline, with progress
 }
 struct CreateTableReply { 1: MasterReplyHeader header, 2: optional types.TableSchema schema, 3: i32 tablets }
 
-// Options that are set replace the table's; those for life must be as they are. Answered when every live server that
-// holds the table has the new schema, or at the deadline (the master goes on telling them).
+// Options that are set replace the table's; options that cannot be changed must keep their value. Answered when every
+// live server that holds the table has the new schema, or at the deadline (the master continues to notify servers).
 struct AlterTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name,
     3: types.TableOptions options, 4: i32 deadlineMs = 0 }
 struct AlterTableReply { 1: MasterReplyHeader header, 2: optional types.TableSchema schema }
@@ -37,7 +37,7 @@ struct AlterTableReply { 1: MasterReplyHeader header, 2: optional types.TableSch
 struct DropTableByNameRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i32 deadlineMs = 0 }
 struct DropTableByNameReply { 1: MasterReplyHeader header }
 
-// What a memory table takes on one server: replicas, records and logs.
+// The memory of a memory table on one server: replicas, records and logs.
 struct MemoryTableUse {
   1: i64 tableId
   2: string server                    // in heartbeats empty: the sender
@@ -60,8 +60,8 @@ struct ListTablesReply { 1: MasterReplyHeader header, 2: list<TableSummary> tabl
 struct DescribeTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i64 tableId = 0 }
 struct DescribeTableReply { 1: MasterReplyHeader header, 2: optional TableSummary table }
 
-// The tablets that overlap `range`, in key order, at most `limit`. What is answered may be out of date at once; a
-// tablet server refuses what it does not serve, so that a client may keep the answer until then.
+// The tablets that overlap `range`, in key order, at most `limit`. The answer may be out of date at once. A client may
+// keep it until a tablet server refuses a call, because servers refuse calls for tablets that they do not serve.
 struct LocateRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: i64 tableId
@@ -88,12 +88,12 @@ struct ReplicaProgress {
   6: i64 silentMs                     // since its latest answer; -1: none in this epoch
 }
 
-// What the catalog would have to be told of a replica that it does not know.
+// Details of a replica that the catalog lacks.
 struct ReplicaDetail { 1: i64 tableId, 2: types.KeyRange range }
 
-// Where a tablet's leader would cut its load in two: key is empty where it knows no such key. KEY: the load left and
-// right of it differs by less than a quarter. POPULAR_KEY: most of the load goes to `key` alone. ONE_DIRECTION: keys
-// are written in order; `key` lies at the end.
+// The key at which a tablet's primary would cut its load in two; empty if it knows no such key. KEY: the loads left and
+// right of it differ by less than a quarter. POPULAR_KEY: most of the load is for `key` alone. ONE_DIRECTION: keys are
+// written in order; `key` is at the end.
 enum SplitFindingKind { NO_KEY = 0, KEY = 1, POPULAR_KEY = 2, ONE_DIRECTION = 3 }
 // middleKey: halves the data; empty: not known. part: of the sampled operations, those on the most popular key.
 struct SplitFinding { 1: SplitFindingKind kind, 2: binary key, 3: binary middleKey, 4: double part,
@@ -126,22 +126,22 @@ struct TabletLoad {
   22: bool incomplete                 // follows, but has no log to offer
   23: bool primarySilent              // follows, and has received nothing from its primary for too long
   24: string primary                  // whom it takes for the primary
-  25: list<ReplicaProgress> peers     // leads: the others
+  25: list<ReplicaProgress> peers     // of a primary: the other replicas
   26: bool forgetful                  // may have lost what it acknowledged (PROTOCOL 5)
   27: i64 lastEpoch                   // of the entry at lastLsn
   28: optional ReplicaDetail detail   // where the master has asked for it
   29: optional types.AppliedSplit lastSplit  // the latest that this replica has applied
-  30: bool failed                     // for good, though its store goes on: it obeys nothing but a drop
+  30: bool failed                     // for good, though its store continues: it obeys nothing but a drop
   31: optional SplitFinding splitFinding  // leads; absent: nothing is known yet
   32: optional LoadPeaks peaks        // leads
   33: optional i64 frozenInto         // FREEZE is applied: it waits to become part of that tablet
   34: bool damaged                    // its files are damaged, or it differs from all others, which agree: it lives,
                                       // and wants to be made anew from them
-  35: list<string> differsFrom        // servers whose replicas have other records; nobody can tell whose are right
+  35: list<string> differsFrom        // servers whose replicas differ, when no majority shows which are right
   36: optional binary endKey          // a memory table's, complete: where what it has applied ends
 }
 
-// How a server's search for damage goes: of its files, and of its replicas against the others.
+// The progress of a server's scrub: of its files, and of its replicas against other replicas.
 struct ScrubReport {
   1: i64 periodMs                     // from one pass to the next; 0: none by itself
   2: i64 ageMs                        // since the last finished pass began; before one: since the start
@@ -163,7 +163,7 @@ struct HeartbeatRequest {
   12: list<i64> tables                // tables whose data it holds, with or without replicas: dropped ones are cleared
   13: i64 serversTerm                 // of the latest answer that brought servers, as below; 0: none yet
   14: i64 serversVersion
-  15: i64 seenTerm                    // the greatest master's term heard of: orders of an older one are refused
+  15: i64 seenTerm                    // the greatest master's term seen: orders of an older one are refused
   16: bool described                  // details are in, and the schemas of their tables
   17: list<types.TableSchema> schemas
   18: i32 storeFormat                 // of files, the greatest that it reads
@@ -176,7 +176,7 @@ struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool l
 struct HeartbeatReply {
   1: MasterReplyHeader header
   2: i64 masterTerm
-  3: map<string, ServerAddress> servers  // by name: where the peers are that came, went or moved since serversVersion
+  3: map<string, ServerAddress> servers  // by name: addresses of peers that joined, left or moved since serversVersion
   4: i64 serversVersion               // in this master's term
   5: bool describe                    // the next heartbeats shall bring details: the catalog knows less than the
                                       // servers
@@ -186,7 +186,7 @@ struct HeartbeatReply {
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
-// SILENT: its node in the coordinator stands, and it does not report: it was killed lately, or does not reach this
+// SILENT: its node in the coordinator exists, but it does not report: it was killed lately, or does not reach this
 // master.
 enum ServerState { LIVE = 0, LOST = 1, SILENT = 2 }
 struct ServerSummary {
@@ -218,10 +218,10 @@ struct ServerSummary {
 }
 struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
 
-// replicas: what every voter and learner says is wanted too.
+// replicas: the answer includes the reports of every voter and learner.
 struct ListTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server,
     4: i64 afterTabletId = 0, 5: i32 limit = 0, 6: bool replicas }
-// What a live server last said of its replica; load absent: it has none, or reported: false, nothing is known of it.
+// A live server's last report of its replica. load is absent if it has none; reported is false if nothing is known.
 struct ReplicaReport { 1: string server, 2: bool reported, 3: optional TabletLoad load }
 struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load,
     6: list<ReplicaReport> replicas }
@@ -233,29 +233,30 @@ struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 
     4: string toServer, 5: i32 deadlineMs = 0 }
 struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
-// Splits the tablet that holds `key` there: no data moves, and no client sees an error. Where what begins at the key
-// was split off before: OK, with the two as they are now. INVALID_ARGUMENT: another tablet begins at the key, or it
-// would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
+// Splits the tablet that holds `key` there. No data moves, and no client sees an error. If the tablet at the key was
+// split off before, the answer is OK, with the two tablets as they are now. INVALID_ARGUMENT: another tablet begins at
+// the key, or the split would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
 struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key,
     4: i32 deadlineMs = 0 }
 struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet,
     3: optional types.TabletInfo child }
-// Merges the tablet that begins at `key` with the one before it: the inverse of a split. Where they lie on different
-// servers, the replicas of the smaller one are moved first, which copies data. INVALID_ARGUMENT: no tablet but the
+// Merges the tablet that begins at `key` with the one before it, as the inverse of a split. If they are on different
+// servers, the replicas of the smaller tablet are moved first, which copies data. INVALID_ARGUMENT: no tablet but the
 // first begins at the key. UNKNOWN_OUTCOME at the deadline: it is under way.
 struct MergeTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key,
     4: i32 deadlineMs = 0 }
 struct MergeTabletsReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
-// Brings the replica of the tablet that holds `key` from one server to another: a learner is copied there, becomes a
-// voter, leads if the old one did, and the old one goes. Answered when that is done; UNKNOWN_OUTCOME at the deadline:
-// it goes on by itself, also under another master. `cancel`: the tablet stays where it is; what was copied goes.
+// Moves the replica of the tablet that holds `key` from one server to another. A learner is copied there, becomes a
+// voter, becomes primary if the old replica was, and the old replica is dropped. Answered when that is done;
+// UNKNOWN_OUTCOME at the deadline, after which the move continues by itself, also under another master. `cancel` stops
+// the move and drops the new copy.
 struct MoveTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key,
     4: string fromServer, 5: string toServer, 6: i32 deadlineMs = 0, 7: bool cancel }
 struct MoveTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
-// Gives a tablet that has lost the majority of its voters for good to one replica that is left, alone; what the others
-// had acknowledged beyond it is lost. Refused (CONDITION_FAILED) while a majority lives. Without acceptDataLoss nothing
-// is changed: the answer says what there is, and what would be done.
+// Gives a tablet that has lost the majority of its voters for good to one remaining replica. Writes that the other
+// replicas had acknowledged beyond its log are lost. Refused (CONDITION_FAILED) while a majority lives. Without
+// acceptDataLoss nothing changes: the answer describes the replicas and the effect.
 struct RecoverTabletRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: i64 tabletId
@@ -284,8 +285,8 @@ struct RecoverTabletReply {
   6: optional types.TabletInfo tablet
 }
 
-// Takes into the catalog what servers report beyond it, after the coordinator was restored from an older state
-// (PROTOCOL 24). Without confirm nothing is changed: the answer says what would be.
+// Adds to the catalog what servers report beyond it, after the coordinator was restored from an older state (PROTOCOL
+// 24). Without confirm nothing changes: the answer describes the effect.
 struct AdoptRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: bool confirm
@@ -298,7 +299,7 @@ struct AdoptedTablet {
   1: types.TabletInfo tablet          // as it shall stand
   2: string table
   3: bool known                       // the catalog has it, at an older epoch
-  4: bool led                         // somebody leads it: goes on. Else it begins with the longest log, alone
+  4: bool led                         // it has a primary, and continues. Else its longest log becomes the only replica
   5: list<string> holders             // who report it
 }
 struct AdoptReply {
@@ -316,18 +317,18 @@ struct AdoptReply {
 struct RemoveServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name }
 struct RemoveServerReply { 1: MasterReplyHeader header }
 
-// What is set changes. draining: its replicas are moved to others, and it gets no new ones; CONDITION_FAILED, saying
-// why, where the others cannot take them. maintenance: it gets nothing new, and keeps what it has. Both outlive masters
-// and restarts.
+// Fields that are set change. draining: the master moves the server's replicas to other servers, and gives it no new
+// ones; CONDITION_FAILED, with the reason, if the other servers have no room for them. maintenance: it receives nothing
+// new, and keeps its replicas. Both outlive masters and restarts.
 struct SetServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: optional bool draining,
     4: optional bool maintenance }
 struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that it still has
 
 // The elastic planner. `enabled` switches it on or off for every master from now on; `now` makes a pass at once instead
-// of at the next interval. The answer tells what is under way, what was done lately (newest first) and what was refused
-// and why, as of the latest pass. Switched off, it goes on planning and does nothing: what it would do stands in
-// `planned`. A view that one answer does not hold comes in pages: the first answer names the view, and further requests
-// ask for it from an offset on. CONDITION_FAILED: it is kept no more; begin again.
+// of at the next interval. The answer lists actions under way, recent actions (newest first), and refused actions with
+// their cause, as of the latest pass. A planner that is off continues to plan and does nothing; its plan is in
+// `planned`. A view too large for one answer is paged. The first answer names the view, and further requests ask for it
+// from an offset on. CONDITION_FAILED: the view is gone; start again.
 struct BalanceRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: optional bool enabled, 3: bool now,
     4: bool view, 14: i64 viewId, 15: i64 viewOffset }
 struct PlannedAction {
@@ -352,9 +353,9 @@ struct BalanceReply {
   19: i64 viewBytes                   // of the whole
 }
 
-// What the leading master has under way. `id` names the same work under every master: what kind it is and of what
-// ("move-7", "drain-ts-3"), so that it may be given to cancelProcedure after a change of master too.
-// MASTER: by itself, to keep what it promises
+// Procedures of the leading master. `id` names the same work under every master by its kind and object ("move-7",
+// "drain-ts-3"), so that cancelProcedure accepts it after a change of master, too.
+// MASTER: by itself, to keep its promises
 enum AskedBy { UNKNOWN = 0, OPERATOR = 1, PLANNER = 2, DRAIN = 3, MASTER = 4 }
 struct ProcedureSummary {
   1: string id
@@ -417,8 +418,8 @@ struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i
     5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode,
     11: i32 copies, 12: bool leading, 13: optional i64 coordinatorAwayMs }
 
-// What every process of the cluster runs, as it says itself: masters, then tablet servers, in order of name. Of those
-// that do not live, what they said last.
+// The version of every process of the cluster, as it reports itself: masters, then tablet servers, in order of name.
+// For processes that do not live, their last report.
 struct ClusterVersionRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 enum ProcessRole { MASTER = 0, TABLET_SERVER = 1 }
 struct ProcessVersion {
@@ -441,9 +442,9 @@ struct ClusterVersionReply { 1: MasterReplyHeader header, 2: list<ProcessVersion
 struct HoldLevelRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: bool hold }
 struct HoldLevelReply { 1: MasterReplyHeader header }
 
-// Changes who may do what, all of it or nothing. INVALID_ARGUMENT: a change that cannot be; NOT_FOUND: a user, role or
-// table that is not there; CONDITION_FAILED: one that is there already. Servers know of it as soon as the coordinator
-// has told them: within a second, unless it is away from them.
+// Changes permissions, all of them or none. INVALID_ARGUMENT: an impossible change; NOT_FOUND: a user, role or table
+// that does not exist; CONDITION_FAILED: one that exists already. Servers learn of it as soon as the coordinator has
+// told them: within a second, unless they cannot reach it.
 enum AccessChangeKind {
   CREATE_USER = 1, DROP_USER = 2, CREATE_ROLE = 3, DROP_ROLE = 4, SET_SECRET = 5, SET_LIMITS = 6, GRANT = 7, REVOKE = 8,
   GRANT_ROLE = 9, REVOKE_ROLE = 10, SET_TABLE_LIMITS = 11
@@ -508,7 +509,7 @@ struct CandidateNode { 1: string name, 2: types.Endpoint endpoint, 3: optional s
     5: optional i32 featureLevel }
 // /next_id: the next table or tablet id.
 struct NextIdNode { 1: i64 nextId }
-// /planner: absent: the planner is on.
+// /planner is absent while the planner is on.
 struct PlannerNode { 1: bool enabled }
 // /servers/<name>: persistent, one for each server that ever joined.
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
@@ -517,24 +518,24 @@ struct PlannerNode { 1: bool enabled }
 struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack,
     6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining, 18: bool surplus, 19: i64 drainSinceMs,
     20: string drainReason, 21: optional i32 featureLevel }
-// /live/<name>: ephemeral, while the server lives.
-// lockMark names the lock on its data directory that the process holds: machine boot, device, inode.
+// /live/<name> is ephemeral: it exists while the server lives.
+// lockMark names the lock on its data directory that the process holds, as machine boot, device and inode.
 struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http,
     5: string rack, 6: i64 startNonce, 7: optional string lockMark }
 // /tables/<name>
 enum TableState { CREATING = 0, SERVING = 1, DROPPING = 2 }
 struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints,
     4: i64 firstTabletId }
-// /tablets/<shard>/<tablet id>: shard = tablet id modulo 256, two hex digits; the id as 16 hex digits.
-// split: it is to be split, by its leader in that epoch and nobody else. parentId: it was split off that tablet, so
-// that nobody who does not know it may take it for empty.
+// /tablets/<shard>/<tablet id>. shard is the tablet id modulo 256, two hex digits; the id has 16 hex digits.
+// split: the tablet is to be split, only by its primary in that epoch. parentId: it was split off that tablet, so that
+// a server that lacks it does not take it for empty.
 // askedBy, reason, sinceMs (time of day): for people alone.
 struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch, 13: AskedBy askedBy, 14: string reason,
     15: i64 sinceMs }
 // move: a replica is being brought from one server to another; gone with the old replica.
 struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedBy, 13: string reason, 14: i64 sinceMs }
-// merge: it is to become one with its neighbour, under a new id; on both of them. epoch: its own, in which it freezes.
-// givenUp: it is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
+// merge, on both tablets: it is to be merged with its neighbour, under a new id. epoch: its own, in which it freezes.
+// givenUp: the merge is cancelled, and a later epoch thaws the tablet.
 struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy,
     6: string reason, 7: i64 sinceMs }
 // transfer: `info` names the target as primary in toEpoch. fromPrimary leads fromEpoch until it releases the tablet to

@@ -26,7 +26,7 @@ struct TabletAppend {
   4: list<binary> entries             // consecutive; empty: a probe or a commit notice
   5: i64 committedLsn
   6: i64 tabletTimeMs
-  7: i64 retainLsn                    // somebody may still need the log from here on
+  7: i64 retainLsn                    // some replica may still need the log from here on
 }
 enum AppendResult { STORED = 0, MISMATCH = 1, STALE_EPOCH = 2, UNKNOWN_TABLET = 3, INCOMPLETE = 4, BUSY = 5 }
 struct TabletAppendReply {
@@ -36,7 +36,7 @@ struct TabletAppendReply {
   4: i64 flushedLsn                   // STORED: durable up to here
   5: types.LogPosition conflict       // MISMATCH: where the sender should look next
   6: i64 promisedEpoch
-  7: bool granted                     // until a lease after the request was received, nobody is promised a higher epoch
+  7: bool granted                     // the follower promises no higher epoch until a lease after receiving the request
   8: i64 clockNs                      // the follower's clock when it received the request, echoed for BOUNDED reads
   9: bool incomplete                  // STORED, but not to be counted (PROTOCOL 5)
   10: i64 receivingCopy               // the copy that it waits for; 0: none
@@ -66,10 +66,10 @@ struct HeartbeatTabletReply {
   7: bool known
   8: types.LogPosition last           // of its log
 }
-// Of a table in memory that takes more than it is to take at the server that answers.
+// A table in memory that takes more than its share at the answering server.
 struct MemoryPressure {
   1: i64 tableId
-  2: double excess                    // this part of what it takes has to be evicted, by whoever leads its tablets
+  2: double excess                    // the primaries of its tablets must evict this part of the table
   3: bool full                        // no write that takes memory is to be admitted
 }
 struct PeerHeartbeatReply {
@@ -79,15 +79,15 @@ struct PeerHeartbeatReply {
   4: list<MemoryPressure> memory      // all that there is at present
 }
 
-// A copy (PROTOCOL 9): it begins, brings chunks of data in key order, and has arrived. The log comes by append
-// meanwhile.
+// A copy (PROTOCOL 9). It begins, sends chunks of data in key order, and ends by its arrival; the log arrives by
+// appends meanwhile.
 struct CopyStart {
   1: types.LogPosition start          // applied at the source when the copy began
   2: types.LogPosition line           // who holds this entry refuses, and is sent the log
   3: binary applied                   // the source's applied state at `start`, encoded as on disk
   4: list<binary> windowRows          // each key and row as on disk, the key's 24 bytes first; the window of `start`
   5: types.TableSchema schema
-  6: i32 windowRowsBefore             // a large window comes in several requests: so many rows were sent before these,
+  6: i32 windowRowsBefore             // a large window takes several requests: so many rows were sent before these,
   7: bool windowRowsFollow            // and there are more; the copy begins with the last
 }
 struct CopyRecord { 1: binary key, 2: binary row }  // row: encoded as on disk

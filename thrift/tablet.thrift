@@ -1,9 +1,10 @@
-// thrift/tablet.thrift: what clients ask of tablet servers. Framed transport, strict binary or compact protocol, told
-// apart by the first byte of a connection; a frame has at most 16 MiB (--max_frame_mb), a larger one ends the
-// connection. Replies come in any order, matched by the message's sequence id; calls with the same id are answered in
-// their order. Of one connection 1,024 calls may be under way, further ones are read later. A server answers by key for
-// whatever it leads; tabletId and epoch say what the client believes and only make refusals exact.
-// How to write a client with this: docs/design/client-protocol.md.
+// thrift/tablet.thrift: requests of clients to tablet servers. Framed transport; the first byte of a connection tells
+// the strict binary from the compact protocol. A frame has at most 16 MiB (--max_frame_mb); a larger one ends the
+// connection. Replies arrive in any order, matched by the message's sequence id; calls with the same id are answered in
+// their order. A connection may have 1,024 calls under way; the server reads further ones later. A server answers by
+// key for every tablet of which it is the primary; tabletId and epoch are the client's belief and only make refusals
+// exact.
+// docs/design/client-protocol.md describes how to write a client.
 include "types.thrift"
 namespace cpp ebla.idl
 namespace go ebla.tablet
@@ -19,16 +20,17 @@ struct RequestHeader {
   3: i64 tabletId                     // 0: unknown
   4: i64 epoch                        // 0: unknown
   5: i32 deadlineMs                   // what is left of the caller's deadline; 0: the server's default (10 s);
-                                      // above 60,000 counts as that: who has longer asks again
+                                      // above 60,000 counts as 60,000: a client with more time asks again
   6: optional types.SessionToken token  // SESSION reads. Servers look at no write's token
-  // Of every write but a delivered one: a time of the very tablet, learnt before the first attempt that may have been
-  // executed, and the same from then on (PROTOCOL 20). It comes from TabletLocation.tabletTimeMs or from any reply of
-  // the tablet. Who knows none sends none: the answer is COME_AGAIN with retryAfterMs 0, nothing was executed, and that
-  // answer's tabletTimeMs may be used. A time of another tablet may be refused: tablets have clocks of their own.
+  // For every write but a delivered one: a time of the same tablet, learnt before the first attempt that may have been
+  // executed, and the same from then on (PROTOCOL 20). Its source is TabletLocation.tabletTimeMs or any reply of the
+  // tablet. A client without one sends none. The answer is then COME_AGAIN with retryAfterMs 0, nothing was executed,
+  // and that answer's tabletTimeMs may be used. A time of another tablet may be refused, because tablets have separate
+  // clocks.
   7: optional i64 tabletTimeMs
 }
 
-// Where to go instead, when the answering server knows.
+// The place to ask instead, if the answering server knows it.
 struct Hint {
   1: i64 tabletId
   2: types.KeyRange range
@@ -46,8 +48,8 @@ struct ReplyHeader {
   6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there)
   7: optional i64 tabletId            // who answered
   8: optional i64 epoch
-  9: optional types.KeyRange range    // the answering tablet's range, where the request's belief was wrong, or the
-                                      // tablet was split lately; who answers OK to a write or at STRONG leads it
+  9: optional types.KeyRange range    // the answering tablet's range, if the request's belief was wrong, or the tablet
+                                      // was split lately; an OK to a write or at STRONG is the primary's
   10: optional bool full              // with OVERLOADED: a table in memory is full, and forgets nothing by itself. Ask
                                       // for a second or so, as others may delete, and no longer
 }
@@ -90,13 +92,13 @@ struct MultiGetReply {
   2: list<MultiGetResult> results     // as many as keys, in their order
 }
 
-// DELETE of an absent key is OK and has a version, as any write; with the condition EXISTS it is CONDITION_FAILED.
-// CHECK writes nothing: a bare condition.
-// APPLY asks the server for one of its functions, which makes of the record that is there, or of none, what is to be
-// there, and an answer. It reads and writes, and takes the permission for both. What refuses it is INVALID_ARGUMENT:
-// there is no such function, or it takes no part in this; the same can then be done by a read and a conditional write.
-// Of a retry that is answered so without failedIndex, an earlier attempt may still have happened: servers of before
-// this kind refuse it unseen, and so do servers of a cluster in which not every process knows it.
+// DELETE of an absent key is OK and has a version, like any write; with the condition EXISTS it is CONDITION_FAILED.
+// CHECK writes nothing: it is a condition alone.
+// APPLY asks the server for one of its functions, which makes a new record and an answer from the record that is there,
+// or from none. It reads and writes, and needs the permission for both. INVALID_ARGUMENT: there is no such function, or
+// it does not apply here; a read and a conditional write can then do the same. If a retry is answered so without
+// failedIndex, an earlier attempt may still have been executed, because older servers refuse this kind unseen, and so
+// do servers of a cluster in which some process does not know it.
 enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3, APPLY = 4 }
 enum ConditionKind { ABSENT = 0, EXISTS = 1, VERSION_IS = 2 }
 
@@ -114,10 +116,10 @@ struct Write {
   5: optional i64 ttlMs               // PUT, INCREMENT: 1 to 2^52; 0: none, whatever the table's default
                                       // absent: PUT takes the table's default, INCREMENT keeps what the record has
   6: optional Condition condition
-  // Of a write on its way to the primary (PROTOCOL 22): when and at which server it was accepted. All writes of the
-  // request carry both or none does; then they are unconditional PUTs and DELETEs for one last_write_wins table, at
-  // MAJORITY or ALL, and clientId, sequence and firstIncomplete are 0, as the same write twice is one. Answered
-  // CONDITION_FAILED when it is older than deletes are remembered.
+  // For a write on its way to the primary (PROTOCOL 22): the time and the server of its acceptance. All writes of a
+  // request carry both or none does. Then they are unconditional PUTs and DELETEs for one last_write_wins table, at
+  // MAJORITY or ALL, and clientId, sequence and firstIncomplete are 0, because the same write twice has the same
+  // effect. Answered with CONDITION_FAILED when it is older than the time for which deletes are remembered.
   7: optional i64 writeTimeMs         // 1 or more
   8: optional string writer           // not empty
   9: optional i64 expiresAtMs         // PUT, in place of ttlMs: when, in tablet time, 1 to 2^53; it may have passed
@@ -134,9 +136,9 @@ struct WriteRequest {
   // Drawn at random by each process when it starts, not 0, for all tables; it need not outlive the process, and must
   // not be used by another one. A tablet forgets it ten minutes after its last write there.
   2: i64 clientId
-  // From 1, counted up over all tables and tablets; the same for every attempt at this write, and for no other write
-  // ever. 1,024 or more above firstIncomplete it is refused with COME_AGAIN: who has more under way uses a second
-  // clientId.
+  // From 1, counted up over all tables and tablets; the same for every attempt at this write, and never used for
+  // another write. A sequence of 1,024 or more above firstIncomplete is refused with COME_AGAIN, so a client with more
+  // writes under way uses a second clientId.
   3: i64 sequence
   // The client's lowest sequence without a final answer, as of this attempt: what lies below is forgotten at once, and
   // refused with INVALID_ARGUMENT. Given up counts as answered.
@@ -158,10 +160,10 @@ struct WriteReply {
 struct ScanRequest {
   1: RequestHeader header
   2: types.KeyRange range             // what is wanted in all; the page covers its part of one tablet
-  // From the end down. It goes to the tablet that holds the place just below range.endKey. To find that by a key: no
-  // tablet's first key has more than 256 bytes, so the first 256 bytes of a longer endKey will do; of a shorter one
-  // take its last byte away if that is 0, else lower it by one and append 257 bytes of 0xff; of an empty one just those
-  // 257.
+  // From the end down. The request is for the tablet that holds the place just below range.endKey. No tablet's first
+  // key has more than 256 bytes, so the first 256 bytes of a longer endKey find that tablet. For a shorter endKey,
+  // remove its last byte if that is 0, else lower it by one and append 257 bytes of 0xff. For an empty endKey use those
+  // 257 bytes.
   3: bool reverse = false
   4: i32 limit = 0                    // records at most; 0: no limit but the page's
   5: bool keysOnly = false
@@ -180,8 +182,8 @@ struct ScanReply {
   4: bool done                        // nothing remains
 }
 
-// What this server keeps of a table's writes that were acknowledged and are not in its tablets: those of level ANY, and
-// of PRIMARY those that a failover undid (PROTOCOL 22). Listed by tablet, then version.
+// Writes of a table that were acknowledged and that this server holds, but its tablets do not: writes of level ANY, and
+// writes of level PRIMARY that a failover rolled back (PROTOCOL 22). Listed by tablet, then version.
 struct KeptEffect {
   1: binary key
   2: bool isDelete
@@ -193,14 +195,14 @@ struct KeptWrite {
   2: types.Version version
   3: i64 tabletTimeMs                 // when it was accepted
   4: list<KeptEffect> effects
-  5: bool waiting                     // it is being delivered, and goes by itself; else it is a conflict record
+  5: bool waiting                     // it is being delivered, and then removed; else it is a conflict record
   6: bool repeated                    // the client's retry of it has another version here: it may have done the same
   7: i64 clientId                     // with `sequence`: of the client's write; 0: not known
   8: i64 sequence
 }
 struct ListKeptRequest {
   1: RequestHeader header
-  2: i64 afterTabletId                // goes on after this place
+  2: i64 afterTabletId                // continues after this place
   3: types.Version afterVersion
   4: i32 limit = 0                    // 0: 100; at most 1000
 }
@@ -209,13 +211,12 @@ struct ListKeptReply { 1: ReplyHeader header, 2: list<KeptWrite> writes, 3: bool
 struct ForgetKeptRequest { 1: RequestHeader header, 2: i64 tabletId, 3: types.Version version }
 struct ForgetKeptReply { 1: ReplyHeader header }
 
-// One page of what this server's replica of header.tabletId holds, as numbers: two replicas that have applied the same
-// and are asked for the same page give the same. Any replica answers for itself, whoever leads; records that have
-// expired and are not purged yet count. Servers ask each other, too. COME_AGAIN: it is being copied; WRONG_TABLET: it
-// is not here.
+// One page of this server's replica of header.tabletId, as numbers. Two replicas that have applied the same entries
+// give the same answer for the same page. Any replica answers for itself, primary or not; records that have expired and
+// are not purged yet count. Servers ask each other, too. COME_AGAIN: it is being copied; WRONG_TABLET: it is not here.
 struct ChecksumRequest {
   1: RequestHeader header
-  2: binary fromKey                   // goes on here; empty: at the start of the tablet
+  2: binary fromKey                   // continues here; empty: at the start of the tablet
 }
 struct ChecksumReply {
   1: ReplyHeader header
@@ -228,13 +229,13 @@ struct ChecksumReply {
   8: bool done                        // there is none
 }
 
-// One page of all that a tablet held at one moment, for a backup: everything that had been acknowledged when it was
-// begun is in it. The tablet's primary answers, and reads one tablet at a time: COME_AGAIN while it reads another,
-// NOT_FOUND when the snapshot is not the one that it reads (nobody asked for its next page in a minute): begin anew.
+// One page of a tablet's records at one moment, for a backup. It includes every write acknowledged before the snapshot
+// began. The tablet's primary answers, and reads one tablet at a time. COME_AGAIN: it reads another tablet. NOT_FOUND:
+// the snapshot has ended, for example because no next page was asked for in a minute; begin again.
 struct SnapshotRequest {
   1: RequestHeader header
   2: i64 snapshotId = 0               // 0: begins one
-  3: bool endNow = false              // nobody wants the rest of it; answered without records
+  3: bool endNow = false              // the rest is not needed; answered without records
 }
 struct SnapshotRecord {
   1: binary key
@@ -251,9 +252,9 @@ struct SnapshotReply {
   6: bool done                        // these were the last
 }
 
-// What a server's log holds of committed entries, of all its tablets, for an archive from which any moment can be
-// restored (docs/design/archive.md). Asked with no place it begins with about what is new. The server keeps what comes
-// after the place that was asked for last, or after keepFrom, for ten minutes and up to --log_followed_mb.
+// The committed entries in a server's log, of all its tablets, for an archive from which any moment can be restored
+// (docs/design/archive.md). A request without a place begins at about the newest entries. The server retains entries
+// after the last requested place, or after keepFrom, for ten minutes and up to --log_followed_mb.
 struct LogPlace {
   1: i64 logId = 0                    // of this log; another one: the directory was made anew. 0: no place
   2: i64 segment = 0
@@ -263,12 +264,12 @@ struct LogPlace {
 struct FollowLogRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: LogPlace place                   // as the last reply's upTo
-  // What is not known to be committed holds the reader up, as the reply's waitsFor says. Of these tablets it is passed
-  // over.
+  // An entry that is not known to be committed holds the reader up, as waitsFor in the reply shows. For these tablets
+  // it is passed over.
   4: list<i64> passOver
   5: LogPlace keepFrom                // the reader may come back to this place
 }
-// An entry. Of a tablet's log none lacks between two that are listed, unless something was passed over or lost.
+// An entry. Between two listed entries of a tablet none is missing, unless some were passed over or lost.
 struct LoggedEntry {
   1: i64 tabletId
   2: i64 tableId
@@ -276,7 +277,7 @@ struct LoggedEntry {
   4: i64 tabletTimeMs
   5: list<KeptEffect> effects         // expiry in tablet time; none: it changes no record
 }
-// A tablet goes on with what these held through these places, and its own log begins after `lsn`.
+// A merged tablet continues from these tablets' entries through these places, and its own log begins after `lsn`.
 struct LoggedOrigin { 1: i64 tabletId, 2: i64 lsn }
 struct LoggedStart {
   1: i64 tabletId
@@ -296,7 +297,7 @@ struct LedTablet {
 struct FollowLogReply {
   1: ReplyHeader header
   2: LogPlace upTo                    // hand it back
-  3: bool lost = false                // what stood at the place is gone: this goes on with the oldest that is there
+  3: bool lost = false                // the log at the place is gone; this continues with the oldest entry
   4: bool atEnd = false               // there was nothing more
   9: list<i64> waitsFor               // tablets: what upTo leads to is not known to be committed yet
   6: list<LedTablet> led

@@ -13,37 +13,36 @@ namespace rs ebla
 
 const i16 PROTOCOL_VERSION = 1
 
-// What an operation came to. 100 and above are for the client's core, never for its caller. "Not executed" speaks of
-// this attempt alone: an earlier attempt of the same write may have been. Where retryAfterMs is absent, the client
-// waits by its own backoff: 4 ms doubling to 500 ms, less a random part of up to half.
+// The outcome of an operation. 100 and above are for the client's core, never for its caller. "Not executed" applies to
+// this attempt alone, because an earlier attempt of the same write may have been executed. If retryAfterMs is absent,
+// the client waits by its own backoff, 4 ms doubling to 500 ms, less a random part of up to half.
 enum Code {
   OK = 0,
-  NOT_FOUND = 1,          // no such key (or server, tablet, procedure: the message says). Final. Never said to a write:
-                          // to DELETE an absent key is OK
+  NOT_FOUND = 1,          // no such key, server, tablet or procedure, as the message shows. Final. Never the answer
+                          // to a write, because DELETE of an absent key is OK
   CONDITION_FAILED = 2,   // a condition of the write did not hold; nothing was written. Final
-  INVALID_ARGUMENT = 3,   // the request can never succeed as it stands; the message says why. Nothing was written.
+  INVALID_ARGUMENT = 3,   // the request can never succeed in this form; the message has the cause. Nothing was written.
                           // Final
-  NO_SUCH_TABLE = 4,      // said by the master: the id is gone. Describe the table by its name, once, for its new id
-  OVERLOADED = 5,         // refused before execution for want of memory, disk or queue; retry after retryAfterMs
+  NO_SUCH_TABLE = 4,      // the master's answer: the id is gone. Describe the table by its name, once, for its new id
+  OVERLOADED = 5,         // refused before execution, because memory, disk or a queue is full; retry after retryAfterMs
   UNAVAILABLE = 6,        // not executed; no replica could serve it in time. Look up, and retry
-  LOST_WRITE = 7,         // a read at SESSION: the token names a write that a failover undid; `applied` says where the
-                          // session goes on. Final
-  DEADLINE_EXCEEDED = 8,  // not executed, as its deadline had passed
-  TABLE_EXISTS = 9,       // said by the master; after a lost reply it may be one's own doing
-  UNKNOWN_OUTCOME = 10,   // whether the write took effect is not known. With retryAfterMs: it was being committed when
+  LOST_WRITE = 7,         // a read at SESSION: the token names a write that a failover rolled back; the session
+                          // continues at `applied`. Final
+  DEADLINE_EXCEEDED = 8,  // not executed, because its deadline had passed
+  TABLE_EXISTS = 9,       // the master's answer; after a lost reply an earlier attempt may have created the table
+  UNKNOWN_OUTCOME = 10,   // whether the write took effect is not known. With retryAfterMs, it was being committed when
                           // its deadline or its primary's epoch ended, and a retry of the same sequence learns it.
-                          // Without, at any level but ANY: this attempt was not executed, as its tabletTimeMs is
-                          // older than what the tablet remembers of writes. If no earlier attempt can have been, send
-                          // it again with the answer's tabletTimeMs; else it is final
-  INTERNAL = 11,          // the server's own fault; as the answer to a write it says nothing of whether that took
-                          // effect. Final
-  PERMISSION_DENIED = 12, // who asks may not; the message says what it takes. Not executed. Final
-  WRONG_TABLET = 100,     // the key is not served here; hint says where, when known. Not executed
-  NOT_PRIMARY = 101,      // another replica leads; hint says which, when known. Not executed. Of a read below STRONG:
-                          // this replica cannot serve the level now, and the primary will
-  STALE_EPOCH = 102,      // an order believes in an older epoch or term than the receiver's. Never said to a get,
-                          // write or scan today: those are served by key
-  COME_AGAIN = 103,       // not now, and not executed; retry here after retryAfterMs (0: at once). To a write without
+                          // Without, at any level but ANY, this attempt was not executed, because its tabletTimeMs is
+                          // older than the tablet's memory of writes. If no earlier attempt can have been executed,
+                          // send it again with the answer's tabletTimeMs; else it is final
+  INTERNAL = 11,          // the server's own fault; a write so answered may or may not have taken effect. Final
+  PERMISSION_DENIED = 12, // the caller lacks a permission, which the message names. Not executed. Final
+  WRONG_TABLET = 100,     // this server does not serve the key; hint names the server, when known. Not executed
+  NOT_PRIMARY = 101,      // another replica is the primary; hint names it, when known. Not executed. To a read below
+                          // STRONG: this replica cannot serve the level now, and the primary will
+  STALE_EPOCH = 102,      // an order believes in an older epoch or term than the receiver's. Not the answer to a get,
+                          // write or scan today, because those are served by key
+  COME_AGAIN = 103,       // not now, and not executed; retry here after retryAfterMs (0 is at once). To a write without
                           // tabletTimeMs: send it again with the answer's
 }
 
@@ -79,19 +78,19 @@ struct KeyRange {
 // PRIMARY: durable at the primary; a failover may undo it. All three go to the primary. ANY: durable at whichever
 // replica takes it (last_write_wins tables; unconditional puts and deletes alone); any voter is asked.
 enum WriteLevel { DEFAULT = 0, MAJORITY = 1, ALL = 2, PRIMARY = 3, ANY = 4 }
-// DEFAULT: the table's. STRONG: the latest; the primary alone serves it, others say NOT_PRIMARY. SESSION: no older than
-// the header's token. BOUNDED: at most boundedMs old. EVENTUAL: whatever is there. Of the last three any voter is
-// asked; one that is not that far says NOT_PRIMARY, and then the primary, which waits where it must, has the last word.
-// Learners are never asked.
+// DEFAULT: the table's. STRONG: the latest, which only the primary serves; other replicas answer NOT_PRIMARY. SESSION:
+// no older than the header's token. BOUNDED: at most boundedMs old. EVENTUAL: whatever is there. Any voter may be asked
+// at the last three levels. A voter that lags behind answers NOT_PRIMARY; the client then asks the primary, which waits
+// if it must, and decides. Learners are never asked.
 enum ReadLevel { DEFAULT = 0, STRONG = 1, SESSION = 2, BOUNDED = 3, EVENTUAL = 4 }
 enum Compression { NONE = 0, SNAPPY = 1, ZLIB = 2 }
 enum Durability { SYNC = 0, INTERVAL = 1 }
 
-// What a session has seen of one range: every applied entry up to `applied` and, per epoch, its own last PRIMARY
-// version not yet known applied. Made from replies: of each that has `applied`, the range that answered
-// (ReplyHeader.range, else the looked-up tablet's) takes the greater of the two positions. Of a write whose `version`
-// has an lsn above the reply's `applied`, the version joins pendingPrimary. An OK read at SESSION takes away what its
-// token named there; LOST_WRITE sets `applied` back.
+// The position of a session in one range: every applied entry up to `applied` and, per epoch, its own last PRIMARY
+// version not yet known to be applied. The client makes it from replies. For each reply with `applied`, the range that
+// answered (ReplyHeader.range, else the looked-up tablet's) takes the greater of the two positions. If a write's
+// `version` has an lsn above the reply's `applied`, the version joins pendingPrimary. An OK read at SESSION removes the
+// pending versions that its token named there; LOST_WRITE sets `applied` back.
 struct TokenRange {
   1: KeyRange range
   2: Version applied
@@ -106,14 +105,14 @@ struct SessionToken {
   2: list<TokenRange> ranges
 }
 
-// A key group is the part of a key that no split cuts: the first `prefixBytes` bytes, or everything up to and
-// including the first `delimiter`. Neither set: every key is a group of its own.
+// A key group is the part of a key that no split cuts. It is either the first `prefixBytes` bytes, or everything up to
+// and including the first `delimiter`. If neither is set, every key is a separate group.
 struct KeyGroup {
   1: optional i32 prefixBytes   // 1 to 256
   2: optional binary delimiter  // one byte
 }
 
-// What a table is created with. Unset fields take the server's defaults.
+// Options of a table. Unset fields take the server's defaults.
 struct TableOptions {
   1: optional i32 replicas                   // 1 to 7
   2: optional Compression compression        // for life
@@ -161,7 +160,7 @@ struct TabletInfo {
   8: TabletState state
 }
 
-// A SPLIT that is applied: who leads the child in which epoch, as its log entry says (PROTOCOL 12).
+// An applied SPLIT: the child's primary and epoch, as in its log entry (PROTOCOL 12).
 struct AppliedSplit {
   1: i64 childId
   2: binary key                              // the child begins here
@@ -177,9 +176,10 @@ struct MergedTablet {
   2: KeyRange range
   3: LogPosition freeze
 }
-// How a merged tablet begins (PROTOCOL 14): where all of both is applied, at `position`, which is above both freezes;
-// its log goes on from there. A voter that does not know it makes it of these two. tabletTimeMs: the later of the two,
-// as their primaries said when they were frozen; whoever leads it first goes on from there (PROTOCOL 21). 0: not known.
+// The start of a merged tablet (PROTOCOL 14): all entries of both are applied at `position`, which is above both
+// freezes, and its log continues from there. A voter that lacks the tablet makes it of these two. tabletTimeMs: the
+// later time of the two, as their primaries reported it when they were frozen; the first primary continues from it
+// (PROTOCOL 21). 0: not known.
 struct Merged {
   1: MergedTablet left
   2: MergedTablet right
@@ -194,7 +194,7 @@ struct Replica {
   4: optional string rack
 }
 
-// Where a tablet is served: what a client's routing cache holds.
+// The servers of a tablet, as a client's routing cache holds them.
 struct TabletLocation {
   1: i64 tabletId
   2: KeyRange range

@@ -24,8 +24,8 @@ inline const std::chrono::nanoseconds kCoarseness = [] {
   clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
   return std::chrono::seconds(resolution.tv_sec) + std::chrono::nanoseconds(resolution.tv_nsec);
 }();
-// The steady clock as it was a moment ago, for a fifth of what reading it takes: never later than it is, and earlier by
-// no more than kCoarseness, unless the tick comes late itself.
+// The steady clock of a moment ago, for a fifth of the cost of reading it: never in the future, and late by at most
+// kCoarseness, unless the tick itself is late.
 inline std::chrono::steady_clock::time_point CoarseNow() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);

@@ -1,5 +1,5 @@
 // common/base/duration_text.h
-// Durations as people write them: "250ms", "2s", "30m", "12h", "7d", or several, the largest first: "1h30m".
+// Durations as people write them: "250ms", "2s", "30m", "12h", "7d", or several with the largest first, as "1h30m".
 // Errors:  INVALID_ARGUMENT, with the text and what may be written instead, or the largest duration.
 // Threads: functions.
 #pragma once

@@ -16,7 +16,7 @@ namespace ebla {
 using Duration = std::chrono::nanoseconds;
 using Task = std::move_only_function<void()>;
 
-// A point of CLOCK_BOOTTIME (goes on while the machine sleeps); trusted for rate only, meaningless elsewhere.
+// A point of CLOCK_BOOTTIME, which advances while the machine sleeps. Trusted for rate only, meaningless elsewhere.
 struct MonotonicTime {
   Duration since_boot{0};
 

@@ -1,13 +1,14 @@
 // common/base/features.h
 // The formats and messages added since the first build, each with the level that introduced it. A build speaks one
-// level: all features up to there. A cluster has one, too, in the coordinator's /cluster: what all of its processes
-// speak. So builds work side by side, because no process writes or sends a format that the oldest of them cannot read.
+// level, which means all features up to that level. A cluster also has a level, in the coordinator's /cluster, which
+// all of its processes speak. So builds work side by side, because no process writes or sends a format that the oldest
+// of them cannot read.
 // Place:      a process has one Features, made where it starts; hosts and the access control ask it. The leading master
 //             raises the cluster's level (master/leader/cluster_level.h).
 // To add one: raise kFeatureLevel, unless this release has raised it already; add the feature to kFeatures, and ask
-//             Has() before it is written or sent. Reading needs no asking. docs/design/decisions.md says what needs
-//             one.
-// Invariants: what a process has once, it has until it ends: Learn() lowers nothing.
+//             Has() before writing or sending it. Reading needs no asking. docs/design/decisions.md explains which
+//             changes need a feature.
+// Invariants: a feature that a process has stays until the process ends, because Learn() lowers nothing.
 // Threads:    Features: any.
 #pragma once
 
@@ -36,9 +37,9 @@ struct Feature {
 inline constexpr Feature kGrants{"grants", 2,
                                  "users read and write what `ebla grant` gives them (before, every table), and log in"};
 
-// Tables whose records live in memory alone. A build that does not know them would keep such a table's records on its
-// disk, and take what it has there after a restart for whole. Also a SPLIT that is logged again comes with them alone:
-// it names no primary and begins its epoch (PROTOCOL 5), which such a build would apply differently.
+// Tables whose records live in memory alone. An older build would store such a table's records on its disk, and take
+// them for complete after a restart. A SPLIT that is logged again also needs this feature: it names no primary and
+// begins its epoch (PROTOCOL 5), so an older build would apply it differently.
 inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made that live in memory alone"};
 
 // Functions of records: writes of kind APPLY. A build that does not know them refuses one that its client repeats

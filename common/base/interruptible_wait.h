@@ -9,7 +9,8 @@
 
 namespace ebla {
 
-// Waits so long. False: `interrupted`, which is asked twenty times a second, said so before, or says so at the end.
+// Waits for this time. Asks `interrupted` twenty times a second. False: it was true before the time was over, or at its
+// end.
 template <class Interrupted>
 bool WaitUnless(const Interrupted& interrupted, std::chrono::steady_clock::duration duration) {
   using Clock = std::chrono::steady_clock;

@@ -21,7 +21,7 @@ inline constexpr int64_t kLsnMax = int64_t{1} << 56;
 inline constexpr int64_t kIdMax = int64_t{1} << 56;  // of tables and tablets
 inline constexpr int64_t kBytesMax = int64_t{1} << 60;
 inline constexpr int64_t kTtlMsMax = int64_t{1} << 52;     // of a record, from when it is put
-inline constexpr int64_t kExpiryMsMax = int64_t{1} << 53;  // since 1970: no clock comes there
+inline constexpr int64_t kExpiryMsMax = int64_t{1} << 53;  // since 1970; no real clock shows it
 
 // How far one message may take a receiver beyond what it knows: a number that honest processes count up by ones cannot
 // have come further while it looked away. The master takes half the leap that servers take of it.

@@ -13,7 +13,7 @@
 
 namespace ebla {
 
-// X(name): the name is that of the flag too, and says what is left out. The rule's line says what it keeps.
+// X(name): the name is also that of the flag, and names the omission. The rule's line explains the rule.
 // clang-format off
 #define EBLA_PLANTED_BUG_LIST(X)                                                                                      \
   X(lead_again_after_restart) X(obey_unfenced_configure) X(lead_with_short_log) X(replace_what_was_sent)              \

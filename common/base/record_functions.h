@@ -43,8 +43,8 @@ struct FunctionResult {
   enum class Change : uint8_t { kNone, kPut, kDelete };
   Change change = Change::kNone;
   std::string value;  // of kPut
-  // Of kPut; 0: never. No value: as before, or never if there was no record. A moment that has passed hides the record
-  // at once.
+  // Expiry of kPut; 0: never. No value: as before, or never if there was no record. A moment that has passed hides the
+  // record at once.
   std::optional<int64_t> expires_ms;
   std::string answer;
   bool expires_after = false;  // expires_ms is a duration after now_ms, rather than a moment that a client has named

@@ -11,9 +11,9 @@
 
 namespace ebla {
 
-// The part of a key that no split cuts; neither set: none. A group has the keys that begin alike: in their first bytes,
-// or through the first delimiter. If the delimiter is the least byte, \0, the text before it is a key of the group,
-// too, because no key lies between them.
+// The part of a key that no split cuts; neither set: none. The keys of a group begin alike, either in their first
+// bytes, or through the first delimiter. If the delimiter is the least byte, \0, the text before it is a key of the
+// group, too, because no key lies between them.
 struct KeyGroupRule {
   size_t prefix_bytes = 0;
   std::string delimiter;

@@ -102,9 +102,9 @@ class Coordinator {
   virtual uint64_t Listen(std::function<void(SessionState)> listener) = 0;
   virtual void Forget(uint64_t listener) = 0;
 
-  // Gives every node the access list of this process's new nodes; returns the number of changed nodes. Of a connection
-  // that is lost meanwhile, UNAVAILABLE. The leading master asks for it. Where nobody else can reach the nodes, there
-  // is nothing to do.
+  // Gives every node the access list of this process's new nodes; returns the number of changed nodes. UNAVAILABLE if
+  // the connection is lost meanwhile. The leading master calls it. A coordinator that only this process reaches has
+  // nothing to do.
   virtual void Guard(Callback<Result<size_t>> done) { done(size_t{0}); }
   // Why the nodes do not admit this process, and what to do; empty: they do, or it is not known. From any thread.
   virtual std::string Refusal() const { return {}; }

@@ -1,10 +1,10 @@
 // common/rpc/channel.h
-// The port to other processes: a Channel carries encoded Thrift calls to one service endpoint and their replies back.
-// Hosts do not see it: they see the generated asynchronous ...CobSvIf interfaces, which common/rpc/stubs.h lays over a
-// Channel. So the production network (pipelined_channel.h) and the simulator's carry the very same bytes.
-// Errors:  a call always ends, exactly once, with the reply's bytes or with a Status: UNAVAILABLE when it was never
-//          sent or surely not executed, UNKNOWN_OUTCOME when it was sent and the connection broke, DEADLINE_EXCEEDED
-//          when `timeout` passed. Stubs turn these into replies with that code; no exception crosses this.
+// The port to other processes: a Channel carries encoded Thrift calls to one service endpoint and returns their
+// replies. Hosts use the generated asynchronous ...CobSvIf interfaces instead, which common/rpc/stubs.h implements over
+// a Channel. So the production network (pipelined_channel.h) and the simulator's carry the same bytes.
+// Errors:  a call ends exactly once, with the reply's bytes or with a Status. UNAVAILABLE: it was never sent or surely
+//          not executed; UNKNOWN_OUTCOME: it was sent and the connection broke; DEADLINE_EXCEEDED: `timeout` passed.
+//          Stubs turn these into replies with that code; no exception crosses this.
 // Threads: Call() from any thread; `done` runs on the executor that the Channel was made for, never inside Call().
 #pragma once
 

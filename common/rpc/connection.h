@@ -1,14 +1,15 @@
 // common/rpc/connection.h
-// The connection behind a pipelined channel: its calls in flight, its socket, its reconnecting. Internal to common/rpc.
+// The connection behind a pipelined channel: its calls in flight, its socket, and its reconnecting. Internal to
+// common/rpc.
 // Place:      pipelined_channel.cc makes one for each (endpoint, executor).
 // States:     idle (no socket; the next call connects) -> resolving -> connecting -> shaking hands, with TLS -> logging
-//             in, with a password -> up; from each, a failure leads back to idle, with `retry_at_` in the future unless
-//             the connection had served a reply.
-// Invariants: 1. A call's sequence id is its slot, marked with the slot's use; the slot is free again only once its
-//                reply has come or the socket has gone, even when the call has timed out.
-//             2. A call whose last byte the kernel has not taken was surely not executed: UNAVAILABLE. A call whose
-//                last byte it has taken may have been executed: UNKNOWN_OUTCOME. Bytes that TLS has encrypted count as
-//                taken.
+//             in, with a password -> up. From each state, a failure leads back to idle, with `retry_at_` in the future
+//             unless the connection had served a reply.
+// Invariants: 1. A call's sequence id is its slot, marked with the slot's use. The slot is free again only once its
+//                reply has arrived or the socket is closed, even when the call has timed out.
+//             2. A call whose last byte the kernel has not taken was surely not executed, so its code is UNAVAILABLE. A
+//                call whose last byte it has taken may have been executed, so its code is UNKNOWN_OUTCOME. Bytes that
+//                TLS has encrypted count as taken.
 // Threads:    Submit and Release from any thread; all else on the loop's.
 #pragma once
 

@@ -140,7 +140,7 @@ class EventLoop final : public Executor, public TurnEnd {
   std::vector<Task> queue_ EBLA_GUARDED_BY(mutex_);
   TimerHeap<Task> timers_ EBLA_GUARDED_BY(mutex_);
   bool all_brief_ EBLA_GUARDED_BY(mutex_) = true;  // what is in queue_
-  bool awake_ EBLA_GUARDED_BY(mutex_) = true;      // whoever runs it will look at queue_ and timers_ before it sleeps
+  bool awake_ EBLA_GUARDED_BY(mutex_) = true;      // its thread will look at queue_ and timers_ before it sleeps
   const EventLoop* promised_by_ EBLA_GUARDED_BY(mutex_) = nullptr;  // whose thread will run it at its turn's end
   bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
 };

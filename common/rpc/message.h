@@ -36,7 +36,7 @@ struct MessageHead {
 // INVALID_ARGUMENT, saying why, when the bytes do not begin a message of either protocol.
 Result<MessageHead> ParseMessageHead(std::string_view message);
 
-// A reply that carries a TApplicationException: `type` is one of its enumerators (1: unknown method, 6: internal
+// A reply that carries a TApplicationException: `type` is one of its enumerators (1 is unknown method, 6 internal
 // error).
 std::string EncodeException(const MessageHead& call, int type, std::string_view text);
 

@@ -32,8 +32,8 @@ struct ServerOptions {
   size_t frame_bytes_max = 16 << 20;
   size_t in_flight_max = 1024;          // requests per connection
   size_t unsent_bytes_max = 32 << 20;   // reply bytes per connection that the client has not taken
-  size_t buffered_bytes_max = 1 << 30;  // of all connections: half-sent frames, replies not taken; beyond it, whoever
-                                        // has most of them, and more than a MiB, is closed
+  size_t buffered_bytes_max = 1 << 30;  // of all connections: half-sent frames, replies not taken; beyond it, the
+                                        // connection with most of them, if more than a MiB, is closed
   size_t connections_max = 10'000;      // further ones are closed at once; server_loop.h says how they are shared
   Duration half_frame_timeout = std::chrono::seconds(30);  // from a frame's first byte to its last; of a handshake
   Duration unread_timeout = std::chrono::seconds(30);      // replies wait and the client takes not one byte

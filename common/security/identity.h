@@ -14,7 +14,8 @@ namespace ebla::security {
 inline constexpr std::string_view kAnyServer = "*";
 
 struct Identity {
-  // Nobody may log in, and nothing else. Everybody else may do what users may, within its grants where it is one.
+  // An anonymous caller may log in, and nothing else. Every other caller may do what users may, within its grants if it
+  // is a user.
   enum class Kind {
     kAnonymous,  // it has no certificate, and has not logged in
     kUser,       // data
