@@ -16,8 +16,8 @@
 namespace ebla::coordination {
 namespace {
 
-// Database format. Table "meta" maps string to string; table "nodes" maps a path to (version: i, next child number: q,
-// data: u).
+// Database format. Table "meta" maps string to string; table "nodes" maps a path to version (i), next child number (q)
+// and data (u).
 constexpr char kFormat[] = "1";
 constexpr char kOpen[] =
     "create,cache_size=32MB,session_max=20,log=(enabled=true,archive=true,file_max=4MB),"

@@ -2,7 +2,7 @@
 // Encodes and decodes whole messages with the generated structs, in either protocol. Internal to common/rpc.
 // Why so:     the generated processors and clients need a protocol object over a transport for each message. Here each
 //             thread keeps one of either kind over a plain block of memory, so that a message costs no set-up and no
-//             virtual call. Every service method has one shape, with arguments {1: request} and result {0: reply}.
+//             virtual call. Every service method has one request, as argument 1, and one reply.
 // Invariants: 1. The result of Encode... lives until the thread's next Encode...
 //             2. Reading never believes a length that exceeds the message's own bytes.
 // Errors:     Thrift's exceptions end here, as a Status.

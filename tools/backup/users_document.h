@@ -1,8 +1,8 @@
 // tools/backup/users_document.h
 // Users, roles, grants and limits as a document of a backup, and the changes that apply it to a cluster.
-// Format:  JSON, as in docs/guide/backup.md: {"users": [{"name", "secret", "roles", "grants", "limits"}], "roles":
-//          [{"name", "grants"}], "every_user": limits, "tables": {name: limits}}. A grant is {"permission", "table",
-//          "prefix"}, its prefix with escapes; empty fields are left out.
+// Format:  JSON, as in docs/guide/backup.md. "users" is a list of {"name", "secret", "roles", "grants", "limits"},
+//          "roles" of {"name", "grants"}; "every_user" has limits, and "tables" limits by name. A grant is
+//          {"permission", "table", "prefix"}, its prefix with escapes; empty fields are left out.
 // Errors:  INVALID_ARGUMENT for a text that is no such document.
 // Threads: functions.
 #pragma once
