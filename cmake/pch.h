@@ -1,4 +1,5 @@
-// What nearly every source includes and no change of ours touches.
+// Headers of libraries that nearly every source includes. A header of Ebla here would make each of its changes rebuild
+// everything.
 #include <algorithm>
 #include <atomic>
 #include <chrono>

@@ -16,7 +16,7 @@ LABEL = re.compile(
 )  # "Threads:    ..." of a banner
 DRAWING = re.compile(r"[|+]--|--[->+|]|\w\s{3,}\w|^\s*\|.*\|\s*$|^[-=|+\\/ ]+$|[{};]\s*$")
 DIRECTIVE = re.compile(
-    r"^\s*(NOLINT|clang-format|namespace\b|static$|static (int|void|bool|std)|shellcheck|type:|!|[\w./-]+\.\w+$)"
+    r"^\s*(NOLINT|clang-format|namespace\b|static$|static (int|void|bool|std)|shellcheck|noqa|type:|!|[\w./-]+\.\w+$)"
 )
 CPP_PIECE = re.compile(
     r'R"(?P<tag>\w*)\((?P<raw>.*?)\)(?P=tag)"|//(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/'
