@@ -1,0 +1,67 @@
+// Guards of a transfer: reports that are old, and targets that stay behind.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "master/testing/replicas_fixture.h"
+
+namespace ebla::master::testing {
+namespace {
+
+class MasterTransferGuardsTest : public MasterReplicasTest {
+ protected:
+  // The catalog names a target that its primary does not reach.
+  void BeginTransferThatCannotEnd() {
+    Begin({});
+    MakeTable(3);
+    cluster().scheduler().RunFor(3s);
+    before_ = Tablet();
+    cluster().Cut(before_.primary, before_.voters.at(1));
+    ASSERT_EQ(Transfer("", before_.voters.at(1), 300).header.code, idl::Code::UNAVAILABLE);
+    ASSERT_EQ(Tablet().epoch, before_.epoch + 1);
+  }
+  FakeServer& previous() { return ServerOf(before_.primary); }
+  FakeServer& target() { return ServerOf(before_.voters.at(1)); }
+  bool LedByPrevious(int64_t epoch) { return previous().Leads(before_.tabletId, epoch); }
+
+  idl::TabletInfo before_;
+};
+
+// The report is of a time at which the primary had not released the tablet. It may have since.
+TEST_F(MasterTransferGuardsTest, NoTransferIsTakenBackOnAnOldReport) {
+  BeginTransferThatCannotEnd();
+  previous().silent = true;
+  cluster().scheduler().RunFor(MasterOptions().report_fresh + 1s);
+  ASSERT_EQ(Tablet().epoch, before_.epoch + 1);
+  target().Stop();
+  cluster().scheduler().RunFor(20s);
+  EXPECT_EQ(Tablet().epoch, before_.epoch + 1);
+  EXPECT_TRUE(LedByPrevious(before_.epoch));
+  previous().silent = false;
+  EXPECT_TRUE(cluster().RunUntil([&] { return LedByPrevious(before_.epoch + 2); }, 10s)) << "by a report that is new";
+}
+
+// The primary refuses writes during each order.
+TEST_F(MasterTransferGuardsTest, ATargetThatStaysBehindPausesWritesForAFifthOfTheTime) {
+  BeginTransferThatCannotEnd();
+  const std::vector<int64_t>& pauses_ms = previous().received_patience[before_.tabletId];
+  struct Order {
+    MonotonicTime at;
+    std::chrono::milliseconds pause;
+  };
+  std::vector<Order> orders;
+  const size_t known = pauses_ms.size();
+  while (!LedByPrevious(before_.epoch + 2)) {
+    ASSERT_LT(orders.size(), 100u);
+    cluster().scheduler().RunFor(1ms);
+    for (size_t i = known + orders.size(); i < pauses_ms.size(); ++i)
+      orders.push_back({cluster().scheduler().Now(), std::chrono::milliseconds(pauses_ms[i])});
+  }
+  ASSERT_GE(orders.size(), 2u);
+  for (size_t i = 1; i < orders.size(); ++i) {
+    EXPECT_GE(orders[i].at - orders[i - 1].at + 1ms, 4 * orders[i - 1].pause) << "after order " << i;
+  }
+}
+
+}  // namespace
+}  // namespace ebla::master::testing
