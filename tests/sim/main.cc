@@ -200,6 +200,13 @@ int Main() {
     std::fprintf(stderr, "ebla-sim: no fault is called \"%s\"\n", FLAGS_faults.c_str());
     return 2;
   }
+  if (bug->of_disk() && (FLAGS_memory || FLAGS_memory_loss)) {
+    std::fprintf(stderr,
+                 "ebla-sim: bug %s is in the files of a server, and with --memory or --memory_loss the clients' table "
+                 "has none: leave out that flag\n",
+                 FLAGS_bug.c_str());
+    return 2;
+  }
   if (!FLAGS_pins.empty() && (!FLAGS_hunt || !bug->none() || !FLAGS_faults.empty())) {
     std::fprintf(stderr, "ebla-sim: --pins needs --hunt, and takes neither --bug nor --faults: the file names them\n");
     return 2;

@@ -22,6 +22,7 @@ struct Bug {
   bool of_splits() const;                                                  // shows only where tablets are split
   bool of_merges() const;                                                  // ...and merged
   bool of_memory() const { return rule == PlantedBug::begin_anew_early; }  // ...where tables in memory are forgotten
+  bool of_disk() const { return store_fault != StoreFault::kNone; }        // ...where the clients' table is on the disk
 };
 
 std::optional<Bug> ParseBug(std::string_view name);  // "none", "ack_before_flush", "commit_older_epoch", ...
