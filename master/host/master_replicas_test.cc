@@ -77,7 +77,7 @@ TEST_F(MasterReplicasTest, AskedForReplicasAreWaitedForWhileTheirServersAreAway)
   const auto refused = cluster().Call(&idl::MasterServiceCobSvIf::createTable, request);
   EXPECT_EQ(refused->header.code, idl::Code::UNAVAILABLE);
   EXPECT_EQ(refused->header.message,
-            "3 replicas need as many live tablet servers with room; of 3 there are 2: start the others, or ask "
+            "3 replicas need as many live tablet servers with room; of 3 there are 2: start the other servers, or ask "
             "for at most 2 and raise it later");
   EXPECT_FALSE(cluster().TableNode("carts"));
   cluster().server(2).Start();

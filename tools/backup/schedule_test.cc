@@ -120,8 +120,8 @@ TEST_F(ScheduleTest, AFailureIsSaidAndTriedAgainSoon) {
   failures_ = 3;
   ASSERT_TRUE(Run(1).ok());
   ASSERT_EQ(said_.size(), 4u);
-  EXPECT_EQ(said_[0], "UNAVAILABLE: no master answers; tries again in 60 s");
-  EXPECT_EQ(said_[2], "UNAVAILABLE: no master answers; tries again in 240 s");
+  EXPECT_EQ(said_[0], "UNAVAILABLE: no master answers; next attempt in 60 s");
+  EXPECT_EQ(said_[2], "UNAVAILABLE: no master answers; next attempt in 240 s");
   EXPECT_THAT(said_[3], StartsWith("made auto-20241004T000700Z: 1 records"));
 }
 
@@ -147,7 +147,7 @@ TEST_F(ScheduleTest, NothingIsDeletedWhileTheNewestChainDoesNotVerify) {
   now_ms_ = kBegin + 3 * kDay + kDay / 2;
   options_.keep = 1;
   options_.once = true;
-  EXPECT_THAT(Run(1).message(), HasSubstr("nothing is deleted, as auto-20241007T000000Z does not verify"));
+  EXPECT_THAT(Run(1).message(), HasSubstr("no backup is deleted, because auto-20241007T000000Z does not verify"));
   EXPECT_THAT(There(), ElementsAre("day0", "day1+", "day2+", "day3"));
 }
 

@@ -116,7 +116,7 @@ void Make(BackupStore& store, const std::string& name, const std::string& since)
 TEST_P(StoreTest, ABackupIsDeletedOnceNoneIsOnTopOfIt) {
   Make(*store_, "monday", "");
   Make(*store_, "tuesday", "monday");
-  EXPECT_THAT(Delete(*store_, "monday", {}).message(), HasSubstr("tuesday is on top of monday"));
+  EXPECT_THAT(Delete(*store_, "monday", {}).message(), HasSubstr("tuesday builds on monday"));
   const Status missing = Delete(*store_, "sunday", {});
   EXPECT_EQ(missing.code(), Code::kNotFound);
   EXPECT_THAT(missing.message(), HasSubstr("there is no backup sunday in "));
@@ -170,8 +170,8 @@ TEST_P(S3FaultsTest, SaysWhatIsWrongWithKeysBucketAndRegion) {
   S3Settings settings = server_->Settings();
   settings.secret = "another";
   EXPECT_THAT(Refused(settings),
-              HasSubstr("PERMISSION_DENIED: s3://backups/nightly/monday/manifest: the key AKTEST may "
-                        "not, or is wrong (the store answers 403 SignatureDoesNotMatch"));
+              HasSubstr("PERMISSION_DENIED: s3://backups/nightly/monday/manifest: the key AKTEST "
+                        "lacks permission or is wrong (the store answers 403 SignatureDoesNotMatch"));
   settings = server_->Settings();
   settings.bucket = "absent";
   EXPECT_THAT(Refused(settings), HasSubstr("there is no bucket absent at " + settings.endpoint));

@@ -209,7 +209,7 @@ TEST_F(LauncherTest, AServerIsAddedToARunningClusterAndRemovedForGood) {
   EXPECT_TRUE(Pids(*cluster).contains("ts-5"));
 
   ASSERT_TRUE(cluster->Stop().ok());
-  EXPECT_THAT(cluster->AddServer().error().message(), HasSubstr("does not run (zookeeper is dead)"));
+  EXPECT_THAT(cluster->AddServer().error().message(), HasSubstr("is not running (zookeeper is dead)"));
   EXPECT_FALSE(Pids(*cluster).contains("ts-6"));
 }
 

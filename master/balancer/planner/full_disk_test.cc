@@ -65,9 +65,10 @@ TEST_F(FullDiskTest, WhatCannotGoSaysWhy) {
   cluster_.Server('a').writes_refused = true;
   cluster_.Server('c').maintenance = cluster_.Server('d').maintenance = true;
   EXPECT_EQ(cluster_.Run(0s), "move tablet 3 from a to b; transfer tablet 1 from a to b; ");
-  EXPECT_EQ(cluster_.Details(2),
-            "a is at its disk's reserve; 1 of the 1 usable server holds one of it already, the others have no room "
-            "for 3.0 GiB; ");
+  EXPECT_EQ(
+      cluster_.Details(2),
+      "a is at its disk's reserve; 1 of the 1 usable server holds a replica of it already, the other servers have "
+      "no room for 3.0 GiB; ");
   EXPECT_EQ(CanDrain(cluster_.view, 0, 0.1).message(),
             "server a cannot be drained: tablet 1 has 2 replicas, and 1 other server may take one");
   cluster_.Server('c').maintenance = false;
@@ -77,7 +78,7 @@ TEST_F(FullDiskTest, WhatCannotGoSaysWhy) {
     cluster_.Server(name).disk_free_bytes = 3 * kGiB;
   }
   EXPECT_EQ(CanDrain(cluster_.view, 0, 0.1).message(),
-            "server a cannot be drained: it holds 6.0 GiB, and the others have room for 4.0 GiB");
+            "server a cannot be drained: it holds 6.0 GiB, and the other servers have room for 4.0 GiB");
 }
 
 TEST_F(FullDiskTest, ALoneReplicaMovesWithItsLeadership) {

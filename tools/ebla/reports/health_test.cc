@@ -356,7 +356,7 @@ TEST(HealthTest, DamageOfLatelyAndASearchThatDoesNotEndAreNotes) {
   state.servers[2].scrub = ScrubInfo{.period = 0ms, .age = 24h * 365, .since_damage = {}};
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kHealthy);
-  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("damage was found lately, and is mended: ts-1 ("),
+  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("damage was found lately and is repaired: ts-1 ("),
                                                    HasSubstr("has not come to its end for three periods on ts-2:")));
 }
 
@@ -378,7 +378,7 @@ TEST(HealthTest, ServersThatTrustEverybodyAreANote) {
   state.servers[0].insecure = state.servers[2].insecure = true;
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kHealthy);
-  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("--insecure: whoever reaches ts-1, ts-3")));
+  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("--insecure: every machine that reaches ts-1, ts-3")));
 }
 
 TEST_F(ShellTest, HealthSaysThatThePlannerIsOff) {

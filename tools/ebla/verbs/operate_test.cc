@@ -103,8 +103,9 @@ TEST_F(OperateTest, WhoCancelsAMoveOfADrainIsToldThatItComesAgain) {
   servers_.cluster().masters()->procedures = {move};
   EXPECT_THAT(
       Run("procedure cancel move-7"),
-      HasSubstr("the replica on ts-1 stays; but ts-1 drains, and its drain begins the move again: to end the drain, "
-                "ebla server undrain ts-1"));
+      HasSubstr(
+          "the replica on ts-1 stays; but ts-1 is draining, and its drain will start the move again: to end the drain, "
+          "ebla server undrain ts-1"));
   servers_.cluster().masters()->procedures = {move};
   EXPECT_THAT(Run("--json procedure cancel move-7"), HasSubstr(R"("note":"but ts-1 drains,)"));
 }
@@ -236,7 +237,7 @@ TEST_F(OperateTest, ATableWithDataIsHalvedByItsMiddleKeys) {
   std::vector<std::string> starts;
   for (const auto& tablet : servers_.cluster().tables()->Tablets("users")) starts.push_back(tablet.range.start);
   EXPECT_THAT(starts, ::testing::UnorderedElementsAre("", "k116", "k132", "k148"));
-  EXPECT_THAT(Run("table presplit users --into 3"), HasSubstr("OK  nothing is to be split: table users has 4 tablets"));
+  EXPECT_THAT(Run("table presplit users --into 3"), HasSubstr("OK  no split is needed: table users has 4 tablets"));
   servers_.cluster().tables()->Add("one", {});
   Fill("one", 1);
   EXPECT_THAT(
@@ -253,9 +254,9 @@ TEST_F(OperateTest, ATableTooLargeToLookAtIsHalvedByWhatServersEstimate) {
   EXPECT_THAT(Run("table presplit users --into 4 --look-at 10"), HasSubstr("OK  3 splits, 4 tablets"));
   servers_.cluster().tables()->Add("one", {});
   Fill("one", 1);
-  EXPECT_THAT(
-      Run("table presplit one --into 2 --look-at 0 --timeout 1ms"),
-      AllOf(HasSubstr("no tablet worth splitting has a middle key that is known; nothing was split"), EndsWith("[3]")));
+  EXPECT_THAT(Run("table presplit one --into 2 --look-at 0 --timeout 1ms"),
+              AllOf(HasSubstr("no tablet that is large enough to split has a known middle key; nothing was split"),
+                    EndsWith("[3]")));
 }
 
 TEST_F(OperateTest, PresplitRefusesNonsense) {

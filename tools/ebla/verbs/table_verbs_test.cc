@@ -25,7 +25,7 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
   EXPECT_THAT(Run("table describe sized"), HasSubstr("split size       8.0 GiB"));
   EXPECT_EQ(Run("table drop sized --yes"), "OK");
   EXPECT_EQ(Run("table create deep --replicas 7"),
-            "OK  1 tablet of 3 replicas, to be 7 once as many tablet servers live");
+            "OK  1 tablet of 3 replicas, to be 7 once that many tablet servers are live");
   EXPECT_THAT(Run("table list"), HasSubstr("3/7"));
   EXPECT_EQ(Run("table drop deep --yes"), "OK");
   EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\",\"m\")"));
@@ -34,14 +34,14 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
   EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\",\"\")  epoch 1  ts-1 at 127.0.0.1:"));
   EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   (none)  127.0.0.1:"));
   EXPECT_THAT(Run("cluster info"), HasSubstr(", leader"));
-  EXPECT_EQ(Run("cluster adopt"), "OK  the catalog knows all that servers have");
+  EXPECT_EQ(Run("cluster adopt"), "OK  the catalog already lists everything that the servers hold");
   EXPECT_EQ(Run("server remove ts-2"), "CONDITION_FAILED: server ts-2 lives [1]");
   EXPECT_EQ(Run("tablet recover 17"),
             "REPLICA  ROLE   LOG_ENDS  APPLIED  STATE\n"
             "ts-1     voter  (none)    (none)   lost, nothing is known of it\n"
             "ts-2     voter  3.44      38       lost\n"
             "ts-3     voter  3.40      38       live\n"
-            "it would go to ts-3 alone; four entries\n"
+            "it would be given to ts-3 alone; four entries\n"
             "nothing has been changed: add --yes to do it");
   EXPECT_THAT(Run("tablet recover 17 --server ts-1"),
               HasSubstr("it cannot be recovered this way: server ts-1 is not live [1]"));
