@@ -77,7 +77,7 @@ TEST_F(ReplayTest, ATableThatWasMadeSinceIsThereAndOneThatWasMadeLaterIsNot) {
 
 TEST_F(ReplayTest, ATableThatWasMadeSinceAndIsNotKnownIsSaid) {
   KnowMade(8, "made", 5, 6).spans.push_back({At(9), At(20)});
-  EXPECT_THAT(Open(10).MadeSince("").error().message(), HasSubstr("table \"made\" was made after the backup began"));
+  EXPECT_THAT(Open(10).MadeSince("").error().message(), HasSubstr("table \"made\" was created after the backup began"));
   EXPECT_THAT(Ids(Open(6).MadeSince("")), ElementsAre(8u)) << "before the gap";
   index_.tables[0].spans = {{At(6), At(20)}};
   index_.tables[0].whole = false;
