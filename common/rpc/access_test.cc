@@ -35,7 +35,7 @@ TEST(Access, IsWhatThePageOfFaultsSays) {
   AddMethods<idl::ControlServiceCobSvIf>(in_code);
   AddMethods<idl::ReplicationServiceCobSvIf>(in_code);
   std::ifstream page(EBLA_FAULTS_PAGE);
-  const std::regex row(R"(\| `(\w+)` \| \w+Service \| (\w+(?:, \w+)?) \|)");
+  const std::regex row(R"(\| `(\w+)` \| \w+Service \| `?(\w+(?:, \w+)?)`? \|)");
   for (std::string line; std::getline(page, line);) {
     if (std::smatch match; std::regex_match(line, match, row)) on_page[match[1]] = match[2];
   }

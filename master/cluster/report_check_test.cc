@@ -58,7 +58,7 @@ TEST(ReportCheck, RefusesWhatNoneComesTo) {
     lies[i](report.tablets[0]);
     const Status status = CheckReport(report, kLatest);
     EXPECT_EQ(status.code(), Code::kInvalidArgument) << i;
-    EXPECT_THAT(status.message(), HasSubstr("of tablet ")) << i;
+    EXPECT_THAT(status.message(), HasSubstr("for tablet ")) << i;
   }
   idl::HeartbeatRequest report = Honest();
   report.incarnation = -1;

@@ -152,7 +152,7 @@ TEST_F(MasterMoveTest, OneMoveOfATabletAtATimeAndItCanBeCancelled) {
   ServerOf(to).mute = true;  // lives, and cannot be copied to
   const auto begun = Move(before.voters[1], to, 3'000);
   EXPECT_EQ(begun.header.code, idl::Code::UNKNOWN_OUTCOME) << begun.header.message;
-  EXPECT_THAT(begun.header.message, HasSubstr("goes on by itself"));
+  EXPECT_THAT(begun.header.message, HasSubstr("continues by itself"));
   std::string other;
   for (const auto& server : cluster().servers()) {
     if (std::ranges::count(before.voters, server->name()) == 0 && server->name() != to) other = server->name();

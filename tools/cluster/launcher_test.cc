@@ -261,7 +261,7 @@ TEST_F(LauncherTest, APortThatIsTakenIsNamedBeforeAnythingIsStarted) {
   auto cluster = Launcher::Open(Options());
   const Status failed = cluster->Start({.masters = 1, .servers = 1, .base_port = base});
   EXPECT_EQ(failed.code(), Code::kInvalidArgument);
-  EXPECT_THAT(failed.message(), HasSubstr("port " + std::to_string(base + 5) + ", which ts-1 would have, is in use"));
+  EXPECT_THAT(failed.message(), HasSubstr("port " + std::to_string(base + 5) + ", which ts-1 needs, is in use"));
   EXPECT_TRUE(said_.empty());
 }
 

@@ -76,7 +76,7 @@ void Admin::AwaitServing(std::string name, MonotonicTime end, OnceCallback<Resul
                     return done(Error(Code::kDeadlineExceeded, "table \"" + name + "\" is made, but only " +
                                                                    std::to_string(info->tablets_serving) + " of its " +
                                                                    std::to_string(info->tablets) +
-                                                                   " tablets serve yet; it goes on by itself"));
+                                                                   " tablets serve yet; it continues by itself"));
                   }
                   network_.executor().After(kPollFirst, [this, name, end, done = std::move(done)]() mutable {
                     AwaitServing(std::move(name), end, std::move(done));

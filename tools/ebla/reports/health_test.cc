@@ -357,7 +357,7 @@ TEST(HealthTest, DamageOfLatelyAndASearchThatDoesNotEndAreNotes) {
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kHealthy);
   EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("damage was found lately and is repaired: ts-1 ("),
-                                                   HasSubstr("has not come to its end for three periods on ts-2:")));
+                                                   HasSubstr("no scrub has finished for three periods on ts-2:")));
 }
 
 TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
