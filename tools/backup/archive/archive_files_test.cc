@@ -131,7 +131,7 @@ TEST_F(ArchiveFilesTest, AFileThatLacksOrHasAnotherNameIsSaid) {
   }
   // A restore of a moment would skip the file because of its name.
   std::filesystem::rename(folder + "000000000002-200-202-w.log", folder + "000000000002-0-0-w.log");
-  EXPECT_THAT(ListArchiveFiles(store_, index, key_).error().message(), HasSubstr("another name"));
+  EXPECT_THAT(ListArchiveFiles(store_, index, key_).error().message(), HasSubstr("a file of the archive was renamed"));
   std::filesystem::rename(folder + "000000000002-0-0-w.log", folder + "000000000002-200-202-w.log");
   // The oldest file may be missing if the index was told of it.
   index.files.RemoveFirst("000000000001-100-102-w.log", key_);

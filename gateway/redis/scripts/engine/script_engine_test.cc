@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <ctime>
 #include <map>
 #include <vector>
 
@@ -58,11 +60,11 @@ class ScriptEngineTest : public ::testing::Test {
   std::string Run(std::string_view body, std::vector<std::string> keys = {}, std::vector<std::string> arguments = {}) {
     return RunScript(body, keys, arguments, protocol_, limits_, host_).reply;
   }
-  // Ends by its limits, soon.
+  // A limit ends the script soon. Counts processor time, because a busy machine delays the test as well.
   std::string RunHarmful(std::string_view body) {
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();
     std::string reply = Run(body);
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s) << body;
+    EXPECT_LT((std::clock() - begin) / CLOCKS_PER_SEC, 5) << body;
     return reply;
   }
   void ExpectOutOfTime(std::string_view body) {
