@@ -132,7 +132,7 @@ TEST_F(OperatorTest, SaysThatZooKeeperIsAwayAndWhatThatMeans) {
   ASSERT_TRUE(HealthBecomes(1)) << health_;
   EXPECT_THAT(health_.text, HasSubstr("the coordinator (ZooKeeper) has been away for"));
   EXPECT_THAT(health_.text, HasSubstr("no failover"));
-  EXPECT_THAT(cluster_->Ebla("cluster info").text, HasSubstr("coordinator   away for"));
+  EXPECT_THAT(cluster_->Ebla("cluster info").text, HasSubstr("coordinator  away for"));
   for (const char* process : {"m-1", "ts-1"}) {
     EXPECT_THAT(Page(process, "/readyz"),
                 AllOf(StartsWith("HTTP/1.0 200"), HasSubstr("ready, degraded: the coordinator (ZooKeeper) has been")));
@@ -224,7 +224,7 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
               AllOf(HasSubstr("\"asked_by\":\"operator\""), HasSubstr("\"from_server\":\"" + from + "\""),
                     HasSubstr("2 of 4: copies to " + to), HasSubstr("\"cancellable\":true")));
   EXPECT_THAT(cluster_->Ebla("procedure cancel move-" + id).text,
-              StartsWith("OK  cancelled: what was copied to " + to + " goes"));
+              StartsWith("OK  cancelled: what was copied to " + to + " is discarded"));
   EXPECT_TRUE(Eventually([&] {
     return cluster_->Ebla("procedure list").text.starts_with("no procedure is under way");
   })) << cluster_->Ebla("procedure list");

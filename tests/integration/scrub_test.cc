@@ -351,7 +351,7 @@ TEST_F(ScrubClusterTest, ARecordThatDiffersSilentlyIsMadeAnewAndNeverServed) {
   EXPECT_TRUE(ReadUntil([&] { return Said(victim).find("which agree. It is made anew") != std::string::npos; }))
       << Said(victim);
   EXPECT_TRUE(ReadUntil([&] { return AllEqual(); })) << cluster_->Ebla("check");
-  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("health").text.find("is repaired: ts-2 (") != std::string::npos; }))
+  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("health").text.contains("is repaired: ts-2 ("); }))
       << cluster_->Ebla("health");
   for (const std::string other : {"ts-1", "ts-3"})
     EXPECT_EQ(Said(other).find("which agree. It is made anew"), std::string::npos) << other << ": " << Said(other);

@@ -46,7 +46,7 @@ TEST_F(CommandLineTest, WhereNoClusterIsItSaysWhatToDoAndLeavesNothing) {
   for (const char* command : {"status", "kill ts-2", "restart ts-2", "logs", "add-server", "remove-server ts-1"}) {
     EXPECT_THAT(Run(command), AllOf(HasSubstr("no cluster was started in " + directory_ +
                                               "/.ebla: start one with ebla-cluster start, or name the "
-                                              "directory of one that was with --dir DIR"),
+                                              "directory of an earlier one with --dir DIR"),
                                     EndsWith("[1]")))
         << command;
   }

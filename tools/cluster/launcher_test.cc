@@ -298,7 +298,7 @@ TEST_F(LauncherTest, MistakesAreNamed) {
   LauncherOptions options = Options();
   options.bin_dir = root_ + "/nowhere";
   auto cluster = Launcher::Open(options);
-  EXPECT_THAT(cluster->Start({.masters = 1}).message(), HasSubstr("nowhere/ebla-master is not there"));
+  EXPECT_THAT(cluster->Start({.masters = 1}).message(), HasSubstr("nowhere/ebla-master does not exist"));
   std::ofstream(root_ + "/broken") << "in the way";
   options.dir = root_ + "/broken/dir";
   EXPECT_THAT(Launcher::Open(options).error().message(), HasSubstr("broken"));

@@ -368,9 +368,10 @@ TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
   state.servers[1].tablets = 1;
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kHealthy);
-  EXPECT_THAT(health.notes, ::testing::UnorderedElementsAre(
-                                HasSubstr("the planner is off"), HasSubstr("ebla server resume ts-1"),
-                                HasSubstr("server ts-2 drains, 1 replica to go"), HasSubstr("server ts-3 is drained")));
+  EXPECT_THAT(health.notes,
+              ::testing::UnorderedElementsAre(HasSubstr("the planner is off"), HasSubstr("ebla server resume ts-1"),
+                                              HasSubstr("server ts-2 is draining, 1 replica to go"),
+                                              HasSubstr("server ts-3 is drained")));
 }
 
 TEST(HealthTest, ServersThatTrustEverybodyAreANote) {

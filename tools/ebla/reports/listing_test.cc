@@ -157,7 +157,7 @@ TEST_F(ShellTest, ListsShowServersThatAreLost) {
   EXPECT_THAT(Run("server list"), AllOf(HasSubstr("HEARD"), HasSubstr("12ms ago"), HasSubstr("ts-2    lost ")));
   EXPECT_THAT(Run("tablet list --server ts-9"),
               HasSubstr("NOT_FOUND: no server \"ts-9\"; there are ts-1, ts-2, ts-3 [1]"));
-  EXPECT_THAT(Run("help tablet list"), HasSubstr("not counted yet"));
+  EXPECT_THAT(Run("help tablet list"), HasSubstr("nothing counted yet"));
   EXPECT_THAT(Run("tablet list"), Not(HasSubstr("0B")));
 }
 

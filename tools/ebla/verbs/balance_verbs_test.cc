@@ -96,7 +96,7 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
   const std::string saved = File("saved.json", "");
   Run("balance explain --save-view " + saved);
   EXPECT_EQ(Run("balance explain --view " + saved),
-            "1 server, 0 tables, 0 tablets; the view names no options, so the defaults hold\nnothing is to be done");
+            "1 server, 0 tables, 0 tablets; the view names no options, so the defaults hold\nnothing needs to be done");
   EXPECT_THAT(Run("balance explain --save-view /nowhere/x"), HasSubstr("cannot write the file /nowhere/x [2]"));
   EXPECT_THAT(Run("balance explain --steady 5m"), HasSubstr("save one with --save-view FILE"));
   EXPECT_THAT(Run("balance explain --view a --save-view b"), HasSubstr("one of the two [2]"));

@@ -72,9 +72,9 @@ TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
   EXPECT_EQ(Run("procedure list --kind drain"), "no drain is under way");
   EXPECT_THAT(Run("procedure show move-7"),
               AllOf(HasSubstr("range      [\"a\",\"m\")"), HasSubstr("planner: ts-1 has 900 operations/s"),
-                    HasSubstr("can be: what was copied to ts-3 goes")));
+                    HasSubstr("can be: what was copied to ts-3 is discarded")));
   EXPECT_THAT(Run("procedure show split-8"), HasSubstr("cannot be: its primary may have split it already"));
-  EXPECT_THAT(Run("procedure show move-9"), AllOf(HasSubstr("nothing of the id move-9 is under way"), EndsWith("[1]")));
+  EXPECT_THAT(Run("procedure show move-9"), AllOf(HasSubstr("no procedure move-9 is under way"), EndsWith("[1]")));
   EXPECT_THAT(
       Run("--json procedure show move-7"),
       AllOf(HasSubstr(R"({"id":"move-7","kind":"move","tablet":7,"range":{"start":"a","start_base64":"YQ==","end":"m",)"
@@ -107,7 +107,7 @@ TEST_F(OperateTest, WhoCancelsAMoveOfADrainIsToldThatItComesAgain) {
           "the replica on ts-1 stays; but ts-1 is draining, and its drain will start the move again: to end the drain, "
           "ebla server undrain ts-1"));
   servers_.cluster().masters()->procedures = {move};
-  EXPECT_THAT(Run("--json procedure cancel move-7"), HasSubstr(R"("note":"but ts-1 drains,)"));
+  EXPECT_THAT(Run("--json procedure cancel move-7"), HasSubstr(R"("note":"but ts-1 is draining,)"));
 }
 
 TEST_F(OperateTest, AServerThatIsNoneIsSaidToBeNone) {
@@ -153,7 +153,7 @@ TEST_F(OperateTest, TabletsAreListedInPages) {
   const std::string third = std::to_string(servers_.cluster().tables()->At("users", "c").id);
   const std::string all = Run("tablet list");
   const std::string first = Run("tablet list --limit 3");
-  EXPECT_THAT(first, EndsWith("\nand 1 more tablet: --after " + third));
+  EXPECT_THAT(first, EndsWith("\nand 1 more tablet: continue with --after " + third));
   EXPECT_TRUE(all.starts_with(first.substr(0, first.find("\nand 1 more")))) << all;
   EXPECT_THAT(Run("tablet list --limit 3 --after " + third), AllOf(HasSubstr("[\"d\",\"\")"), Not(HasSubstr("more"))));
   EXPECT_THAT(Run("tablet list --limit 0"), EndsWith("[2]"));
