@@ -60,7 +60,9 @@ TEST_F(MasterMergeTest, NothingIsMergedBeforeItsTableIsMade) {
   create.splitPoints = {"m", "t"};
   create.options = WithReplicas(1);
   create.deadlineMs = 3'000;
-  (void)cluster().Call<idl::CreateTableReply>(&idl::MasterServiceCobSvIf::createTable, create);
+  const auto creating = cluster().Call<idl::CreateTableReply>(&idl::MasterServiceCobSvIf::createTable, create);
+  ASSERT_TRUE(creating.has_value());
+  EXPECT_THAT(creating->header.message, HasSubstr("table carts is being created, and the creation continues: "));
   ASSERT_EQ(cluster().TableNode("carts")->state, idl::TableState::CREATING);
   for (const char* key : {"m", "t"}) EXPECT_NE(Merge(key, 3'000).header.code, idl::Code::OK);
   EXPECT_EQ(cluster().Tablets().size(), 3u);

@@ -119,7 +119,7 @@ void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::Creat
                request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
                [this, cob, reply, name = request.name](const Status& status) mutable {
                  SetHeader(reply.header, Reworded(status, Code::kUnknownOutcome,
-                                                  "table " + name + "is being created, and the creation continues: "));
+                                                  "table " + name + " is being created, and the creation continues: "));
                  const LeaderTerm* now = Leading();
                  const TableEntry* table = now ? now->image().Table(name) : nullptr;
                  if (table && status.ok()) reply.__set_schema(table->node.schema);

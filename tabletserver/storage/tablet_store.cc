@@ -29,8 +29,7 @@ Result<std::vector<TableId>> AbandonedTables(TabletLog& log, RecordStore& record
 
 }  // namespace
 
-// ---- what is applied
-// -------------------------------------------------------------------------------------------------
+// ---- what is applied ------------------------------------------------------------------------------------------------
 
 void AppliedPositions::Note(std::span<const ApplyBatch> batches) {
   MutexLock lock(mutex_);
@@ -74,8 +73,7 @@ void AppliedPositions::ForgetLast(TabletId tablet) {
   gone_.erase(tablet);
 }
 
-// ---- the store
-// -------------------------------------------------------------------------------------------------------
+// ---- the store ------------------------------------------------------------------------------------------------------
 
 TabletStore::TabletStore(SharedLog& log, LogOwner& owner, RecordStore& records, Options options)
     : options_(options),
@@ -114,8 +112,7 @@ TableId TabletStore::MemoryTableOf(TabletId tablet) const {
 
 Status TabletStore::PrepareChange(TableId table) { return InMemory(table) ? Status() : log_.SyncStates(); }
 
-// ---- tables
-// ----------------------------------------------------------------------------------------------------------
+// ---- tables ---------------------------------------------------------------------------------------------------------
 
 Status TabletStore::EnsureTable(TableId table, TableCompression compression) {
   return records_.EnsureTable(table, compression);
@@ -149,8 +146,7 @@ Result<int64_t> TabletStore::FileBytes(TableId table) const {
   return files == nullptr ? Result<int64_t>(0) : files->FileBytes(table);
 }
 
-// ---- log
-// -------------------------------------------------------------------------------------------------------------
+// ---- log ------------------------------------------------------------------------------------------------------------
 
 Status TabletStore::Append(std::span<const AppendBatch> batches) {
   std::vector<TableId> in_memory;  // each batch's table, if that is in memory
@@ -215,8 +211,7 @@ void TabletStore::CleanLog(bool room) {
   if (const Status marked = log_.MarkEndAtRest(); !marked.ok()) LOG(WARNING) << "the log has no end mark: " << marked;
 }
 
-// ---- records
-// ---------------------------------------------------------------------------------------------------------
+// ---- records --------------------------------------------------------------------------------------------------------
 
 // One call may be for tablets of several tables; a transaction that spans tablets (a split, a merge) is of one.
 Status TabletStore::Apply(std::span<const ApplyBatch> batches) {
@@ -284,8 +279,7 @@ Result<std::vector<TabletStore::RangeSize>> TabletStore::EstimateSizes(TableId t
   return RecordsOf(table).EstimateSizes(table, ranges);
 }
 
-// ---- replicas
-// --------------------------------------------------------------------------------------------------------
+// ---- replicas -------------------------------------------------------------------------------------------------------
 
 // The log last: an applied state never outlives its log.
 Status TabletStore::ForgetReplica(TabletId tablet) {
@@ -332,8 +326,7 @@ Result<std::vector<RecoveredReplica>> TabletStore::Recover() {
   return replicas;
 }
 
-// ---- scrub
-// -----------------------------------------------------------------------------------------------------------
+// ---- scrub ----------------------------------------------------------------------------------------------------------
 
 bool TabletStore::Damage::Hits(TabletId tablet, TableId table) const {
   return std::ranges::find(tables, table) != tables.end() || std::ranges::find(logs, tablet) != logs.end();
@@ -351,8 +344,7 @@ Status TabletStore::Scrub(const ScrubPace& pace) {
   return stopped || files == nullptr ? Status() : files->Scrub(pace);
 }
 
-// ---- checkpoints and health
-// ------------------------------------------------------------------------------------------
+// ---- checkpoints and health -----------------------------------------------------------------------------------------
 
 void TabletStore::Checkpoint(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) {
   CheckpointResult in_memory;

@@ -120,8 +120,7 @@ TEST_F(TabletStoreTest, AStoreThatIsClosedHasMarkedTheLogsEnd) {
   EXPECT_EQ(DumpLog(store(), kTablet), "1.1");
 }
 
-// ---- flush intervals, while tables come and go
-// ------------------------------------------------------------------------
+// ---- flush intervals, while tables come and go ----------------------------------------------------------------------
 
 // Lets a test come in between what a call asks of the records.
 class HookedRecords final : public FakeRecordStore {

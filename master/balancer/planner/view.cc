@@ -39,7 +39,7 @@ Status CheckTablet(const ClusterView& view, const TabletView& tablet) {
   std::set<ServerIndex> seen;
   for (const Members* members : {&tablet.voters, &tablet.learners}) {
     for (const ServerIndex server : *members) {
-      if (server >= view.servers.size()) return Wrong(name + "is on no server of the view");
+      if (server >= view.servers.size()) return Wrong(name + " is on no server of the view");
       if (!seen.insert(server).second) return Wrong(name + " names " + view.servers[server].name + " twice");
     }
   }

@@ -138,6 +138,13 @@ TEST(ViewTest, OverlappingRangesAreRefused) {
   EXPECT_EQ(CheckView(cluster.view).message(), "tablets 1 and 2 are not in the order of their ranges");
 }
 
+TEST(ViewTest, AReplicaOnNoServerIsRefused) {
+  ViewBuilder cluster("a");
+  cluster.Tablet(1, "", "", "a");
+  cluster.view.tablets.at(0).voters.Add(ServerIndex{7});
+  EXPECT_EQ(CheckView(cluster.view).message(), "tablet 1 is on no server of the view");
+}
+
 TEST(ViewTest, AmountsAreReadable) {
   EXPECT_EQ(Amount(Dimension::kOperations, 1'234'567.4), "1,234,567 operations/s");
   EXPECT_EQ(Amount(Dimension::kOperations, 999), "999 operations/s");
