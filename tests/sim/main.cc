@@ -1,5 +1,5 @@
-// tests/sim/main.cc: ebla-sim. Runs simulated clusters, one per seed, on all cores; a seed that fails is replayed with
-// --seed. --hunt looks for the seeds that catch bugs planted on purpose.
+// tests/sim/main.cc: ebla-sim. Runs simulated clusters, one per seed, on all cores. --seed replays a seed that failed.
+// --hunt searches for seeds that catch planted bugs.
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
@@ -39,7 +39,7 @@ DEFINE_bool(quiet, false, "Print no line for a good seed.");
 namespace ebla::sim {
 namespace {
 
-// From so many seeds on, every kind of fault, operation and change has to have happened.
+// With at least this many seeds, each kind of fault, operation and change must have happened.
 constexpr uint64_t kSeedsForEveryKind = 40;
 
 int Jobs() { return FLAGS_jobs > 0 ? FLAGS_jobs : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
@@ -85,7 +85,7 @@ int Replay(const Bug& bug) {
   return report.problems.empty() ? 0 : 1;
 }
 
-// What all runs together did; false: something never happened, or too little did.
+// Prints how often each kind happened in all runs together. False: a kind never happened, or too little happened.
 bool PrintKinds(const std::map<std::string, uint64_t>& kinds, uint64_t runs) {
   bool enough = true;
   const bool judged = runs >= kSeedsForEveryKind && FLAGS_faults.empty() && !FLAGS_memory && !FLAGS_memory_loss;
@@ -134,7 +134,7 @@ int RunAll(const Bug& bug) {
   return failed == 0 && enough ? 0 : 1;
 }
 
-// Prints the line of a bug that is caught; its seed. None: no seed catches it.
+// Hunts for a seed that catches the bug, prints its line, and returns the seed. None: no seed catches the bug.
 std::optional<uint64_t> HuntFor(const Bug& bug, const std::string& faults) {
   const auto caught = Hunt(
       bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs(), .faults = FaultsNamed(faults)});
@@ -219,7 +219,7 @@ int Main() {
 }  // namespace ebla::sim
 
 int main(int argc, char** argv) {
-  FLAGS_minloglevel = 3;  // the processes' own logs know nothing of virtual time; --minloglevel=0 shows them
+  FLAGS_minloglevel = 3;  // the processes' own logs lack virtual time; --minloglevel=0 shows them
   FLAGS_logtostderr = true;
   gflags::SetUsageMessage("Simulates whole clusters, each in one thread. The same seed gives the same run.");
   gflags::ParseCommandLineFlags(&argc, &argv, true);

@@ -49,7 +49,7 @@ class LwwJudgement {
   // ---- order
   // ---------------------------------------------------------------------------------------------------------
 
-  // The newest version of a cell that was told to anybody before `moment`.
+  // The newest version of a cell that an answer told any client before `moment`.
   Version Told(int cell, EventNumber moment) const {
     Version told;
     for (const Operation& op : operations_) {
@@ -63,7 +63,8 @@ class LwwJudgement {
     return told;
   }
 
-  // Can somebody have deleted the cell after a version of it was written? What has no version is delivered at any time.
+  // May a delete have removed the cell after version `written`? A delete of unknown version may be delivered at any
+  // time.
   bool MayBeDeleted(const Operation& read, Version written) const {
     if (truth_.KeptDelete(read.cell, read.returned)) return true;
     return std::ranges::any_of(operations_, [&](const Operation& op) {
@@ -117,7 +118,7 @@ class LwwJudgement {
   // ---- ANY
   // -----------------------------------------------------------------------------------------------------------
 
-  // What servers took of a part: of a put by its value; of a delete, what the client may have asked for.
+  // The writes that servers took for a part: for a put, those of its value; for a delete, those taken during the call.
   std::vector<const Kept*> Taken(const Operation& op, const WritePart& part) const {
     std::vector<const Kept*> taken;
     const bool is_delete = part.kind == WritePart::Kind::kDelete;
@@ -151,7 +152,7 @@ class LwwJudgement {
     if (!kept.any && (!final || final->time < kept.time)) {
       problems_.push_back(what + ": rolled back, never delivered, and later than what is there");
     }
-    // A write in the log may have the time of one that its server took meanwhile, which then has lost.
+    // A write in the log may have the time of a write that its server took meanwhile. Then the write in the log wins.
     if (!final || final->time != kept.time || final->is_delete || TimesOf(kept.cell, final->value).empty()) return;
     if (kept.is_delete || kept.value != final->value)
       problems_.push_back(what + ": at the same time " + final->value + " was put");
@@ -160,7 +161,7 @@ class LwwJudgement {
   // ---- the end
   // -------------------------------------------------------------------------------------------------------
 
-  // An acknowledged write is what is there in the end, or what is there is later.
+  // The final record is the acknowledged write, or a later one.
   void JudgeEnd(const Operation& op, const WritePart& part) {
     if (part.kind == WritePart::Kind::kCheck) return;
     const auto& final = truth_.finals[static_cast<size_t>(part.cell)];
@@ -182,7 +183,7 @@ class LwwJudgement {
   const std::vector<Operation>& operations_;
   const LwwTruth& truth_;
   std::map<std::pair<int, Version>, std::string> values_;
-  std::map<std::pair<int, std::string>, std::set<Version>> versions_;  // shown of each value
+  std::map<std::pair<int, std::string>, std::set<Version>> versions_;  // that reads showed, by cell and value
   std::vector<std::string> problems_;
 };
 

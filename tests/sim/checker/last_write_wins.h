@@ -1,19 +1,21 @@
 // tests/sim/checker/last_write_wins.h
-// What a last_write_wins table promises of one group's operations, beside what each level does (levels.h). Writes of
-// level ANY come to the log whenever they are delivered, or twice when two servers took them, and a batch of them key
-// by key: so no order of whole operations is searched for. Every record stands in the log under a version all the same:
+// The promises of a last_write_wins table for one group's operations, in addition to the levels' promises (levels.h).
+// Servers deliver writes of level ANY to the log at any later time, twice if two servers took a write, and a batch key
+// by key. So the checker searches for no order of whole operations. But every record has a version in the log, so the
+// checker judges:
 //
-//   order    who reads the committed state shows of a key no version older than was known of it by the moment that its
-//            level allows, and nothing only where somebody deletes; one version has one value
-//   ANY      acknowledged, it was taken by a server between call and answer; told to be not executed, by none. It shows
-//            under one version for each time at which a server took it
-//   times    are those of clocks: none is farther ahead of the true time than clocks may be. Behind it a tablet's time
-//            may be, by as long as nobody led who had kept it
-//   the end  when all is delivered, each key's record is as late as every write that was acknowledged, and is that very
-//            write where it has its time; what was deleted later than it was written does not live
+//   order    a read of the committed state finds no version of a key older than the newest one that a client knew at
+//            the moment that the read's level allows. A read finds nothing only if a delete may explain that. One
+//            version has one value
+//   ANY      a server took each acknowledged write between call and answer. No server took a write that was reported as
+//            not executed. Reads show its value under at most one version for each time that a server gave it
+//   times    servers take them from clocks, so none is farther ahead of the true time than a clock may be. A tablet's
+//            time may be behind the true time, because it does not advance while no primary keeps it
+//   the end  after all deliveries, each key's record is no earlier than any acknowledged write, and is that very write
+//            if both have the same time. A value that was deleted later than it was written is gone
 //
-// Times given to writes are read at the servers' disks, where they are kept until they are delivered: clients are not
-// told.
+// The times are read from the servers' stores, which keep each write until its delivery, because no answer tells a
+// client the time of its write.
 // Threads: pure functions.
 #pragma once
 
@@ -34,7 +36,7 @@ struct WriteTime {
 };
 
 struct LwwTruth {
-  // A write of one key that a server kept to be delivered.
+  // A write of one key that a server kept for delivery.
   struct Kept {
     int cell = 0;
     std::string value;
@@ -42,7 +44,7 @@ struct LwwTruth {
     bool any = false;  // taken at ANY; else rolled back by a failover
     WriteTime time;
     EventNumber at = 0;   // the first event after it was kept
-    int64_t true_ms = 0;  // the time of day then, as nobody's clock has it
+    int64_t true_ms = 0;  // the true time of day then, which no process's clock has
   };
   struct Final {
     WriteTime time;
@@ -50,16 +52,16 @@ struct LwwTruth {
     bool is_delete = false;
     std::string value;
   };
-  // Whether a server kept a delete of the cell before `moment`: it is delivered at any time, also one that a failover
-  // has rolled back and whose retry was executed since.
+  // Did a server keep a delete of the cell by `moment`? The server may deliver the delete at any later time, even if a
+  // failover has rolled it back and its retry was executed since.
   bool KeptDelete(int cell, EventNumber moment) const;
 
   std::vector<Kept> kept;
-  std::array<std::optional<Final>, kCellsPerGroup> finals;  // in the end, on every replica
-  int64_t ahead_ms_max = 0;                                 // of the true time
+  std::array<std::optional<Final>, kCellsPerGroup> finals;  // at the end, on every replica
+  int64_t ahead_ms_max = 0;                                 // of a clock, before the true time
 };
 
-// `operations` as levels.h would have them searched: with the moments that their levels allow.
+// `operations` are those that levels.h selects for a search: their calls are at the moments that their levels allow.
 std::vector<std::string> JudgeLastWriteWins(const std::vector<Operation>& operations, const LwwTruth& truth);
 
 }  // namespace ebla::sim

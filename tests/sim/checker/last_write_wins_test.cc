@@ -1,4 +1,4 @@
-// What a last_write_wins table promises, judged on small histories.
+// Judges small histories by the promises of a last_write_wins table.
 #include "tests/sim/checker/last_write_wins.h"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@ namespace {
 
 Version At(uint64_t lsn) { return {Epoch{1}, Lsn{lsn}}; }
 
-// Operations follow each other, ten events apart; a server takes what is written at ANY in between.
+// Operations follow each other, ten events apart. A server takes a write of level ANY between its call and its answer.
 class MergedHistory {
  public:
   MergedHistory() { truth_.ahead_ms_max = 100; }
@@ -27,7 +27,7 @@ class MergedHistory {
     op.parts[0].kind = WritePart::Kind::kDelete;
     return op;
   }
-  // Written at ANY, and taken by `server` at `ms`.
+  // A write of level ANY that `server` takes at `ms`. Without a value, a delete.
   Operation& Any(const std::string& value, int64_t ms, const std::string& server = "ts-1") {
     Operation& op = value.empty() ? Delete(0, Ack::kAny) : Put(value, 0, Ack::kAny);
     Take(op, ms, server);

@@ -21,7 +21,7 @@ bool Deletes(const Operation& op, int cell) {
   return std::ranges::any_of(
       op.parts, [&](const WritePart& part) { return part.cell == cell && part.kind == WritePart::Kind::kDelete; });
 }
-// What it wrote, or found; none: nothing.
+// The version that the operation wrote or found; none: it did neither.
 Version VersionOf(const Operation& op) { return !op.is_read ? op.version : op.found ? op.found->version : Version(); }
 bool MayHaveHappened(const Operation& op) { return op.outcome == Outcome::kOk || op.outcome == Outcome::kUnknown; }
 
@@ -76,13 +76,13 @@ class Judgement {
     }
   }
 
-  // A replica may see a record expire before its primary does; it says nothing of what the others see.
+  // A replica may see a record expire before its primary does, so such a read proves nothing about other replicas.
   static bool IsForSearch(const Operation& op) {
     const bool ahead = op.is_read && op.cell == kMortalCell && !op.found && !IsStrong(op);
     return !op.is_read || (IsCommittedRead(op) && !ahead);
   }
 
-  // What expires may do so at any time after it was written, or never, and is gone from then on.
+  // A value with a TTL may expire at any time after its write, or never. Once it has expired, it is gone.
   void AddExpiries(const Operation& op) {
     for (const WritePart& part : op.parts) {
       if (part.kind != WritePart::Kind::kPut || part.ttl.count() == 0) continue;
@@ -105,7 +105,7 @@ class Judgement {
       return op;
     }
     if (op.ack != Ack::kPrimary || op.outcome == Outcome::kUnknown || op.outcome == Outcome::kNotExecuted) return op;
-    const bool nameless = !op.version;  // refused, or only checked: leaves nothing that could be kept
+    const bool nameless = !op.version;  // refused, or a check alone: a server has nothing to keep
     if (!nameless && !IsLost(op)) return op;
     op.outcome = Outcome::kUnknown;
     op.returned = kNever;
@@ -119,7 +119,7 @@ class Judgement {
     switch (read.read.level()) {
       case Level::kEventual: break;
       case Level::kBounded: {
-        // clock rates
+        // clocks differ in rate
         const Duration bound = read.read.bound() + read.read.bound() / 500 + std::chrono::milliseconds(1);
         const Duration began = history_.moments[read.invoked].since_boot;
         if (began > bound) earliest = std::min(read.invoked, history_.FirstFrom({began - bound}));
@@ -128,14 +128,14 @@ class Judgement {
       }
       default: return read.invoked;
     }
-    // Not before it was written, which spares the search many vain attempts.
+    // The call is no earlier than that of the write which the read shows. This saves the search many vain attempts.
     const Operation* writer = read.found ? Writer(*read.found) : nullptr;
     if (writer != nullptr) earliest = std::max(earliest, writer->invoked);
     return std::min(earliest, read.invoked);
   }
 
-  // The call of the first PRIMARY write that need not have been committed before `moment`, though acknowledged: what
-  // shows the committed state of that moment may lack it, and all that follows it. None: the moment itself.
+  // The call of the first acknowledged PRIMARY write that need not have been committed before `moment`. A read of the
+  // committed state of that moment may lack this write and all later ones. Without such a write, the moment itself.
   EventNumber FirstPending(EventNumber moment) const {
     Version committed;
     for (const Operation* op : operations_) {
@@ -159,8 +159,8 @@ class Judgement {
   void JudgeOrigin(const Operation& read) {
     if (!read.found || read.cell == kCounterCell) return;
     const Operation* writer = Writer(*read.found);
-    // What a session saw in the log a failover may have rolled back, and a retry of it may have been refused. Not what
-    // stayed.
+    // A session may have seen a write in the log that a failover then rolled back, and the write's retry may have been
+    // refused. No write that stayed in the history was refused.
     const bool rolled_back = truth_.epochs.starts.empty() || !InHistory(read.found->version);
     const bool in_log = rolled_back && read.read.level() == Level::kSession && writer != nullptr &&
                         writer->outcome == Outcome::kRefused;
@@ -181,9 +181,9 @@ class Judgement {
   // ---- sessions
   // ------------------------------------------------------------------------------------------------------
 
-  // Was the session told, after it was told of `known` and before `to`, that this was lost? Of calls that overlap one
-  // alone may be told, and its answer may wait for its other keys: also a call of the session that it continues, which
-  // was under way when that handed on what it knew.
+  // Did the session learn, after it learnt of `known` and before `to`, that this write was lost? If calls overlap,
+  // LOST_WRITE may answer only one of them, and this answer may wait for the call's other keys. So a call that began
+  // before `to` counts, and so does a call of a session that this one continues, if it began before the handover.
   bool ToldLost(uint64_t session, const Operation& known, EventNumber to) const {
     const EventNumber from = known.is_read ? known.invoked : known.returned;
     return std::ranges::any_of(lost_told_, [&](const Operation* told) {
@@ -192,8 +192,8 @@ class Judgement {
     });
   }
 
-  // Tablets that have split or merged hold other groups together: there the answer must have said what it speaks of. Of
-  // one epoch's writes it names the last, of what was read how far the session had seen.
+  // A tablet that was split or merged holds other groups, so there the answer must have named what was lost. For the
+  // writes of one epoch it names the last one, and for reads the position that the session had seen.
   static bool Names(const Operation& told, const Operation& known) {
     const Version version = VersionOf(known);
     return std::ranges::any_of(told.lost, [&](const Version& lost) {
@@ -201,7 +201,7 @@ class Judgement {
     });
   }
 
-  // What the session had learnt of the read's cell when it began.
+  // The newest version of the read's cell that the session knew at the read's call, and the operation that showed it.
   struct Floor {
     Version version;
     const Operation* from = nullptr;
@@ -219,7 +219,7 @@ class Judgement {
     return floor;
   }
 
-  // Can somebody have deleted the read's cell after `known` was written? A write that knew it deleted is one, too.
+  // May a delete have removed the read's cell after `known` was written? The write of `known` may itself be the delete.
   bool MayBeDeleted(const Operation& read, Version known) const {
     if (read.cell == kMortalCell) return true;
     if (truth_.lww && truth_.lww->KeptDelete(read.cell, read.returned)) return true;
@@ -228,10 +228,10 @@ class Judgement {
       if (!op->is_read && op->version == known) written = op->invoked;
     }
     return std::ranges::any_of(operations_, [&](const Operation* op) {
-      // A session sees what is in the log: an attempt whose retry was refused, once a failover had rolled it back.
+      // A session sees the log. So it may see an attempt that a failover then rolled back, and whose retry was refused.
       const bool in_log = read.read.level() == Level::kSession && op->outcome == Outcome::kRefused;
       if (!(MayHaveHappened(*op) || in_log) || !Deletes(*op, read.cell) || op->invoked > read.returned) return false;
-      const bool delivered = truth_.lww && (op->ack == Ack::kAny || IsLost(*op));  // nobody knows when
+      const bool delivered = truth_.lww && (op->ack == Ack::kAny || IsLost(*op));  // at an unknown time
       return delivered || (op->version ? op->version >= known : op->returned > written);
     });
   }

@@ -1,22 +1,22 @@
 // tests/sim/checker/levels.h
-// What each level promised, of one group's operations. Some promises are judged here at once; the rest is turned into a
-// history that must be linearizable (linearizability.h).
+// The promises of each level for one group's operations. The checker judges some promises at once, and turns the rest
+// into a history that must be linearizable (linearizability.h).
 //
-//   write  MAJORITY, ALL  happened, between its call and its answer; its version is in the history
-//          PRIMARY        the same, or else a server keeps it as rolled back: then it may have happened, at any time or
-//          never ANY            is taken by a server between its call and its answer, and in the end has won or lost by
-//                         the time that it was given there
-//   read   STRONG         the newest, at one moment between call and answer
-//          BOUNDED(t)     the same, with a call t earlier; what was acknowledged at PRIMARY then may be still to come
-//          EVENTUAL       the same, with a call at the start of time: a state that the history went through
-//          SESSION        nothing older than what the session knew when it began; once a write of the session is
-//                         rolled back, LOST_WRITE before anything newer. It may show what is not yet committed, so it
-//                         is not searched
+//   write  MAJORITY, ALL  happened between its call and its answer, and its version is in the history
+//          PRIMARY        the same, or a server keeps the write as rolled back. Then it happened at any time, or never
+//          ANY            a server took the write between its call and its answer. In the end the write has won or lost
+//                         by the time that this server gave it
+//   read   STRONG         shows the newest state at one moment between call and answer
+//          BOUNDED(t)     the same, with a call t earlier. The state may lack writes acknowledged at PRIMARY by then
+//          EVENTUAL       the same, with a call at the start of time: any state that the history passed through
+//          SESSION        shows nothing older than the session knew at the call. Once a write of the session is rolled
+//                         back, the session gets LOST_WRITE before anything newer. The read may show uncommitted
+//                         writes, so the search leaves it out
 //
-// In a last_write_wins table what is rolled back is delivered again, and then has won or lost by its time as well; no
-// order of whole operations is searched for there, but all else is judged (last_write_wins.h).
-// An expiry is a delete that nobody asked for: the search may place one after each write of what expires.
-// A read of any level shows what somebody wrote; what is not in the history in the end is shown by SESSION alone.
+// A server delivers rolled-back writes of a last_write_wins table again, and they win or lose by their times, too. So
+// the checker searches for no order of whole operations there, but judges all else (last_write_wins.h).
+// An expiry is a delete that no client sent. The search may place one after each write of a value that expires.
+// A read of any level shows a value that a client wrote. Only SESSION may show a value that the final history lacks.
 // Threads: pure functions.
 #pragma once
 
@@ -30,7 +30,7 @@
 
 namespace ebla::sim {
 
-// What the healed cluster holds of a group.
+// The epochs of a group's history, as the healed cluster knows them.
 struct Epochs {
   struct Start {
     Epoch epoch;
@@ -41,19 +41,18 @@ struct Epochs {
   bool Contain(Version version) const;
 };
 struct GroupTruth {
-  Epochs epochs;            // as the tablet's primary tells
-  bool may_forget = false;  // flushed at intervals: what one machine alone has acknowledged may be lost with it
-  std::set<Version>
-      kept;  // what servers keep as rolled back; a replica that was copied may have kept what was committed
+  Epochs epochs;            // from the replica that has applied most
+  bool may_forget = false;  // flushed at intervals or in memory: a crash may lose what one machine alone acknowledged
+  std::set<Version> kept;   // as rolled back, by servers; a replica that a copy replaced may keep committed ones, too
   std::optional<LwwTruth> lww;  // of a last_write_wins table
 };
 
-// Groups that one tablet holds at first: of all of them a session's LOST_WRITE speaks, whatever it names.
+// The number of groups in one tablet at first. A session's LOST_WRITE covers all of them, whichever versions it names.
 inline constexpr int kGroupsPerTablet = 2;
 
 struct LevelVerdict {
   std::vector<std::string> problems;
-  std::vector<Operation> search;  // to be linearizable; nothing of a last_write_wins table
+  std::vector<Operation> search;  // must be linearizable; empty for a last_write_wins table
 };
 LevelVerdict JudgeLevels(const History& history, int group, const GroupTruth& truth);
 

@@ -1,4 +1,4 @@
-// What each level promises, judged on small histories.
+// Judges small histories by the promises of each level.
 #include "tests/sim/checker/levels.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 
 Version At(uint64_t epoch, uint64_t lsn) { return {Epoch{epoch}, Lsn{lsn}}; }
 
-// One millisecond passes between events. Operations follow each other unless `during` says otherwise.
+// One millisecond passes between events. Operations follow each other unless a test changes their events.
 class LeveledHistory {
  public:
   LeveledHistory() { truth_.epochs.starts = {{Epoch{1}, Lsn{1}}}; }
@@ -142,7 +142,7 @@ TEST(Levels, APrimaryWriteIsInTheHistoryOrKept) {
   EXPECT_FALSE(story.Right()) << "shown, though it was never committed";
 }
 
-// Its request came twice, and late the second time: what a failover had rolled back meanwhile was executed anew.
+// The write's request arrives twice. A failover rolls back the first execution, so the late request is executed again.
 TEST(Levels, ARolledBackPrimaryWriteMayBeExecutedOnceMore) {
   const auto judged = [](Ack ack, Version again) {
     LeveledHistory story;
@@ -157,8 +157,8 @@ TEST(Levels, ARolledBackPrimaryWriteMayBeExecutedOnceMore) {
   EXPECT_FALSE(judged(Ack::kMajority, At(2, 6)));
 }
 
-// Its first attempt is in the log of epoch 1 alone, whose primary is paused. The primary of epoch 2 lacks it, executes
-// the retry and answers. Then the first log is chosen for epoch 3.
+// The write's first attempt is only in the log of epoch 1's primary, which is paused. The primary of epoch 2 lacks this
+// attempt, executes the retry and answers. Then the master chooses the first log for epoch 3.
 TEST(Levels, AnEarlierAttemptOfARolledBackPrimaryWriteMayStand) {
   const auto judged = [](Ack ack, Version answered) {
     LeveledHistory story;
@@ -326,7 +326,8 @@ TEST(Levels, WhatIsHandedOnIsHandedOnAgain) {
   EXPECT_FALSE(story.Right());
 }
 
-// A PRIMARY write of session 7 is rolled back; session 8 goes on from 7. Who is told of it, and when?
+// A PRIMARY write of session 7 is rolled back, and session 8 continues session 7. The cases differ in which session
+// gets LOST_WRITE, and when.
 TEST(Levels, WhoGoesOnWithASessionIsToldWhatItLost) {
   enum class Told { kNobody, kBefore, kMeanwhile, kAfter, kItself };
   for (const Told told : {Told::kNobody, Told::kBefore, Told::kMeanwhile, Told::kAfter, Told::kItself}) {

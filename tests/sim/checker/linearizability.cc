@@ -29,7 +29,7 @@ bool Holds(const WritePart& part, const std::optional<Cell>& cell) {
     case WritePart::Condition::kNone: return true;
     case WritePart::Condition::kAbsent: return !cell;
     case WritePart::Condition::kExists: return cell.has_value();
-    // Who names a version has read it, and that read taught it to the state.
+    // A client names only a version that it has read, and that read taught the version to the state.
     case WritePart::Condition::kVersionIs: return cell && cell->version == part.version;
     case WritePart::Condition::kValueIs: return cell && cell->value == part.value;
   }
@@ -42,7 +42,7 @@ bool LearnVersion(GroupState& state, size_t index, Version version) {
   return true;
 }
 
-// May a read have found the state so? A cell of unknown version may have any.
+// May the read have found this state? A cell of unknown version may have any version.
 bool Fits(const Operation& read, const GroupState& state) {
   const std::optional<Cell>& cell = state.cells[static_cast<size_t>(read.cell)];
   if (cell.has_value() != read.found.has_value()) return false;
@@ -95,13 +95,13 @@ bool ApplyWrite(const Operation& operation, GroupState& state) {
   return true;
 }
 
-// An operation of unknown outcome whose conditions fail changes nothing: that is the same as never, which needs no
-// step.
+// An operation of unknown outcome whose conditions fail changes nothing. The search needs no step for it, because it
+// might as well never happen.
 bool Step(const Operation& operation, GroupState& state) {
   return operation.is_read ? ApplyRead(operation, state) : ApplyWrite(operation, state);
 }
 
-// What a write does, for telling whether two do the same: texts that none of `named` is are all alike.
+// The effect of a write, to compare with that of another write. Texts that `named` lacks count as equal.
 std::string Signature(const Operation& operation, const std::unordered_set<std::string>& named) {
   std::string signature;
   for (const WritePart& part : operation.parts) {
@@ -114,7 +114,7 @@ std::string Signature(const Operation& operation, const std::unordered_set<std::
   return signature;
 }
 
-// It writes nothing: an atomic read of several cells, say.
+// Does the operation write nothing, like an atomic read of several cells?
 bool OnlyLooks(const Operation& operation) {
   return std::ranges::all_of(operation.parts,
                              [](const WritePart& part) { return part.kind == WritePart::Kind::kCheck; });
@@ -125,8 +125,8 @@ bool Expires(const Operation& operation) {
                              [](const WritePart& part) { return part.condition == WritePart::Condition::kValueIs; });
 }
 
-// Writes of unknown outcome whose values were read by somebody happened, and the readers know their versions: values
-// are unique, but for counters.
+// If a read found the value of a write of unknown outcome, the write happened, and the read knows the write's version,
+// because all values but those of counters are unique.
 void LearnFromReads(std::vector<Operation>& operations) {
   std::unordered_map<std::string, Version> found;
   for (const Operation& op : operations) {
@@ -143,7 +143,7 @@ void LearnFromReads(std::vector<Operation>& operations) {
 
 using Cells = uint32_t;  // a bit for each
 
-// The cells that an operation's answer, or what it does, depends on.
+// The cells on which an operation's answer or effect depends.
 Cells Observed(const Operation& operation) {
   if (operation.is_read) return Cells{1} << operation.cell;
   Cells cells = 0;
@@ -169,7 +169,7 @@ struct Entry {
   size_t next = 0;
 };
 
-// What is known to have happened with which version happened in the order of versions: a group's keys share one log.
+// Searches for an order. Writes of known version keep the order of their versions, because a group's keys share a log.
 class Search {
  public:
   Search(const std::vector<Operation>& operations, size_t doubtful_max, size_t states_max)
@@ -184,7 +184,7 @@ class Search {
       events.push_back({operations_[i].returned, {i, false}});
       ++left_;
     }
-    // Calls first: a read of a weaker level may be said to have begun at another's event.
+    // Calls precede returns, because the call of a read of a weaker level may be moved to another operation's event.
     std::ranges::sort(events, {}, [](const auto& event) { return std::pair(event.first, !event.second.is_call); });
     entries_.push_back({0, false});  // the list's head and end
     std::vector<size_t> calls(operations_.size());
@@ -216,14 +216,14 @@ class Search {
         at = Try(at) ? Restart() : entries_[at].next;
         continue;
       }
-      // Here begins what comes after an answer still without a place.
+      // All further calls follow the answer of an operation that has no place yet, so none of them can be next.
       if (phase_ != Phase::kDoubtful) {
         phase_ = phase_ == Phase::kIdle ? Phase::kCertain : Phase::kDoubtful;
         at = entries_[0].next;
         continue;
       }
       if (at != 0) Blocked(entries_[at].operation);
-      // Who changed nothing took nobody's place: what failed with it fails without it.
+      // An operation that changed nothing excluded no other. So the orders that failed after it fail without it, too.
       while (!chosen_.empty() && chosen_.back().phase == Phase::kIdle) Undo();
       if (chosen_.empty()) return {Verdict::Kind::kWrong, why_, states_};
       at = entries_[Undo()].next;
@@ -234,17 +234,17 @@ class Search {
  private:
   static constexpr size_t kNone = static_cast<size_t>(-1);
 
-  // What is tried at each step, in turn.
+  // The operations that the search tries at each step, in turn.
   enum class Phase : uint8_t {
-    kIdle,  // what changes nothing: the sooner it has its place, the more others can have theirs
+    kIdle,  // that change nothing: the sooner they have a place, the more operations can follow
     kCertain,
-    kDoubtful,  // of unknown outcome: most of them never mattered
+    kDoubtful,  // of unknown outcome: most of them affect no answer
   };
-  // What the next operation has to do with the doubtful ones right before it.
+  // The cells that the next operation must share with the doubtful operations right before it.
   struct Wants {
-    Cells observe = 0;    // all of these
-    Cells touch = 0;      // one of these
-    size_t last = kNone;  // of the doubtful ones; none: nothing is wanted
+    Cells observe = 0;    // it observes all of these
+    Cells touch = 0;      // it touches one of these
+    size_t last = kNone;  // of the doubtful operations; kNone: any operation may follow
   };
   struct Choice {
     size_t call;
@@ -254,8 +254,8 @@ class Search {
     Wants wants;
   };
 
-  // Of operations of unknown outcome that do the same to all who look, the one called first can stand wherever a later
-  // one could, so a later one is tried only after it.
+  // If doubtful operations have the same effect on every answer, the one called first fits wherever a later one fits.
+  // So the search tries a later one only after the first.
   void FindTwins() {
     twin_.assign(operations_.size(), kNone);
     std::unordered_set<std::string> named;  // texts that some answer or condition depends on
@@ -299,7 +299,7 @@ class Search {
   bool IsOrdered(size_t index) const {
     return !operations_[index].is_read && static_cast<bool>(operations_[index].version);
   }
-  // Nobody read it or was told of it: it need not have happened.
+  // No read found the operation's value and no answer confirmed the operation, so it need not have happened.
   bool IsDoubtful(size_t index) const {
     return operations_[index].outcome == Outcome::kUnknown && !operations_[index].version;
   }
@@ -324,15 +324,16 @@ class Search {
     if (operation.is_read && !Fits(operation, state_)) return false;
     GroupState next = state_;
     if (!Step(operation, next)) return false;
-    // A write that changes nothing here, as the delete of what is absent, may be wanted where it does.
+    // A write that changes nothing here, like the delete of an absent value, may be needed where it changes something.
     const bool neutral = operation.is_read || operation.outcome != Outcome::kOk || OnlyLooks(operation);
     const bool idle = !ordered && neutral && next.cells == state_.cells && next.newest == state_.newest;
-    // one of unknown outcome that changes nothing: the same as never
+    // if an operation of unknown outcome changes nothing, it might as well never happen
     if (idle != (phase_ == Phase::kIdle)) return false;
     next_ordered_ += ordered;
     doubtful_placed_ += counts;
     Place(index, true);
-    // Who takes nobody's place leads to no state that another order would not lead to.
+    // An operation that changes nothing leads to no state that other orders would miss, so the search need not remember
+    // the state after it.
     if (!IsPossible(next) || (!idle && !IsNew(next, index))) {
       Place(index, false);
       next_ordered_ -= ordered;
@@ -377,7 +378,8 @@ class Search {
     }
   }
 
-  // Can what still waits for a version of a cell have it? One that is overwritten, or passed over, never comes back.
+  // Can each operation that still needs a version of a cell find it? A version that is overwritten, or passed over,
+  // never returns.
   bool IsPossible(const GroupState& state) const {
     for (size_t i = 0; i < state.cells.size(); ++i) {
       const std::optional<Cell>& cell = state.cells[i];
@@ -389,7 +391,7 @@ class Search {
     return true;
   }
 
-  // Nobody is helped by it any more: what it names is gone for good.
+  // Can the operation no longer take effect? The version or value that it names is gone for good.
   bool IsDead(const Operation& operation, const GroupState& state) const {
     return std::ranges::any_of(operation.parts, [&](const WritePart& part) {
       const auto index = static_cast<size_t>(part.cell);
@@ -403,7 +405,7 @@ class Search {
     });
   }
 
-  // What of the doubtful was still to be had in a state, and how much of it had been.
+  // The doubtful operations that were still available in a state, and how many of them had been placed.
   struct Left {
     std::vector<uint64_t> operations;
     size_t placed = 0;
@@ -414,7 +416,8 @@ class Search {
     }
   };
 
-  // Is there a state known from which nothing led to the end, and in which no less was possible?
+  // Remembers the state. False: the search has seen this state with no fewer doubtful operations available, and found
+  // no way to the end.
   bool IsNew(const GroupState& state, size_t last) {
     Left left{doubtful_, doubtful_placed_};
     for (size_t i = 0; i < doubtful_.size(); ++i) left.operations[i] &= ~done_[i];
@@ -430,13 +433,14 @@ class Search {
     return true;
   }
 
-  // What is doubtful happens for somebody's sake, or need not have happened. It stands in a row of its like right
-  // before an operation of its cells: one of a single cell before who observes that, be it another of the row. Of two
-  // neighbours that have nothing to do with one another the one called first comes first.
+  // A doubtful operation matters only if another operation depends on it. So the search places a row of doubtful
+  // operations right before an operation on their cells. If a doubtful operation has a single cell, a later operation
+  // of the row, or the one after the row, must observe this cell. Two neighbours in the row that share no cell keep the
+  // order of their indexes.
   bool IsWanted(const Operation& operation, size_t index) const {
     if (wants_.last == kNone) return true;
     if (phase_ == Phase::kDoubtful) {
-      // overwritten, and nobody saw it
+      // the operation overwrites a doubtful one that no operation observed
       if ((wants_.observe & Touched(operation) & ~Observed(operation)) != 0) return false;
       return index > wants_.last || (Touched(operation) & Touched(operations_[wants_.last])) != 0;
     }
@@ -464,14 +468,14 @@ class Search {
     entries_[entries_[entry].next].previous = entry;
   }
 
-  // Of what a state is: its fingerprint, as there are millions.
+  // The fingerprint of a state. The search remembers fingerprints, because there are millions of states.
   std::pair<uint64_t, uint64_t> Key(const GroupState& state, size_t last) const {
     std::string key;
     for (size_t i = 0; i < done_.size(); ++i) {
       const uint64_t certain = done_[i] & ~doubtful_[i];
       key.append(reinterpret_cast<const char*>(&certain), sizeof certain);
     }
-    const Wants wants = WantsAfter(operations_[last], last);  // what may follow depends on it
+    const Wants wants = WantsAfter(operations_[last], last);  // the operations that may follow depend on it
     key.append({static_cast<char>(wants.observe), static_cast<char>(wants.touch)});
     key.append(reinterpret_cast<const char*>(&wants.last), sizeof wants.last);
     const auto add = [&key](const Version& version) {
@@ -489,7 +493,7 @@ class Search {
     return {first, std::hash<std::string>()(key)};
   }
 
-  // Remembers the farthest that the search came, for people.
+  // Remembers the longest order so far and the operation that does not fit after it, for the report.
   void Blocked(size_t operation) {
     if (chosen_.size() < farthest_) return;
     farthest_ = chosen_.size() + 1;
@@ -502,19 +506,19 @@ class Search {
   }
 
   const std::vector<Operation>& operations_;
-  const size_t doubtful_max_;  // that may be placed, but for expiries
+  const size_t doubtful_max_;  // how many may be placed, apart from expiries
   const size_t states_max_;
-  std::vector<size_t> ordered_;  // writes of known version, in its order
+  std::vector<size_t> ordered_;  // writes of known version, in the order of versions
   size_t next_ordered_ = 0;
   size_t doubtful_placed_ = 0;
-  std::vector<size_t> twin_;         // of unknown outcome: the last one before that does the same, or kNone
-  std::vector<uint64_t> done_;       // a bit for each operation that has been given its place
+  std::vector<size_t> twin_;         // of a doubtful operation: the last one before it with the same effect, or kNone
+  std::vector<uint64_t> done_;       // a bit for each operation that has a place
   std::vector<uint64_t> doubtful_;   // a bit for each operation that need not happen
-  std::vector<size_t> conditional_;  // of these, those that name a version or a value
+  std::vector<size_t> conditional_;  // the doubtful operations that name a version or a value
   std::unordered_map<std::string, size_t> writers_;  // of each text
-  // of each operation: versions of cells that it must meet
+  // of each operation: versions of cells that it must find
   std::vector<std::vector<std::pair<size_t, Version>>> needs_;
-  std::array<std::map<Version, int>, kCellsPerGroup> waiting_;  // how many without a place need each
+  std::array<std::map<Version, int>, kCellsPerGroup> waiting_;  // how many operations without a place need each
   std::vector<Entry> entries_;
   size_t left_ = 0;  // answered operations without a place
   GroupState state_;
@@ -524,7 +528,7 @@ class Search {
   struct HashOfKey {
     size_t operator()(const std::pair<uint64_t, uint64_t>& key) const { return key.first; }
   };
-  // Of states that are alike but for it; none is within another.
+  // The remembered states, by fingerprint. No element of a list is within another.
   std::unordered_map<std::pair<uint64_t, uint64_t>, std::vector<Left>, HashOfKey> seen_;
   size_t states_ = 0;
   size_t farthest_ = 0;
@@ -534,14 +538,14 @@ class Search {
 }  // namespace
 
 Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max) {
-  // What was not executed, and reads that were never answered, say nothing.
+  // Operations that were not executed, and reads without an answer, prove nothing.
   std::erase_if(operations, [](const Operation& op) {
     return op.outcome == Outcome::kNotExecuted || (op.is_read && op.outcome == Outcome::kUnknown);
   });
   LearnFromReads(operations);
-  // An order with few of the unknown ones that nobody saw is an order: the others may never have happened. There mostly
-  // is one, and it is found at once, where a search over all of them can take for ever. Only a right verdict of it
-  // counts.
+  // An order with few doubtful operations is a valid order, because the remaining ones may never have happened. Mostly
+  // there is such an order, and the search finds it at once, while a search over all doubtful operations can take for
+  // ever. If there is none, that proves nothing, so only a right verdict counts.
   size_t states = 0;
   for (const size_t doubtful : {0, 1, 2, 4, 8}) {
     Verdict verdict = Search(operations, doubtful, states_max / 10).Run();

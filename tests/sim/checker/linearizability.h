@@ -1,26 +1,29 @@
 // tests/sim/checker/linearizability.h
-// Is there an order of a group's operations, each at one moment between its call and its answer, in which every answer
-// is right? The search of Wing and Gong ("Testing and verifying concurrent objects", 1993), with the memory of states
-// already seen of Lowe ("Testing for linearizability", 2017): at each step one of the operations that no other precedes
-// is tried next; where none fits, the last choice is taken back.
-// Model:    a group's cells; every part of a batch at once or none; conditions judged on the same state. An operation
-//           of unknown outcome may happen at any moment after its call, or never; twice, it may not.
-// Versions: grow along a group's history, whose keys share one log: writes of known version stand in its order, which
-//           spares the search nearly all of its choices. A version is known from the write's answer, or from who read
-//           the value; a counter's that is not known when it is written is learnt from the first read that finds it.
-// Spared:   what would be tried in vain. None of it changes a verdict:
-//           1. What changes nothing is placed as soon as it fits: others can follow it wherever they could stand before
-//           it.
-//           2. What nobody knows to have happened is tried last, right before an operation that it has to do with:
-//              moved there from farther ahead, past what has nothing to do with it, it leaves every answer as it was.
-//              What the next of them overwrites before anybody looks is left out, and of those that differ only in
-//              texts that nobody read the first called comes first.
-//           3. A state in which some operation waits for a version that is overwritten is left at once: it never comes
-//           back.
-//           4. A state is left, too, when one was seen that differs only in that no less of the doubtful was still to
-//              be had: what leads to the end from here does so from there, as none of it has to happen. What names a
-//              version or a value that is gone for good is no more to be had.
-//           First orders with few of the doubtful are looked for, then with any: only a right verdict of those counts.
+// Searches for an order of a group's operations, each at one moment between its call and its answer, in which every
+// answer is right. This is the search of Wing and Gong ("Testing and verifying concurrent objects", 1993), with Lowe's
+// memory of states already seen ("Testing for linearizability", 2017). At each step the search places one of the
+// operations that no other unplaced operation precedes. If none of them fits, the search takes its last choice back.
+// Model:    a group's cells. All parts of a batch happen at once, or none, and their conditions are judged on the same
+//           state. An operation of unknown outcome happens at any moment after its call, or never, but never twice.
+// Versions: grow along a group's history, because the group's keys share one log. So the search places writes of known
+//           version in the order of their versions, which leaves few choices. A version is known from the write's
+//           answer, or from a read that found the value. If a counter's version is not known when the counter is
+//           written, the search learns the version from the first read that finds it.
+// Skipped:  attempts in vain. To skip them changes no verdict.
+//           1. The search places an operation that changes nothing as soon as it fits, because each other operation can
+//              follow it wherever that operation could precede it.
+//           2. An operation is doubtful if no answer shows that it happened. The search tries doubtful operations last,
+//              right before an operation on the same cells. To move a doubtful operation there from farther ahead, past
+//              operations on other cells, changes no answer. The search skips a doubtful operation that the next one
+//              overwrites before any operation observes it. If doubtful operations differ only in texts that no read
+//              found, the search tries a later one only after the one that was called first.
+//           3. The search leaves a state at once if an operation still needs a version that is overwritten, because
+//              this version never returns.
+//           4. The search leaves a state if an earlier state differs only in the doubtful operations, and no fewer of
+//              them were available there. Each way to the end from here also leads to the end from there, because no
+//              doubtful operation has to happen. An operation that names a version or a value that is gone for good is
+//              not available.
+//           The search first allows few doubtful operations, then any number. With few, only a right verdict counts.
 // Threads:  pure functions.
 #pragma once
 
@@ -34,11 +37,11 @@ namespace ebla::sim {
 struct Verdict {
   enum class Kind { kRight, kWrong, kUndecided };
   Kind kind = Kind::kRight;
-  std::string why;    // wrong or undecided: the operation that fits nowhere, and how far the search came
-  size_t states = 0;  // looked at
+  std::string why;    // wrong or undecided: the operation that fits nowhere, and the longest order before it
+  size_t states = 0;  // that the search visited
 };
 
-// `operations` are of one group, in any order. Undecided when more than `states_max` states were looked at.
+// `operations` are of one group, in any order. The verdict is kUndecided after more than `states_max` states.
 Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max = 5'000'000);
 
 }  // namespace ebla::sim

@@ -245,7 +245,7 @@ void Do(const WritePart& part, Version version, std::optional<Cell>& cell) {
   }
 }
 
-// Tries every order: what the search spares must not change a verdict.
+// Tries every order, because the attempts that the search skips must not change a verdict.
 class EveryOrder {
  public:
   explicit EveryOrder(std::vector<Operation> operations)
@@ -286,7 +286,7 @@ class EveryOrder {
   bool Read(const Operation& op, const Cells& cells, const Newest& newest) {
     return cells[static_cast<size_t>(op.cell)] == op.found && From(cells, newest);
   }
-  // Of unknown version, it may have had any that somebody read.
+  // A write of unknown version may have any version that a read found.
   bool Write(const Operation& op, const Cells& cells, const Newest& newest) {
     if (op.version || op.outcome == Outcome::kRefused) return As(op, op.version, cells, newest);
     if (As(op, {}, cells, newest)) return true;
@@ -305,7 +305,7 @@ class EveryOrder {
     for (const WritePart& part : op.parts) {
       std::optional<Cell>& cell = cells[static_cast<size_t>(part.cell)];
       Version& of_key = newest.of[static_cast<size_t>(part.cell)];
-      if (version && (ordered || part.kind == WritePart::Kind::kIncrement)) {  // else nobody learns it
+      if (version && (ordered || part.kind == WritePart::Kind::kIncrement)) {  // else no read shows it
         if (version <= of_key) return false;
         of_key = version;
       }
@@ -322,7 +322,7 @@ class EveryOrder {
   std::set<std::string> shown_;  // unique values that name their write's version
 };
 
-// Versions that a client may name: those that it has met at that key.
+// The versions that a client has met at each key. A client may name only these.
 using Met = std::array<std::vector<Version>, kCellsPerGroup>;
 
 WritePart SmallPart(std::mt19937& random, int cell, const std::string& value, const Met& met_at) {
@@ -338,8 +338,8 @@ WritePart SmallPart(std::mt19937& random, int cell, const std::string& value, co
   return part;
 }
 
-// Small histories, right ones and others: operations on a register that may expire and a counter, some on both. A third
-// of the writes stays unanswered, done or not, and some answers of reads are changed.
+// Small histories, right and wrong ones: operations on a register that may expire, on a counter, or on both. A third of
+// the writes gets no answer, whether executed or not, and some answers of reads are falsified.
 std::vector<Operation> SmallHistory(std::mt19937& random) {
   History h;
   Cells cells;
@@ -401,7 +401,8 @@ TEST(Linearizability, WhatTheSearchSparesChangesNoVerdict) {
   EXPECT_LT(wrong, 9'000);
 }
 
-// Random histories of a real register are right; with one read falsified to a value overwritten before it began, wrong.
+// Random histories of a real register are right. Each becomes wrong if one of its reads is falsified to show a value
+// that was overwritten before the read began.
 TEST(Linearizability, RandomHistoriesAreJudgedRight) {
   for (unsigned seed = 1; seed <= 300; ++seed) {
     std::mt19937 random(seed);

@@ -1,7 +1,7 @@
 // tests/sim/clients/client_process.h
-// What every client of a run is: a process of its own that writes down what it asks and what it is told.
-// Life:    who derives from it ends, in this order, what it has under way, its node, the process (Halt), and what lived
-//          on it.
+// The base of every client of a run: a process of its own that records its requests and their answers.
+// Life:    a derived class ends, in this order, its work under way, its node, the process (Halt), and the objects that
+//          lived on the process.
 // Threads: one.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace ebla::sim {
 
-// Everything that the clients of a run share.
+// The record that all clients of a run write.
 struct RunRecord {
   History history;
   std::vector<std::string> problems;
@@ -28,7 +28,7 @@ struct RunRecord {
     EventNumber at;
     std::string text;
   };
-  std::vector<Token> tokens;  // handed on by sessions, to be continued by whoever takes them
+  std::vector<Token> tokens;  // handed on by sessions, for any client to continue
   uint64_t answered = 0;      // with OK, NOT_FOUND or CONDITION_FAILED
   uint64_t unknown = 0;
   uint64_t not_executed = 0;
@@ -39,7 +39,7 @@ class ClientProcess {
   ClientProcess(std::string name, Process process, Cluster& cluster, RunRecord& record);
   ~ClientProcess() = default;
 
-  // A new operation of the history, called now; the answer says how it is found there.
+  // Adds an operation, called now, to the history. Returns its index there, for Recorded().
   size_t Begin(int group);
   Operation& Recorded(size_t index);
   uint64_t Random(uint64_t bound) { return executor_.Random() % bound; }

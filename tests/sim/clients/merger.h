@@ -1,7 +1,6 @@
 // tests/sim/clients/merger.h
-// Has neighbours merged while everything else goes on: two tablets of the clients' tables at random, every now and
-// then.
-// Place:   run.cc starts it with the faults, beside splitter.h, which makes what it merges.
+// Has two random neighbouring tablets of the clients' tables merged every now and then, during the whole run.
+// Place:   run.cc starts the merger with the faults, beside splitter.h, which makes the tablets that are merged.
 // Threads: one.
 #pragma once
 
@@ -29,7 +28,8 @@ class Merger {
   void Finish() { finishing_ = true; }
   bool idle() const { return !busy_; }
   int made() const { return made_; }
-  // This tablet with the one before it, if there is one and its table is one of them; whatever comes of it.
+  // Orders the merge of this tablet with the one before, and ignores the result. False: no tablet precedes this one, or
+  // `tables` lacks its table.
   bool Merge(TabletId tablet);
 
  private:
@@ -45,11 +45,12 @@ class Merger {
   bool busy_ = false;
 };
 
-// What is not over of the merges, or is left of what was merged, in a cluster that is whole; empty: nothing.
+// Describes a merge that is not complete, or a replica that is left of a merged tablet. All servers must run. Empty:
+// there is neither.
 std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster);
 
-// What was wrong of any merge, whether somebody saw it or not (PROTOCOL 14): FREEZEs logged in another epoch than the
-// catalog said, merges that it forgot before a later epoch had ended their freezes.
+// The breaches of PROTOCOL 14 by any merge, even those that no client saw: FREEZEs logged in another epoch than the
+// catalog names, and merges that the catalog lost before a later epoch had ended their freezes.
 std::vector<std::string> WrongInMerges(const CatalogWatch& catalog, const StateWatch& state);
 
 }  // namespace ebla::sim

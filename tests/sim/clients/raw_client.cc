@@ -110,11 +110,11 @@ void RawClient::Trick(size_t index) {
   Next();
 }
 
-// The same once more, at MAJORITY. Of what was committed the answer is known, unless it has been forgotten; an answer
-// at PRIMARY may have been rolled back, and then this one stands.
+// Repeats the request at MAJORITY. A committed write gets its first answer again, unless the dedup window has lost the
+// answer. A write answered at PRIMARY may have been rolled back, and then the answer to this retry counts.
 void RawClient::Again(size_t index, Duration later, bool finished) {
   Operation& first = Recorded(index);
-  if (first.ack == Ack::kPrimary) {  // rolled back, it may be written again: nothing is known before the next answer
+  if (first.ack == Ack::kPrimary) {  // a rolled-back write may be executed again, so only the next answer counts
     first.outcome = Outcome::kUnknown;
     first.returned = kNever;
     first.version = {};
@@ -144,7 +144,7 @@ void RawClient::Again(size_t index, Duration later, bool finished) {
   });
 }
 
-// The sequence of a committed write, for another one.
+// Uses the sequence of a committed write for another write.
 void RawClient::Another() {
   request_.writes[0].__set_value("misused");
   Send(seconds(2), [this](const idl::WriteReply* reply) {
@@ -154,7 +154,7 @@ void RawClient::Another() {
   });
 }
 
-// A time that is still to come, or a sequence that is too far ahead.
+// Names a tablet time in the future, or a sequence that is too far ahead.
 void RawClient::Impossible() {
   const int group = static_cast<int>(Random(static_cast<uint64_t>(options_.groups)));
   const bool far = Random(2) == 0;

@@ -1,8 +1,8 @@
 // tests/sim/clients/raw_client.h
-// A client that keeps none of the SDK's promises: it repeats writes long after they were answered and at other levels,
-// uses their sequence numbers for others, and names times and sequences that nobody may name yet (PROTOCOL 18-20).
-// Judged at once: what a tablet must refuse it refuses; a retry gets the first answer, or none. Its writes are in the
-// history like everybody's.
+// A client without the SDK's promises. The client repeats writes long after their answers and at other levels, uses
+// their sequence numbers for other writes, and names times and sequences that no client may name yet (PROTOCOL 18-20).
+// Judged at once: a tablet refuses each write that it must refuse; a retry gets the first answer, or none. The history
+//                 has this client's writes, like those of all clients.
 // Threads:        one.
 #pragma once
 
@@ -45,9 +45,9 @@ class RawClient : private ClientProcess {
   RawWriter writer_;
   TableId table_;
   uint64_t sequence_ = 0;
-  bool impossible_ = false;    // what is under way must be refused: COME_AGAIN is final, too
+  bool impossible_ = false;    // the request under way must be refused, so COME_AGAIN is final, too
   idl::WriteRequest request_;  // under way
-  std::optional<std::pair<idl::WriteRequest, size_t>> finished_;  // to be repeated once others came after it
+  std::optional<std::pair<idl::WriteRequest, size_t>> finished_;  // to be repeated after later writes
   bool busy_ = false;
   bool finishing_ = false;
 };

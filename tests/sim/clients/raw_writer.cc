@@ -17,7 +17,7 @@ bool IsFinal(const idl::ReplyHeader& header, bool busy_is_final) {
     case idl::Code::OK:
     case idl::Code::CONDITION_FAILED:
     case idl::Code::INVALID_ARGUMENT: return true;
-    case idl::Code::UNKNOWN_OUTCOME: return !header.__isset.retryAfterMs;  // else a retry can still learn it
+    case idl::Code::UNKNOWN_OUTCOME: return !header.__isset.retryAfterMs;  // else a retry can still learn the outcome
     case idl::Code::COME_AGAIN: return busy_is_final && header.__isset.tabletId;
     default: return false;
   }
@@ -48,8 +48,8 @@ void RawWriter::Attempt(idl::WriteRequest& request, MonotonicTime end, bool busy
                  if (reply) {
                    const idl::ReplyHeader& header = reply->header;
                    if (header.__isset.tabletTimeMs) time_ = std::max(time_, header.tabletTimeMs);
-                   // An attempt that named no time was not executed: a later one may name any that was learnt before
-                   // it.
+                   // An attempt without a time was not executed. So the next attempt may name any time that the writer
+                   // learnt before.
                    const bool nameless = !request.header.__isset.tabletTimeMs;
                    if (nameless && header.__isset.tabletTimeMs) request.header.__set_tabletTimeMs(header.tabletTimeMs);
                    if (!nameless && IsFinal(header, busy_is_final)) return answered(&*reply);

@@ -1,7 +1,7 @@
 // tests/sim/clients/raw_writer.h
-// Sends a write as it stands, without the SDK: to whoever leads its first key, again and again, until it is answered
-// for good.
-// Place:   raw_client.h and split_retry_client.h say what is written.
+// Sends a write unchanged, without the SDK, to the primary of its first key, again and again until a final answer
+// arrives.
+// Place:   raw_client.h and split_retry_client.h make the writes.
 // Threads: one.
 #pragma once
 
@@ -20,13 +20,14 @@ class RawWriter {
   using Answered = std::function<void(const idl::WriteReply*)>;  // null: no final answer in time
 
   RawWriter(std::string name, Cluster& cluster, testing::SimExecutor& executor);
-  // Nobody is told anything from now on; to be called before the executor's process halts.
+  // Runs no callback from now on. To be called before the executor's process halts.
   void Leave();
 
-  // One that names no tablet time is told it instead of being executed (PROTOCOL 20), and goes on with that. What must
-  // be refused may be for a while: COME_AGAIN is final then, too. `request` lives until it is answered.
+  // A request without a tablet time is not executed (PROTOCOL 20). Its answer has the tablet time, with which the
+  // writer sends the request again. `busy_is_final`: the request must be refused, and may be so for the moment only, so
+  // COME_AGAIN is final, too. `request` lives until `answered` runs.
   void Send(idl::WriteRequest& request, Duration patience, bool busy_is_final, Answered answered);
-  int64_t time() const { return time_; }  // the latest tablet time heard of
+  int64_t time() const { return time_; }  // the latest tablet time in any answer
 
  private:
   void Attempt(idl::WriteRequest& request, MonotonicTime end, bool busy_is_final, Answered answered);
@@ -35,7 +36,7 @@ class RawWriter {
   testing::SimExecutor& executor_;
   std::shared_ptr<Network::Node> node_;
   int64_t time_ = 0;
-  int server_ = 0;  // whom to ask
+  int server_ = 0;  // the next to ask
   bool dead_ = false;
 };
 

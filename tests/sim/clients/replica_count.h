@@ -1,7 +1,7 @@
 // tests/sim/clients/replica_count.h
-// How many replicas a table has: changed as often as it takes, as one that stays with too few is nobody's target any
-// more. One change after another, as nobody knows which of two at once is the last.
-// Place:   run.cc hands it to the faults.
+// Changes the number of a table's replicas, and retries until the table has it, because no scenario targets a table
+// with too few replicas. Requests follow each other, because two at once may arrive in any order.
+// Place:   run.cc passes an instance to the faults.
 // Threads: one.
 #pragma once
 
@@ -31,7 +31,7 @@ class ReplicaCount {
     const auto done = [this, replicas = wanted_](const Result<TableInfo>& altered) {
       changing_ = false;
       const bool done = altered.has_value() && replicas == wanted_;
-      // An earlier request that the network was slow with may yet roll it back.
+      // An earlier request on a slow network may still arrive and change the number back.
       executor_.After(std::chrono::milliseconds(done ? 5'000 : 100), [this, done] { done ? Confirm() : Change(); });
     };
     client_.admin().AlterTable(table_, changes, client::OnceCallback<Result<TableInfo>>(done));

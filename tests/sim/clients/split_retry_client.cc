@@ -62,7 +62,7 @@ SplitRetryClient::~SplitRetryClient() {
 // ---- what is asked, and again --------------------------------------------------------------------------------------
 
 SplitRetryClient::Part SplitRetryClient::Text(int group, int cell) {
-  // Two of one moment are of different cells or groups.
+  // Texts of one moment differ by their cells or groups. Ask marks those of the same cell.
   const std::string number = std::to_string(record_.history.operations.size());
   return {group,
           {.cell = cell, .value = name_ + "." + number + "." + std::to_string(group) + "." + std::to_string(cell)}};
@@ -105,7 +105,7 @@ idl::WriteRequest SplitRetryClient::NewRequest(TableId table) {
   idl::WriteRequest request;
   request.header.tableId = static_cast<int64_t>(table.value);
   request.header.deadlineMs = 500;
-  request.clientId = static_cast<int64_t>(scheduler_.Random() | 1);  // of its own: nothing else is asked under it
+  request.clientId = static_cast<int64_t>(scheduler_.Random() | 1);  // for this request alone
   request.sequence = 1;
   request.firstIncomplete = 1;
   request.level = idl::WriteLevel::MAJORITY;
@@ -123,7 +123,7 @@ std::shared_ptr<SplitRetryClient::Asked> SplitRetryClient::Write(TableId table, 
                                                                  Then then) {
   auto asked = std::make_shared<Asked>();
   asked->request = NewRequest(table);
-  std::vector<size_t> indexes;  // a batch is an operation of each group
+  std::vector<size_t> indexes;  // a batch is one operation for each group
   for (const Part& part : parts) {
     asked->request.writes.push_back(ToIdl(part.group, part.write));
     indexes.push_back(Begin(part));
@@ -156,7 +156,7 @@ void SplitRetryClient::Answer(const std::vector<size_t>& indexes, const idl::Wri
   }
 }
 
-// Each looks once whether something is there, which changes nothing and is remembered.
+// Each client of the crowd checks once whether a record exists. The check changes nothing, but enters the dedup window.
 void SplitRetryClient::Crowd(TableId table, int group, Then then) {
   log_.Add(name_, "a crowd comes");
   auto left = std::make_shared<int>(kCrowd);
@@ -192,7 +192,7 @@ void SplitRetryClient::Again(const std::shared_ptr<Asked>& asked) {
 
 // ---- the session ---------------------------------------------------------------------------------------------------
 
-// A read has the route looked up, and says nothing to any session.
+// A read looks up the route, and teaches nothing to any session.
 void SplitRetryClient::LearnRoute(int group) {
   const auto read = [this, group] { core_->Get(table_, KeyName(group, 0), {}, [](const Result<Record>&) {}); };
   if (table_ != nullptr) return read();

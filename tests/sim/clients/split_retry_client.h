@@ -1,12 +1,12 @@
 // tests/sim/clients/split_retry_client.h
-// A client that asks again, after a tablet was split, what it had asked before: all that both halves inherit of exactly
-// once (PROTOCOL 18, 20). And one with a session that goes on by the route it had (PROTOCOL 17). What it asks is:
-//   - a plain write of the right half, which the tablet forgets when a crowd of other clients comes;
-//   - a write of the right half whose condition fails, and would hold by the time it is asked again;
+// A client that repeats its requests after a split, because both halves inherit the tablet's dedup window (PROTOCOL 18,
+// 20). Its session continues by the route from before the split (PROTOCOL 17). The client repeats:
+//   - a plain write of the right half, which the dedup window forgets when a crowd of other clients sends requests;
+//   - a write of the right half whose condition fails at first, and would hold at the time of the retry;
 //   - a batch over both halves.
-// Place:          a scenario (split_scenarios.h) says when.
+// Place:          a scenario (split_scenarios.h) decides when.
 // Judged at once: a retry gets its first answer, or UNKNOWN_OUTCOME; a session that writes at MAJORITY alone loses
-// nothing. Its writes are in the history like everybody's.
+//                 nothing. The history has this client's writes, like those of all clients.
 // Threads:        one.
 #pragma once
 
@@ -33,10 +33,11 @@ class SplitRetryClient : private ClientProcess {
   SplitRetryClient(std::string name, Process process, Cluster& cluster, RunRecord& record);
   ~SplitRetryClient();
 
-  // In this group and the next one, which lie in one tablet. `then` gets what asks all of it again.
+  // Sends the requests to this group and the next one, which lie in one tablet. `then` gets a function that repeats
+  // them.
   void Ask(TableId table, int group, std::function<void(Then again)> then);
-  // A new session writes in the group, by the route that is known since Ask, until it is answered with a position
-  // beyond that; then it reads in the next group.
+  // A new session writes in the group, by the route that is known since Ask, until an answer has a position beyond
+  // `beyond`. Then the session reads in the next group.
   void Wander(int group, Lsn beyond);
 
  private:
@@ -45,10 +46,10 @@ class SplitRetryClient : private ClientProcess {
     WritePart write;
   };
   struct Step {
-    std::vector<Part> parts;  // of one request; none: the crowd comes
+    std::vector<Part> parts;  // of one request; empty: a step of the crowd
     bool again = false;
   };
-  // A write with what it was told; no code: nothing for good.
+  // A write with its answer. Without `answered` there was no final answer.
   struct Asked {
     idl::WriteRequest request;
     idl::WriteReply reply;
@@ -59,7 +60,7 @@ class SplitRetryClient : private ClientProcess {
     int group = 0;
     Lsn beyond;
     uint64_t number = 0;  // of the session
-    Session session;      // copies are the same one
+    Session session;      // copies share one state
   };
 
   void Go(const std::shared_ptr<Errand>& errand);

@@ -23,7 +23,7 @@ void Splitter::Next() {
   });
 }
 
-// The start of the table's group that was written last; of the first group, of the second.
+// The start of the group that was last written in the table. Instead of the first group's, the start of the second.
 std::string Splitter::BelowLastWrite() const {
   const auto& operations = record_.history.operations;
   const auto last = std::ranges::find_if(operations.rbegin(), operations.rend(),

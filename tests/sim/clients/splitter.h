@@ -1,7 +1,7 @@
 // tests/sim/clients/splitter.h
-// Has tablets split while everything else goes on: those of the clients' table between two groups of keys, most often
-// just below the key written last, and those of any other table anywhere.
-// Place:   run.cc starts it with the faults.
+// Has tablets split during the whole run: tablets of the clients' table between two groups of keys, often just below
+// the key written last, and tablets of one other table at any key.
+// Place:   run.cc starts the splitter with the faults.
 // Threads: one.
 #pragma once
 
@@ -26,7 +26,7 @@ class Splitter {
     table_ = std::move(table);
     Next();
   }
-  // Splits in a table that may be there.
+  // Has tablets of this table split, too; the table need not exist.
   void Offer(std::string other) { other_ = std::move(other); }
   void Finish() { finishing_ = true; }
   bool idle() const { return !busy_; }

@@ -39,7 +39,7 @@ void StaleClient::Write(const Place& place, bool large, std::function<void()> do
   idl::WriteRequest request;
   request.header.tableId = static_cast<int64_t>(place.table.value);
   request.header.deadlineMs = kDeadlineMs;
-  request.clientId = static_cast<int64_t>(scheduler_.Random() | 1);  // of its own: nothing else is asked under it
+  request.clientId = static_cast<int64_t>(scheduler_.Random() | 1);  // for this request alone
   request.sequence = 1;
   request.firstIncomplete = 1;
   request.level = idl::WriteLevel::MAJORITY;
@@ -50,7 +50,7 @@ void StaleClient::Write(const Place& place, bool large, std::function<void()> do
   Attempt(place, index, std::move(request), std::move(done));
 }
 
-// The first one names no time, and is told it instead of being executed (PROTOCOL 20).
+// The first attempt names no tablet time. It is not executed, but its answer has the tablet time (PROTOCOL 20).
 void StaleClient::Attempt(const Place& place, size_t index, idl::WriteRequest request, std::function<void()> done) {
   const auto asked = std::make_shared<idl::WriteRequest>(std::move(request));
   client::Call(

@@ -1,7 +1,7 @@
 // tests/sim/clients/stale_client.h
-// A client that asks the one server it is told to ask, whoever leads by now: what any client with an old route may do,
-// done just when a scenario (scenarios.h) needs it. Its operations are in the history like everybody's, and judged
-// there.
+// A client that sends each request to a given server, even if another server has the primary by now. Any client with an
+// old route may do so; this client does so just when a scenario (scenarios.h) needs the request. The history has this
+// client's operations, like those of all clients, and the checkers judge them there.
 // Threads: one.
 #pragma once
 
@@ -27,12 +27,12 @@ class StaleClient : private ClientProcess {
   StaleClient(std::string name, Process process, Cluster& cluster, RunRecord& record);
   ~StaleClient();
 
-  // A plain put at MAJORITY, in one attempt; of a value that is larger than a message of the log, if it is to be.
-  // `done` when it is acknowledged, and never otherwise.
+  // Puts a value at MAJORITY, in one attempt. `large`: the value is larger than a message of the log. `done` runs when
+  // the put is acknowledged, and never otherwise.
   void Write(const Place& place, bool large, std::function<void()> done);
-  // In one attempt.
+  // Reads in one attempt.
   void Get(const Place& place, const Read& read);
-  // At EVENTUAL, whatever is answered: of such a one alone nobody can say that it is wrong.
+  // Reads at EVENTUAL and ignores the answer, because a single answer of this level proves no fault.
   void Peek(const Place& place);
 
  private:

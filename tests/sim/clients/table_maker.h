@@ -1,6 +1,6 @@
 // tests/sim/clients/table_maker.h
-// Makes and drops tables beside the clients' own, for the masters' procedures to be broken in the middle.
-// Place:   run.cc starts it with the faults.
+// Makes and drops tables beside the clients' own, so that faults strike in the middle of the masters' procedures.
+// Place:   run.cc starts the table maker with the faults.
 // Threads: one.
 #pragma once
 
@@ -16,10 +16,10 @@ namespace ebla::sim {
 class TableMaker {
  public:
   TableMaker(SimClient& client, EventLog& log, int replicas) : client_(client), log_(log), replicas_(replicas) {}
-  const std::string& latest() const { return latest_; }  // that was made; it may be gone
+  const std::string& latest() const { return latest_; }  // the last table made; it may be gone
 
   void Start() { Make(); }
-  // One of a single tablet, which stays.
+  // Makes a table of a single tablet, which is never dropped.
   void MakeAside(const std::string& name, std::function<void(TableId)> made) {
     CreateTableOptions options;
     options.table.replicas = replicas_;

@@ -65,7 +65,7 @@ void CatalogWatch::NoteMerged(const idl::TabletNode& node) {
                           " led by " + node.info.primary + " of " + Joined(node.info.voters));
 }
 
-// An intent goes with its tablet, or once that is led in a later epoch, which ends the freeze.
+// A master may remove a merge's intent only with the tablet, or once a later epoch of the tablet has ended the freeze.
 void CatalogWatch::NoteIntent(const Tablet* before, const Tablet& now) {
   if (now.into) freezes_.try_emplace({now.id, now.into}, now.freezing);
   if (before == nullptr || !before->into || before->into == now.into || now.epoch > before->freezing) return;
@@ -104,7 +104,7 @@ void CatalogWatch::Compare(const std::string& path, const Tablet& before, const 
   const bool membership = now.voters != before.voters || now.learners != before.learners;
   const bool moved = now.primary != before.primary;
   if (membership) ++counts_.memberships;
-  // PROTOCOL 12. Of who leads nobody can say it: a primary that is told late to transfer does so.
+  // PROTOCOL 12. The primary may change even then, because a primary obeys an order to transfer that arrives late.
   if (membership && before.child && now.child == before.child) {
     problems_.push_back("tablet " + std::to_string(now.id.value) + " has other members in epoch " +
                         std::to_string(now.epoch.value) + ", though it is to be split");

@@ -1,6 +1,6 @@
 // tests/sim/cluster/event_log.h
-// What happened in a run, line by line, in virtual time: printed when a seed is replayed or has failed, and compared to
-// show that the same seed gives the same run.
+// The events of a run, line by line, in virtual time. A replay of a seed prints them, and a test compares them to show
+// that the same seed gives the same run.
 // Threads: one.
 #pragma once
 
@@ -19,7 +19,7 @@ class EventLog {
 
   // "   12.345678 ts-2        crashed"
   void Add(const std::string& who, const std::string& what);
-  // Lines also go here as they come.
+  // `sink` also gets each line as soon as it is added.
   void SetSink(std::function<void(const std::string&)> sink) { sink_ = std::move(sink); }
 
   const std::vector<std::string>& lines() const { return lines_; }

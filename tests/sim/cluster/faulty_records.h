@@ -1,6 +1,6 @@
 // tests/sim/cluster/faulty_records.h
-// Bugs on purpose that need no switch in production's code: in the records of a server, or in the disk under its log.
-// bugs.h has them beside the rules left out.
+// Planted bugs that need no switch in production's code, because they are in a server's records, or in the disk under
+// its log. bugs.h lists them beside the rules that a planted bug leaves out.
 // Threads: as records/record_store.h.
 #pragma once
 
@@ -19,10 +19,10 @@ namespace ebla::sim {
 
 enum class StoreFault : uint8_t {
   kNone,
-  kAckBeforeFlush,  // the log's disk answers a sync before it is done: a crash loses acknowledged writes
-  kForgetWindow,    // the dedup window is lost in a restart: a retry executes again
-  kTornBatch,       // of several changes of one entry, the last is now and then not applied: half a batch
-  kStaleRead,       // a read now and then sees the record as it was before
+  kAckBeforeFlush,  // the log's disk answers a sync before it is done, so a crash loses acknowledged writes
+  kForgetWindow,    // a restart loses the dedup window, so a retry is executed again
+  kTornBatch,       // now and then the last of an entry's changes is not applied, so half a batch remains
+  kStaleRead,       // now and then a read finds the record before its last change
 };
 
 inline constexpr auto kStoreFaultNames =

@@ -22,8 +22,8 @@ void ServerWatch::Applied(std::span<const ApplyBatch> batches) {
   }
 }
 
-// A SPLIT is applied in these batches. A copy of the child that is being filled may be among them, too; it shows newer
-// records than its place has, and is ignored.
+// These batches apply a SPLIT. A batch may also fill a replica of the child by a copy. Such a replica shows newer
+// records than its position, so the watch ignores this batch.
 void ServerWatch::LookAtChild(const AppliedSplit& split, std::span<const ApplyBatch> batches) {
   const auto child_batch = std::ranges::find(batches, split.child, &ApplyBatch::tablet);
   if (child_batch == batches.end() || child_batch->state.applied != split.version) return;

@@ -1,6 +1,6 @@
 // tests/sim/cluster/server_watch.h
-// Told by a server's store of what it is asked: hands that to the StateWatch of the cluster, and to scenarios that wait
-// for a read, for a copy's beginning, or for a write that is kept to be delivered.
+// Observes the calls of a server's store. Passes them to the cluster's StateWatch, and to scenarios that wait for a
+// read, for the start of a copy, or for a write that the server keeps for delivery.
 // Threads: one.
 #pragma once
 
@@ -14,22 +14,22 @@
 
 namespace ebla::sim {
 
-// Called for each unresolved write that was put, before it is durable.
+// Called for each unresolved write when it is put, before it is durable.
 using UnresolvedWatch = std::function<void(TabletId tablet, TableId table, const tabletserver::LogEntry& entry)>;
 
 class ServerWatch final : public tabletserver::SimulatedStore::Watch {
  public:
   struct Hooks {
     UnresolvedWatch kept;
-    std::function<void(std::string_view key)> read;  // of each record, before the look
-    std::function<void(TabletId tablet)> forgotten;  // of each ForgetReplica, when it is done
+    std::function<void(std::string_view key)> read;  // before each read of a record
+    std::function<void(TabletId tablet)> forgotten;  // after each ForgetReplica
   };
   ServerWatch(Hooks hooks, StateWatch& watch, ServerName server)
       : hooks_(std::move(hooks)), watch_(watch), server_(std::move(server)) {}
 
   void Appended(std::span<const tabletserver::AppendBatch> batches) override;
   void UnresolvedPut(TabletId tablet, TableId table, std::span<const tabletserver::LogEntry* const> entries) override;
-  // Gets the batches before any fault of the records.
+  // Gets the batches before FaultyRecords can change them.
   void Applied(std::span<const tabletserver::ApplyBatch> batches) override;
   void Recovered(const std::vector<tabletserver::RecoveredReplica>& replicas) override;
   void Forgotten(TabletId tablet) override;
@@ -46,7 +46,7 @@ class ServerWatch final : public tabletserver::SimulatedStore::Watch {
   const Hooks hooks_;
   StateWatch& watch_;
   const ServerName server_;
-  std::pair<TableId, std::string_view> reading_;  // what is being read; no key: nothing is
+  std::pair<TableId, std::string_view> reading_;  // the record being read; no key: none
 };
 
 }  // namespace ebla::sim

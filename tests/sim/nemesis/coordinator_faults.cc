@@ -41,7 +41,7 @@ void CoordinatorFaults::HoldOff(const std::vector<std::string>& names, Duration 
     if (client == nullptr) continue;
     cluster_.log().Add(name, "is cut off from the coordinator");
     client->HoldOff(true);
-    // The process may be another life by then; that one was never cut off.
+    // By then the process may be in another life, which was never cut off.
     After(lasting, [this, name, client] {
       if (CoordinatorOf(name) == client) client->HoldOff(false);
     });

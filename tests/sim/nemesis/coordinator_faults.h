@@ -1,5 +1,5 @@
 // tests/sim/nemesis/coordinator_faults.h
-// The coordinator away for all, or out of reach of some; sessions that expire.
+// Faults of the coordinator: outages for all processes or for some, and sessions that expire.
 // Threads: one.
 #pragma once
 
@@ -17,8 +17,8 @@ class CoordinatorFaults : FaultFamily {
   explicit CoordinatorFaults(FaultContext& context) : FaultFamily(context) {}
 
   bool Inject(Fault fault);
-  bool Outage(Duration lasting);  // false: it is away already
-  // Of these, those that run are without the coordinator for a while.
+  bool Outage(Duration lasting);  // false: the coordinator is away already
+  // Cuts the named processes that run off from the coordinator for a while.
   void HoldOff(const std::vector<std::string>& names, Duration lasting);
   void HoldOffMasters(Duration lasting) { HoldOff(cluster_.MasterNames(), lasting); }
 

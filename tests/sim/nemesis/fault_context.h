@@ -1,7 +1,9 @@
 // tests/sim/nemesis/fault_context.h
-// What all fault families share: virtual time and chance, who suffers already, and whether everything has been healed.
-// Invariants: 1. A server suffers one fault at a time: who harms one occupies it, and releases it afterwards.
-//             2. Whatever After() or Await() delays does not happen any more once everything has been healed.
+// The state that all families of faults share: virtual time and chance, the servers that suffer a fault, and whether
+// everything has been healed.
+// Invariants: 1. A server suffers one fault at a time, because each fault occupies its server and releases it
+//                afterwards.
+//             2. Tasks that After() or Await() delays do not run once everything has been healed.
 // Threads:    one.
 #pragma once
 
@@ -23,33 +25,33 @@ class FaultContext {
 
   Cluster& cluster() { return cluster_; }
   testing::SimScheduler& scheduler() { return scheduler_; }
-  testing::SimExecutor& executor() { return executor_; }  // for what goes on although everything is healed
+  testing::SimExecutor& executor() { return executor_; }  // for tasks that run even after everything is healed
   const NemesisHooks& hooks() const { return hooks_; }
 
   bool healed() const { return healed_; }
   void SetHealed() { healed_ = true; }
 
-  // What is to be undone after a while, unless everything has been healed by then.
+  // Runs `undo` after `delay`, unless everything has been healed by then.
   void After(Duration delay, std::function<void()> undo);
-  // `then` as soon as `holds`, or never: it is looked at so many times, every few milliseconds.
+  // Runs `then` as soon as `holds` is true. Tests `holds` every few milliseconds, and gives up after `looks` retries.
   void Await(std::function<bool()> holds, Task then, int looks);
-  // Draws a time.
+  // Draws a duration.
   Duration Within(Duration least, Duration most);
-  // Nothing else is broken for so long: a scenario of many steps is under way that would come to nothing.
+  // The nemesis injects no other fault for so long, because a fault would defeat the long scenario that is under way.
   void Undisturbed(Duration lasting);
   bool undisturbed() const { return scheduler_.Now() < undisturbed_until_; }
 
-  // Whether a server suffers nothing yet.
+  // Does the server suffer no fault yet?
   bool Free(int server) const { return !busy_[static_cast<size_t>(server)]; }
   void Occupy(int server) { busy_[static_cast<size_t>(server)] = true; }
   void Release(int server) { busy_[static_cast<size_t>(server)] = false; }
-  // Servers that live and suffer nothing.
+  // Servers that run and suffer no fault.
   std::vector<int> FreeServers();
   bool AllFree() { return FreeServers().size() == busy_.size(); }
 
   const CatalogWatch::Tablet* InCatalog(TabletId tablet) const;  // null: it is gone
   std::shared_ptr<const tabletserver::TabletView> ViewAt(int server, TabletId tablet);
-  // The server that leads some tablet, drawn among tablets; -1: nobody leads one.
+  // The server of a tablet's primary, drawn among tablets. -1: there is no tablet, or the drawn one has no primary.
   int AnyPrimary();
 
  private:
@@ -62,8 +64,8 @@ class FaultContext {
   std::vector<bool> busy_;  // by server
 };
 
-// What a family of faults works with.
-// Place: the base of every family; nobody holds one by it.
+// The tools that every family of faults uses.
+// Place: the base of every family; no code holds a family by this base.
 class FaultFamily {
  protected:
   explicit FaultFamily(FaultContext& context)

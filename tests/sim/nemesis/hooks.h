@@ -1,6 +1,6 @@
 // tests/sim/nemesis/hooks.h
-// What the nemesis asks of everybody outside the cluster: clients, an operator, and what the run knows of them.
-// Place:   run.cc and nemesis_actions.h fill it; fault families call it.
+// The nemesis's access to all that lies outside the cluster: clients, an operator, and the run's knowledge.
+// Place:   run.cc and nemesis_actions.h fill the hooks; families of faults call them.
 // Threads: one.
 #pragma once
 
@@ -14,30 +14,31 @@
 namespace ebla::sim {
 
 struct NemesisHooks {
-  // Names of the processes that faults of links concern: clients that live at the moment.
+  // Names of the clients that run at the moment. Faults of links concern them, too.
   std::function<std::vector<std::string>()> clients;
-  std::function<void()> kill_client;             // some client dies and another takes its place
-  std::function<const CatalogWatch&()> catalog;  // whom to target
-  TableId table;                                 // the clients'
-  std::function<void(int replicas)> resize;      // of that
-  // Orders of an operator: of tablets of that table.
+  std::function<void()> kill_client;             // kills a client and starts another in its place
+  std::function<const CatalogWatch&()> catalog;  // to choose targets
+  TableId table;                                 // the clients' table
+  std::function<void(int replicas)> resize;      // changes that table's number of replicas
+  // An operator's orders for tablets of that table.
   std::function<void(TabletId tablet, const ServerName& to)> transfer;
   std::function<void(TabletId tablet, const ServerName& from, const ServerName& to)> move;
   std::function<void(TabletId tablet)> split;
   std::function<bool(TabletId tablet)> splittable;
-  std::function<bool(TabletId tablet)> merge;  // with the one before it; false: there is none
-  // A table of one tablet beside the clients', which is split at a key once it is `made`.
+  std::function<bool(TabletId tablet)> merge;  // with the tablet before it; false: there is none
+  // Makes a table of one tablet beside the clients' table. Once it is `made`, split_at splits it at a key.
   std::function<void(const std::string& name, std::function<void(TableId)> made)> make;
   std::function<void(const std::string& name, const std::string& key)> split_at;
-  // The same key of the tablet is read at this server, by a thread that is slow.
+  // Reads the tablet's key at this server, by a slow thread. The key is the same each time, as in `write` and `read`.
   std::function<void(int server, TabletId tablet)> peek;
-  // A client asks this server, whoever leads, for the same key of the tablet each time. `done`: it was acknowledged.
+  // A client writes or reads the key at this server, even if another has the primary. `done` runs when the write is
+  // acknowledged.
   std::function<void(int server, TabletId tablet, bool large, std::function<void()> done)> write;
   std::function<void(int server, TabletId tablet, const Read& read)> read;
-  // A client does, at both sides of where the tablet would be split, what has to be remembered; `done` gets what asks
-  // it again.
+  // A client writes on both sides of the border at which the tablet would be split, and the dedup window must remember
+  // the writes. `done` gets a function that repeats them.
   std::function<void(TabletId tablet, std::function<void(std::function<void()> again)> done)> ask;
-  // By its old route a session writes there until it is beyond `lsn`, and then reads beyond the border.
+  // A session writes in the tablet by its old route until an answer is beyond `lsn`, and then reads beyond the border.
   std::function<void(TabletId tablet, Lsn lsn)> wander;
 };
 

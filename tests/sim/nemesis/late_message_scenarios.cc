@@ -23,8 +23,8 @@ void LateMessageScenarios::Begin(Fault fault, const Target& target) {
   }
 }
 
-// The primary's disk is stuck, so that its followers alone vouch for what it acknowledges. Then its machine dies, and
-// what the masters had ordered the former life to do reaches the next one.
+// The primary's disk stalls, so that only its followers flush the entries that it acknowledges. Then its machine dies,
+// and the masters' orders to the former life reach the next one.
 void LateMessageScenarios::OldOrdersAfterRestart(const Target& target) {
   const int index = target.primary;
   Occupy(index);
@@ -46,7 +46,7 @@ void LateMessageScenarios::OldOrdersAfterRestart(const Target& target) {
   };
   const bool changing = scheduler_.Random(2) == 0 && membership_.ResizeSomehow();
   if (!changing) return After(Within(milliseconds(30), milliseconds(600)), die);
-  // Just when it has been told of a change of members, which it cannot note any more.
+  // The machine dies just when the primary has been told of a change of members, which is not on disk yet.
   auto over = std::make_shared<bool>(false);
   const auto once = [over, die] {
     if (!std::exchange(*over, true)) die();
@@ -60,8 +60,8 @@ void LateMessageScenarios::OldOrdersAfterRestart(const Target& target) {
   After(milliseconds(2500), once);
 }
 
-// What the followers answer takes long to reach the primary; then they hear of it no more, and what they said last is
-// still on its way when somebody else leads.
+// The followers' answers reach the primary slowly. Then the primary's messages no longer reach the followers, and their
+// last answers are still under way when another replica is primary.
 void LateMessageScenarios::SlowAnswers(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
   if (scheduler_.Random(2) == 0) return AnswerOldQuestions(target);
@@ -77,15 +77,15 @@ void LateMessageScenarios::SlowAnswers(const Target& target) {
   });
 }
 
-// The primary asks its followers for long whether it leads, and hears nothing. What they answer to the last time takes
-// until they have served another for a while. Just before it arrives, somebody reads at the one what was written at the
-// other.
+// The primary asks its followers for confirmation for a long time, and gets no answer. Their answers to its last round
+// arrive only after the followers have obeyed a new primary for a while. Just before that, a client writes at the new
+// primary and then reads at the old primary.
 void LateMessageScenarios::AnswerOldQuestions(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
   const Duration cut_off_for = milliseconds(1200);
   const Duration lasting = Within(milliseconds(2500), milliseconds(3500));
   Undisturbed(milliseconds(2700));
-  // A write of level PRIMARY that it took would have strong reads wait.
+  // The primary must take no write of level PRIMARY, because STRONG reads would wait for that write.
   Occupy(target.primary);
   servers_.RefuseAllAppends(target.primary);
   After(cut_off_for + lasting, [this, index = target.primary] {
@@ -99,10 +99,10 @@ void LateMessageScenarios::AnswerOldQuestions(const Target& target) {
       network_.SlowDown(name, primary, Within(milliseconds(1330), milliseconds(1430)), lasting);
     });
   }
-  // Its lease is over by then, so that this read begins a round.
+  // The primary's lease has expired by then, so this read begins a round.
   After(cut_off_for - milliseconds(100),
         [this, target] { hooks_.read(target.primary, target.tablet, Read::Strong()); });
-  After(cut_off_for + milliseconds(160), [this, target, primary, lasting] {  // a heartbeat has come through
+  After(cut_off_for + milliseconds(160), [this, target, primary, lasting] {  // a heartbeat has arrived
     if (cluster_.server(target.primary) == nullptr) return;
     for (const int follower : target.followers) network_.CutOff(primary, Cluster::ServerName(follower), lasting);
     network_.CutFromControlPlane(target.primary, lasting);
@@ -116,8 +116,9 @@ void LateMessageScenarios::AnswerOldQuestions(const Target& target) {
   });
 }
 
-// One follower is out of the masters' reach. The primary, which has no room for writes, loses its session for a moment
-// and is fenced with the other follower; and then it has room again, before anybody leads in its stead.
+// The masters cannot reach the first follower. The primary has no room for writes and loses its session for a moment,
+// so a master fences the primary and the second follower. Then the primary has room again, before another replica is
+// primary.
 void LateMessageScenarios::FencedPrimaryReachesVoter(const Target& target) {
   const int index = target.primary;
   const std::string primary = Cluster::ServerName(index);
@@ -144,8 +145,8 @@ void LateMessageScenarios::FencedPrimaryReachesVoter(const Target& target) {
   });
 }
 
-// What makes a new primary is held back. The master that ordered it sleeps, the next one, which cannot reach the other
-// follower, chooses again; then what was held back arrives.
+// The network holds back the orders that make a new primary. The master that sent them is paused. The next master
+// cannot reach the second follower, and chooses again. Then the first orders arrive.
 void LateMessageScenarios::HoldOrders(const Target& target) {
   auto begun = std::make_shared<bool>(false);
   for (const int follower : target.followers) {
@@ -188,8 +189,8 @@ void LateMessageScenarios::ChooseAgain(const Target& target) {
       1200);
 }
 
-// While a tablet is made, one of its voters is not told; the primary reaches that one alone, and is dead to the
-// masters. The voter hears of the first configuration just when it has answered the fence.
+// While a tablet is made, one of its voters is not told. The primary reaches this voter alone, and is dead to the
+// masters. The voter gets the first configuration just after its answer to the fence.
 bool LateMessageScenarios::DelayCreate() {
   std::vector<int> servers = context_.FreeServers();
   if (servers.size() < 3) return false;

@@ -1,5 +1,5 @@
 // tests/sim/nemesis/late_message_scenarios.h
-// Orders and answers of an earlier time that arrive when somebody else leads, or another life has begun.
+// Orders and answers that arrive late, when another replica is primary, or another life of the process has begun.
 // Threads: one.
 #pragma once
 
@@ -15,7 +15,7 @@ class LateMessageScenarios : ScenarioFamily {
       : ScenarioFamily(faults), membership_(membership) {}
 
   void Begin(Fault fault, const Target& target);
-  // While a tablet is made, one of its voters is told late; false: too few servers suffer nothing.
+  // While a tablet is made, one of its voters gets its orders late. False: fewer than three servers suffer no fault.
   bool DelayCreate();
 
  private:

@@ -59,7 +59,7 @@ void MembershipScenarios::LagBehind(const Target& target) {
       1300);
 }
 
-// A follower has to be copied.
+// A follower falls so far behind that only a copy can fill the replica.
 void MembershipScenarios::LeaveBehind(const Target& target) {
   const int behind = target.followers[0];
   const uint64_t how = scheduler_.Random(4);
@@ -80,7 +80,7 @@ void MembershipScenarios::LeaveBehind(const Target& target) {
             });
           },
           2000);
-    case 1:  // the log cannot follow the copy for a while
+    case 1:  // for a while the follower has no room for the log after the copy
       return Await(
           incomplete,
           [this, behind] {
@@ -88,7 +88,7 @@ void MembershipScenarios::LeaveBehind(const Target& target) {
             After(Within(milliseconds(1500), milliseconds(4000)), [this, behind] { servers_.TakeAppends(behind); });
           },
           2000);
-    default:  // its beginning comes once more, when the copy has long been complete and the primary counts on it alone
+    default:  // the copy's beginning arrives again, long after its end, when the primary reaches this follower alone
       return Await(
           incomplete,
           [this, target, complete] {
@@ -107,8 +107,8 @@ void MembershipScenarios::LeaveBehind(const Target& target) {
   }
 }
 
-// The primary and followers[0] alone have the latest entries; that one is told something once more that was meant for
-// what it was earlier; and the primary is gone.
+// Only the primary and followers[0] have the latest entries. Orders to an earlier state of followers[0] reach it again.
+// Then the primary's machine dies.
 void MembershipScenarios::RepeatOldOrders(const Target& target, const std::string& told) {
   Undisturbed(milliseconds(1500));
   network_.CutBoth(Cluster::ServerName(target.primary), Cluster::ServerName(target.followers[1]),
@@ -124,7 +124,7 @@ void MembershipScenarios::RepeatOldOrders(const Target& target, const std::strin
   });
 }
 
-// A follower is removed and dropped, and comes back to the same server; then the old drop arrives again.
+// A follower is removed and dropped, and the same server gets a new replica. Then the old order to drop arrives again.
 void MembershipScenarios::DropLate(const Target& target) {
   if (!Resize(2, milliseconds(1500))) return;
   const auto voters = [this, tablet = target.tablet]() -> std::vector<ServerName> {
@@ -150,21 +150,21 @@ void MembershipScenarios::DropLate(const Target& target) {
         800);
 }
 
-// Who still believes in a replica that was removed reads there, slowly, until it is gone.
+// A client with an old route reads, slowly, at a removed replica until the replica is gone.
 void MembershipScenarios::ReadOn(int server, TabletId tablet, int times) {
   if (times == 0 || ViewAt(server, tablet) == nullptr) return;
   hooks_.peek(server, tablet);
   After(milliseconds(12), [this, server, tablet, times] { ReadOn(server, tablet, times - 1); });
 }
 
-// Nobody but the primary itself, or who votes beside it, has its latest entries when it dies.
+// The primary dies while members change, when hardly any other replica has its latest entries.
 void MembershipScenarios::ChangeMembers(const Target& target) {
   const int to = AnyNonMember(target);
   if (to >= 0 && scheduler_.Random(2) == 0) return Overlap(target, to);
   LearnerAlone(target);
 }
 
-// While members change, a learner that is level is all that the primary reaches.
+// While members change, the primary reaches only a learner that has caught up.
 void MembershipScenarios::LearnerAlone(const Target& target) {
   if (!Resize(4, seconds(6))) return;
   const auto level = [this, tablet = target.tablet] {
@@ -206,9 +206,9 @@ bool MembershipScenarios::Votes(const std::string& name, TabletId tablet) {
   return now != nullptr && std::ranges::count(now->voters, name) > 0;
 }
 
-// A follower moves to another server. When that is level, it and the other follower get no more entries, so that the
-// primary and who is to go alone have the latest. Then both changes of the membership are wanted at once: the new
-// voter, which gets one message more, and the old one's end.
+// A follower moves to another server. When the new replica has caught up, this replica and the second follower get no
+// more entries, so that only the primary and the moving follower have the latest ones. Then both changes of members are
+// due at once: the new voter, which gets one more message, and the old voter's removal.
 void MembershipScenarios::Overlap(const Target& target, int to) {
   const std::string mover = Cluster::ServerName(target.followers[0]);
   const std::string other = Cluster::ServerName(target.followers[1]);

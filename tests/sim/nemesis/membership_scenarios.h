@@ -1,5 +1,5 @@
 // tests/sim/nemesis/membership_scenarios.h
-// Replicas that come and go, and are copied.
+// Replicas that are added, removed and copied.
 // Threads: one.
 #pragma once
 
@@ -17,12 +17,13 @@ class MembershipScenarios : ScenarioFamily {
 
   void Begin(Fault fault, const Target& target);
 
-  // The clients' table is to have another number of replicas for a while; false: it has already, or may not.
+  // Changes the number of replicas of the clients' table for a while. False: the number is changed already, or must not
+  // be changed.
   bool Resize(int replicas, Duration lasting);
   bool ResizeSomehow();
-  // The first follower hears nothing of its primary until the log that it lacks is gone.
+  // Cuts the first follower off from its primary until the primary has truncated the log that the follower lacks.
   void LagBehind(const Target& target);
-  // A server that lives, suffers nothing and has no part in the tablet; -1: there is none.
+  // A server that runs, suffers no fault and has no replica of the tablet. -1: there is none.
   int AnyNonMember(const Target& target);
   bool Votes(const std::string& name, TabletId tablet);
 

@@ -27,17 +27,17 @@ bool MergeScenarios::StrikeMerge(const Target& target) {
   cluster_.log().Add(primary, "is the target of: " + std::string(FaultName(Fault::kMergeStruck)));
   if (!hooks_.merge(target.tablet)) return false;
   switch (scheduler_.Random(4)) {
-    case 0:  // just when it is told to freeze: the order is on its way, or lost with who sent it
+    case 0:  // just when a master sends the order to freeze, which is under way or lost with the master
       for (const std::string& master : cluster_.MasterNames()) {
         cluster_.network().OnceSentTo(master, "freeze", primary, 1,
                                       [this, server = target.primary] { StrikeAtMerge(server, "is told to freeze"); });
       }
       return true;
-    case 1:  // what it answers may arrive; the other one may not have been told
+    case 1:  // the answer may arrive; the other tablet may not have been told
       cluster_.network().OnceAnswered(primary, "freeze",
                                       [this, server = target.primary] { StrikeAtMerge(server, "answers a freeze"); });
       return true;
-    case 2: {  // the other one's order is held back, so that this one is frozen for long, and alone
+    case 2: {  // the other tablet's order is held back, so that this one is frozen for long, and alone
       const auto held = std::make_shared<bool>(false);
       const int other = target.followers[0];
       cluster_.network().HoldBack("freeze", Cluster::ServerName(other), [held] { *held = true; });
@@ -47,7 +47,7 @@ bool MergeScenarios::StrikeMerge(const Target& target) {
       });
       return true;
     }
-    default: {  // as soon as the two are one in the catalog
+    default: {  // as soon as the catalog has the merged tablet
       const size_t before = hooks_.catalog().merged_away().size();
       Await([this, before] { return hooks_.catalog().merged_away().size() > before; },
             [this, server = target.primary] { StrikeAtMerge(server, "is to merge two tablets"); }, 600);
@@ -56,7 +56,7 @@ bool MergeScenarios::StrikeMerge(const Target& target) {
   }
 }
 
-// At once, or when what follows may be under way.
+// Strikes at once, or a little later, when the next step may be under way.
 void MergeScenarios::StrikeAtMerge(int server, const std::string& when) {
   const Duration grace = scheduler_.Random(2) == 0 ? Duration(0) : Within(milliseconds(0), milliseconds(30));
   context_.executor().After(grace, [this, server, when] {
@@ -71,13 +71,13 @@ void MergeScenarios::Strike(int server, const std::string& when) {
   switch (scheduler_.Random(5)) {
     case 0: return servers_.KillAndRestart(server, CrashKind::kMachine, Within(milliseconds(5), seconds(3)));
     case 1: return servers_.KillAndRestart(server, CrashKind::kProcess, Within(milliseconds(5), milliseconds(200)));
-    case 2: return network_.CutFromControlPlane(server, lasting);  // it serves on, dead to the masters
+    case 2: return network_.CutFromControlPlane(server, lasting);  // serves, but is dead to the masters
     case 3:
       for (int i = 0; i < cluster_.servers(); ++i) {
         if (i != server) network_.CutBoth(name, Cluster::ServerName(i), lasting);
       }
       return;
-    default: masters_.Inject(Fault::kMasterKillAtWork);  // the one that leads, at one of its next orders
+    default: masters_.Inject(Fault::kMasterKillAtWork);  // the leader, at one of its next orders
   }
 }
 
@@ -92,7 +92,7 @@ const CatalogWatch::Tablet* MergeScenarios::TheOneBefore(TabletId tablet) const 
   return found == tablets.end() ? nullptr : &found->second;
 }
 
-// At what has become of this one and the next: its voters, but for that server; none: they are two yet.
+// The tablet merged of `first` and the next one, with its voters except server `but_for`. None: they are still two.
 std::optional<Target> MergeScenarios::TargetMerged(const CatalogWatch::Tablet& first, int but_for) {
   const auto& tablets = hooks_.catalog().tablets();
   const auto found = std::ranges::find_if(tablets, [&](const auto& item) {
@@ -110,9 +110,9 @@ std::optional<Target> MergeScenarios::TargetMerged(const CatalogWatch::Tablet& f
   return target;
 }
 
-// The first one's primary has frozen it, when nobody but clients reaches it any more; it is to lead what the two have
-// become, and is not told. The others lead that. Nobody has granted it anything yet, so that they need not wait:
-// somebody writes there, and reads what was frozen.
+// The first tablet's primary has frozen the tablet, and then only clients reach this server. The server is to have the
+// merged tablet's primary, and is not told. Another voter becomes the merged tablet's primary without a wait, because
+// no voter has granted a lease to the first server yet. A client writes there, and then reads at the first server.
 bool MergeScenarios::MergeUnseen(const Target& target) {
   const CatalogWatch::Tablet* first = TheOneBefore(target.tablet);
   int frozen = -1;
@@ -147,7 +147,7 @@ bool MergeScenarios::MergeUnseen(const Target& target) {
   return true;
 }
 
-// The order to freeze is held back until the merge has been given up, and both lead later epochs.
+// The order to freeze is held back until the merge has been given up and both tablets have later epochs.
 bool MergeScenarios::FreezeLate(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
   if (!hooks_.merge(target.tablet)) return false;
@@ -160,9 +160,9 @@ bool MergeScenarios::FreezeLate(const Target& target) {
   return true;
 }
 
-// Of two that different servers lead, the second is frozen, and the first's FREEZE does not reach all. Then the
-// second's primary loses its session, and it is led in a later epoch, where it goes on; and then the first is frozen,
-// too.
+// Two tablets to be merged have their primaries on different servers. The second tablet is frozen, and the first
+// tablet's FREEZE does not reach all voters. Then the second tablet's primary loses its session, so that the tablet
+// serves in a later epoch. Then the first tablet is frozen, too.
 bool MergeScenarios::FreezeOutlived(const Target& target) {
   const CatalogWatch::Tablet* first = TheOneBefore(target.tablet);
   if (first == nullptr) return false;
@@ -189,7 +189,8 @@ bool MergeScenarios::FreezeOutlived(const Target& target) {
   return true;
 }
 
-// The first follower leads the one before; what it logs does not reach the second one for a while.
+// The first follower's server has the primary of the tablet before. This server and the second follower's are cut off
+// from each other for a while.
 void MergeScenarios::OutliveFreeze(const Target& target) {
   const CatalogWatch::Tablet* now = InCatalog(target.tablet);
   if (now == nullptr || !hooks_.merge(target.tablet)) return;
@@ -212,7 +213,7 @@ void MergeScenarios::OutliveFreeze(const Target& target) {
   Await(
       frozen,
       [this, target, mend, epoch = now->epoch] {
-        After(milliseconds(60), [this, target] {  // it has answered
+        After(milliseconds(60), [this, target] {  // by then the primary has answered
           if (cluster_.server(target.primary) == nullptr) return;
           cluster_.log().Add(Cluster::ServerName(target.primary), "loses its session");
           cluster_.server(target.primary)->coordinator().Expire();

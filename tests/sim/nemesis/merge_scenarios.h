@@ -1,7 +1,7 @@
 // tests/sim/nemesis/merge_scenarios.h
-// A merge that is struck in the midst of it: when a primary has been told to freeze, has frozen, between the one and
-// the other, or when the catalog has one in the place of the two and nobody has merged them yet. And what was frozen,
-// or is to be, and meets a later epoch.
+// Faults that strike in the middle of a merge: when a primary is told to freeze, when the primary has frozen its
+// tablet, when only one of the two tablets is frozen, or when the catalog has the merged tablet and no replica has
+// merged yet. In other scenarios a tablet that is frozen, or is to be, gets a later epoch.
 // Threads: one.
 #pragma once
 
@@ -17,7 +17,7 @@ class MergeScenarios : ScenarioFamily {
  public:
   explicit MergeScenarios(PlainFaults& faults) : ScenarioFamily(faults) {}
 
-  bool Begin(Fault fault, const Target& target);  // false: there is nothing to be merged with
+  bool Begin(Fault fault, const Target& target);  // false: there is no tablet to merge with
 
  private:
   bool StrikeMerge(const Target& target);

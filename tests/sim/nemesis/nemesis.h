@@ -1,8 +1,8 @@
 // tests/sim/nemesis/nemesis.h
-// The nemesis: breaks the cluster at random moments, each fault for a random while, and at the end heals everything. It
-// decides what is broken when; how, the families of faults know.
-// Swarm:   a run enables some kinds of fault only; each enabled kind is injected at least once (a first round through
-//          all of them), so that a run's faults are known to have happened.
+// The nemesis breaks the cluster at random moments, each fault for a random while, and heals everything at the end. The
+// nemesis decides which fault happens when, and the families of faults carry it out.
+// Swarm:   a run enables only some kinds of fault. The nemesis injects each enabled kind at least once, in a first
+//          round through all of them, so that a run's faults are known to have happened.
 // Threads: one.
 #pragma once
 
@@ -28,19 +28,20 @@ class Nemesis {
   Nemesis(Cluster& cluster, std::vector<Fault> enabled, NemesisHooks hooks);
 
   void Start() { Next(); }
-  // Injects nothing more, and undoes everything: in the end all processes run and all wires carry.
+  // Injects nothing more, and undoes all faults, so that all processes run and all links work.
   void Heal();
 
   int injected(Fault fault) const { return injected_[static_cast<size_t>(fault)]; }
   const std::vector<Fault>& enabled() const { return enabled_; }
-  // A scenario is to split the tablet, nobody else.
+  // A scenario is to split the tablet, so no other part of the run may split it.
   bool StaysWhole(TabletId tablet) const { return splits_.StaysWhole(tablet); }
 
  private:
   void Next();
   bool Inject(Fault fault);
   bool InjectDirected(Fault fault);
-  // Some tablet, of the clients' table or any, of three voters or more whose servers are all up and suffer nothing.
+  // A random tablet, of the clients' table or of any. None: the drawn tablet has fewer than three voters, or one of its
+  // servers does not run or suffers a fault.
   std::optional<Target> ChooseTarget(bool clients);
   void HealMasters();
   void HealServers();
@@ -50,8 +51,8 @@ class Nemesis {
   FaultContext context_;
   const std::vector<Fault> enabled_;
   std::array<int, kFaultCount> injected_{};
-  size_t round_ = 0;  // of the first one: which of the enabled kinds is next
-  Fault theme_;       // comes more often than the others
+  size_t round_ = 0;  // the first round's next of the enabled kinds
+  Fault theme_;       // is injected more often than other kinds
   PlainFaults faults_;
   FailoverScenarios failovers_;
   MembershipScenarios membership_;

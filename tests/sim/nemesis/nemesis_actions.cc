@@ -29,7 +29,7 @@ std::optional<StaleClient::Place> NemesisActions::PlaceOf(int server, TabletId t
   return StaleClient::Place{server, ports_.table, FirstGroupOf(*known), 0};
 }
 
-// Between two groups.
+// Can the tablet be split between two groups?
 bool NemesisActions::IsSplittable(const CatalogWatch::Tablet& tablet) const {
   const int second = FirstGroupOf(tablet) + 1;
   return second < ports_.groups && (tablet.end_key.empty() || GroupPrefix(second) < tablet.end_key) &&

@@ -1,6 +1,7 @@
 // tests/sim/nemesis/nemesis_actions.h
-// What fault scenarios (scenarios.h) ask for, done by who would do it: an operator orders it of the masters, clients
-// with old routes ask one server for it. All of it concerns the clients' table; what it does not have is passed over.
+// Carries out the actions that fault scenarios (scenarios.h) need: an operator sends orders to the masters, and clients
+// with old routes send requests to one server. An action on a tablet does nothing unless the tablet belongs to the
+// clients' table.
 // Threads: one.
 #pragma once
 
@@ -18,12 +19,12 @@ namespace ebla::sim {
 
 class NemesisActions {
  public:
-  // All of it outlives the nemesis that asks.
+  // All ports outlive the nemesis.
   struct Ports {
     SimClient& admin;
     TableMaker& tables;
     StaleClient& stale;
-    SplitRetryClient* late;  // null where nothing is split
+    SplitRetryClient* late;  // null in a run without splits
     Cluster& cluster;
     const CatalogWatch& catalog;
     TableId table;

@@ -48,7 +48,7 @@ bool NetworkFaults::Partition() {
   return true;
 }
 
-// In both directions, or in one.
+// Cuts all links between the two sets of processes, in both directions or in one.
 void NetworkFaults::Divide(const std::vector<std::string>& one, const std::vector<std::string>& other,
                            Duration lasting) {
   const uint64_t direction = scheduler_.Random(4);
@@ -81,7 +81,7 @@ bool NetworkFaults::IsolatePrimary() {
     if (process != name) others.push_back(std::move(process));
   }
   const std::vector<std::string> clients = hooks_.clients();
-  const uint64_t with = scheduler_.Random(3);  // no client, some of them on its side alone, or all of them reach it
+  const uint64_t with = scheduler_.Random(3);  // clients of the primary: none, some, which reach nothing else, or all
   std::vector<std::string> side = {name};
   std::erase_if(others, [&](const std::string& process) {
     if (std::ranges::find(clients, process) == clients.end() || with == 0) return false;
@@ -103,7 +103,7 @@ void NetworkFaults::Degrade() {
   conditions.lost = share(10);
   conditions.late = share(6);
   conditions.twice = share(6);
-  if (scheduler_.Random(4) == 0) {  // answers come so late that the world has changed meanwhile
+  if (scheduler_.Random(4) == 0) {  // answers arrive so late that the cluster has changed meanwhile
     conditions.slow = 0.5;
     conditions.slow_max = milliseconds(1500);
   }

@@ -1,5 +1,5 @@
 // tests/sim/nemesis/network_faults.h
-// Links that carry nothing, in one direction or both, or carry late, lose and repeat; and messages held back.
+// Links that are cut, in one direction or both, or that delay, lose and repeat messages; and messages held back.
 // Threads: one.
 #pragma once
 
@@ -21,18 +21,18 @@ class NetworkFaults : FaultFamily {
   bool Inject(Fault fault);
 
   void CutBoth(const std::string& one, const std::string& other, Duration lasting);
-  // In this direction alone.
+  // Cuts this direction alone.
   void CutOff(const std::string& from, const std::string& to, Duration lasting);
   void SlowDown(const std::string& from, const std::string& to, Duration longer, Duration lasting);
   void CutFromMasters(int server, Duration lasting);
-  // The process is dead to the masters and the coordinator, and serves on.
+  // The server is dead to the masters and the coordinator, but still serves.
   void CutFromControlPlane(int index, Duration lasting);
-  // What others append to this server is lost, until they are unblocked; heartbeats arrive.
+  // Appends to this server are lost until UnblockAppends; heartbeats arrive.
   void BlockAppends(const std::string& name);
   void UnblockAppends(const std::string& name);
-  // The order to do that does not arrive before what is returned is called, or for twelve seconds.
+  // Holds the order back until the returned function is called, for at most twelve seconds.
   std::function<void()> HoldBackOrder(const std::string& order, const std::string& to);
-  // Orders to configure that were held back arrive.
+  // Lets the held-back orders to configure arrive.
   void LetGo(const std::vector<int>& servers);
 
  private:

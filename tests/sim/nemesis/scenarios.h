@@ -1,5 +1,5 @@
 // tests/sim/nemesis/scenarios.h
-// What families of scenarios work with: the plain faults, and the tablet that a scenario is directed at.
+// The tools of families of scenarios: the plain faults, and the tablet that a scenario is directed at.
 // Threads: one.
 #pragma once
 
@@ -32,7 +32,7 @@ struct PlainFaults {
   MasterFaults masters;
 };
 
-// Place: the base of every family of scenarios; nobody holds one by it.
+// Place: the base of every family of scenarios; no code holds a family by this base.
 class ScenarioFamily : protected FaultFamily {
  protected:
   using CrashKind = ServerFaults::CrashKind;
@@ -43,7 +43,7 @@ class ScenarioFamily : protected FaultFamily {
         servers_(faults.servers),
         masters_(faults.masters) {}
 
-  // The follower that leads by now, and serves; -1: none does.
+  // The follower that is primary by now and has applied its Barrier. -1: there is none.
   int Successor(const Target& target);
 
   CoordinatorFaults& coordinator_;

@@ -1,7 +1,7 @@
 // tests/sim/runner/hunt.h
-// Which seeds catch a bug. Where a run finds a fault with the bug planted, and would find none without it, the bug is
-// caught.
-// Threads: as process_pool.h.
+// Searches for the seeds that catch a bug. A seed catches a bug if its run finds a fault with the bug planted, and none
+// without it.
+// Threads: see process_pool.h.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,14 @@
 
 namespace ebla::sim {
 
-// The run of this seed that is to catch the bug; with no bug planted, the run that has to find nothing.
+// The run of this seed that is to catch the bug. Without the bug, the same run must find nothing.
 RunOptions TrialOf(const Bug& bug, uint64_t seed, const std::vector<Fault>& faults);
 
 struct HuntOptions {
   uint64_t first_seed = 1;
   uint64_t seeds = 500;
   int jobs = 1;
-  std::vector<Fault> faults = {};  // as of RunOptions
+  std::vector<Fault> faults = {};  // see RunOptions
 };
 
 struct Catch {

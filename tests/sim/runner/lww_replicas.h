@@ -1,6 +1,6 @@
 // tests/sim/runner/lww_replicas.h
-// What the replicas of a last_write_wins table hold once everything is healed: by then all is delivered and all of them
-// are the same, and each group's history is judged by that (last_write_wins.h).
+// The records that the replicas of a last_write_wins table hold once everything is healed. By then all writes must be
+// delivered and all replicas equal, and the checker judges each group's history by these records (last_write_wins.h).
 // Threads: one.
 #pragma once
 
@@ -23,15 +23,16 @@ class LwwReplicas {
       : cluster_(cluster), catalog_(catalog), workload_(workload) {}
 
   void Watch(TableId table) { table_ = table; }
-  // No server keeps a write that is still to be delivered.
+  // Has every server delivered all the writes that it keeps for delivery?
   bool AllDelivered();
-  // Takes the records of each group, as all its voters have them. Says what one of them has otherwise, or nothing.
+  // Takes the records of each group, if all its voters have the same. Returns the first difference, or that a tablet
+  // has no primary. Empty: neither.
   std::string Compare();
-  // Of each group what Compare() took last, and what servers kept as rolled back.
+  // For each group, the records that Compare() took last, and the writes that servers ever kept for delivery.
   std::map<int, LwwTruth> Truths(const History& history) const;
 
  private:
-  // Of the tablets that server `leader` leads.
+  // Compares the tablets whose primary is on server `leader`.
   std::string CompareLedBy(int leader);
   std::string CompareKey(const std::string& key, const std::vector<ServerName>& voters,
                          std::optional<LwwTruth::Final>& taken);

@@ -1,8 +1,9 @@
 // tests/sim/runner/memory_watch.h
-// What a table in memory may lose. What was acknowledged is kept while a majority of a tablet's voters lives on with
-// all that it held: only what lay on tablets of which fewer did is not judged (PROTOCOL 5). And none begins anew while
-// a voter has its data, in itself or in what it was split off.
-// Place:   run.cc tells it of deaths before they happen, and has it look often.
+// Notes the keys that a table in memory may have lost. A tablet must lose no acknowledged write while a majority of its
+// voters survives with its memory, so only the keys of a tablet that lost this majority are not judged (PROTOCOL 5). No
+// tablet may restart from nothing while a voter has its data, in a replica of this tablet or of the one that it was
+// split off.
+// Place:   run.cc announces deaths before they happen, and calls Look() often.
 // Threads: one.
 #pragma once
 
@@ -19,14 +20,14 @@ namespace ebla::sim {
 
 class MemoryWatch {
  public:
-  // The clients' table has groups of keys with numbers below `groups`. `merges`: tablets are merged, too.
+  // The clients' table has the groups of keys with numbers below `groups`. `merges`: tablets are merged, too.
   MemoryWatch(Cluster& cluster, const CatalogWatch& catalog, int groups, bool merges)
       : cluster_(cluster), catalog_(catalog), groups_(groups), merges_(merges) {}
 
   void Watch(TableId table) { table_ = table; }
-  // The process of this server ends, and what it has in memory with it.
+  // To be called before the process of this server ends and loses its memory.
   void Dies(int server);
-  // Whether nothing acknowledged may be lost by that.
+  // Would the end of this process lose no acknowledged write?
   bool MayDie(int server) const { return LostWith(server).empty(); }
   void Look();
 
@@ -46,7 +47,7 @@ class MemoryWatch {
   const CatalogWatch& catalog_;
   const int groups_;
   const bool merges_;
-  TableId table_;  // none: there is none yet
+  TableId table_;  // none: there is no table yet
   std::set<int> lost_;
   std::map<TabletId, Epoch> judged_;
   std::vector<std::string> problems_;

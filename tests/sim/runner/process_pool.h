@@ -1,7 +1,7 @@
 // tests/sim/runner/process_pool.h
-// Runs in processes of their own, several at a time: a run that a broken invariant ends (a CHECK) is reported like any
-// other, a planted bug dies with its process, and all cores work.
-// Threads: one; to be called while the process has no other.
+// Executes runs in processes of their own, several at a time. So a run that a failed CHECK ends is reported like any
+// other, a planted bug ends with its process, and all cores work.
+// Threads: one; to be called while the process has no other thread.
 #pragma once
 
 #include <functional>
@@ -13,9 +13,10 @@ namespace ebla::sim {
 
 struct Pool {
   int jobs = 1;  // at once
-  // The next run; none: all have been begun.
+  // Returns the next run. None: all runs have been started.
   std::function<std::optional<RunOptions>()> next;
-  // In the order in which they were begun. The report has no log. False: begin no more, forget those under way.
+  // Gets the reports, without their logs, in the order in which the runs were started. False: start no more runs, and
+  // forget those under way.
   std::function<bool(const RunOptions&, RunReport)> done;
 };
 

@@ -1,4 +1,4 @@
-// The simulator itself: it repeats itself, and it finds what is wrong.
+// Tests the simulator: the same seed repeats its run, and a run finds the fault that is in the cluster.
 #include "tests/sim/runner/run.h"
 
 #include <gtest/gtest.h>
@@ -58,7 +58,7 @@ std::vector<Pin> PinnedSeeds() {
   return pins.value_or(std::vector<Pin>());
 }
 
-// Why no seed can show these stands at the end of docs/design/replication-rules.md.
+// No seed can show these. The end of docs/design/replication-rules.md states the reasons.
 const std::set<std::string_view> kWithoutSeed = {"copy_forgets_split", "create_below_tombstone", "lead_with_short_log",
                                                  "reads_not_parked", "take_back_unled"};
 
@@ -91,7 +91,7 @@ TEST(PinnedSeeds, AreVerifiedAndWrittenAnew) {
 
 class PlantedBugs : public ::testing::TestWithParam<Pin> {};
 
-// A change anywhere in the cluster changes what a seed does: `ebla-sim --hunt --pins` then finds others.
+// A change anywhere in the cluster changes the runs of all seeds. Then `ebla-sim --hunt --pins` finds other seeds.
 TEST_P(PlantedBugs, IsCaughtByItsPinnedSeed) {
   const auto bug = ParseBug(GetParam().bug);
   ASSERT_TRUE(bug.has_value());
