@@ -139,6 +139,7 @@ struct TabletLoad {
                                       // and wants to be made anew from them
   35: list<string> differsFrom        // servers whose replicas differ, when no majority shows which are right
   36: optional binary endKey          // a memory table's, complete: where what it has applied ends
+  37: optional types.Merged merged    // the two of which it was made, up to its first epoch; tabletTimeMs is not known
 }
 
 // The progress of a server's scrub: of its files, and of its replicas against other replicas.
@@ -536,8 +537,12 @@ struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch, 13: AskedBy as
 struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedBy, 13: string reason, 14: i64 sinceMs }
 // merge, on both tablets: it is to be merged with its neighbour, under a new id. epoch: its own, in which it freezes.
 // givenUp: the merge is cancelled, and a later epoch thaws the tablet.
+// term, intoEpoch: of the master that wrote the intent, and the first epoch of the tablet that the two become; absent
+// below the feature merges_without_coordinator. With them servers may be ahead of the catalog. They have the merged
+// tablet once both are frozen; or the tablet leads the epoch after `epoch`, with the same members, where that master
+// has given the merge up.
 struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy,
-    6: string reason, 7: i64 sinceMs }
+    6: string reason, 7: i64 sinceMs, 8: optional i64 term, 9: optional i64 intoEpoch }
 // transfer: `info` names the target as primary in toEpoch. fromPrimary leads fromEpoch until it releases the tablet to
 // the target; no server is told of toEpoch before. The intent is void once info.epoch differs from toEpoch.
 struct TransferIntent { 1: string fromPrimary, 2: i64 fromEpoch, 3: i64 toEpoch }

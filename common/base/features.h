@@ -47,7 +47,12 @@ inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made t
 inline constexpr Feature kRecordFunctions{
     "record_functions", 2, "commands of Redis and Memcached that need the old value take one round trip (before, two)"};
 
-inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions};
+// Merges that servers carry out ahead of the catalog. An older server makes a merged tablet although it has promised
+// another master not to, and an older master takes the replicas of such a tablet for those of a later catalog.
+inline constexpr Feature kMergesWithoutCoordinator{
+    "merges_without_coordinator", 2, "a merge of two tablets makes no client wait for ZooKeeper (before, both did)"};
+
+inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions, kMergesWithoutCoordinator};
 
 // "... wait" or the like precedes it.
 std::string UntilFeature(const Feature& feature);

@@ -31,6 +31,7 @@ namespace ebla {
   X(give_up_without_thaw) X(parents_are_orphans) X(freeze_keeps_serving_strong) X(freeze_keeps_writing)               \
   X(freeze_of_any_epoch) X(merge_before_all_have_it) X(barrier_keeps_freeze) X(merge_forgets_notes)                   \
   X(merge_forgets_dedup_window) X(merge_forgets_epoch_starts) X(lineage_note_missing) X(child_forgets_promise)        \
+  X(thaw_after_merge) X(failover_in_open_merge) X(give_up_unexcluded) X(merge_despite_promise)                        \
   X(commit_older_epoch) X(apply_before_commit) X(learner_votes) X(overlapping_membership) X(stale_master_obeyed)      \
   X(confirm_joins_round) X(strong_ignores_pending_primary) X(conditions_miss_unapplied) X(lost_write_unnoticed)       \
   X(token_forgets_pending) X(child_forgets_epochs) X(split_unnamed_in_answers) X(refusal_not_logged)                  \

@@ -101,6 +101,11 @@ const std::set<TabletId>& Image::ChildrenOf(TabletId id) const {
   return found == children_.end() ? none : found->second;
 }
 
+const TabletEntry* Image::PartOf(TabletId into) const {
+  const auto found = merges_.find(into);
+  return found == merges_.end() || found->second.empty() ? nullptr : Tablet(*found->second.begin());
+}
+
 TabletId Image::MergedInto(TabletId id) const {
   const auto found = merged_into_.find(id);
   return found == merged_into_.end() ? TabletId{} : found->second;

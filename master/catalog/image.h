@@ -53,6 +53,16 @@ struct TabletEntry {
   bool merging() const { return node.__isset.merge; }
   TabletId into() const { return TabletId{static_cast<uint64_t>(node.merge.intoId)}; }            // where merging()
   TabletId neighbour() const { return TabletId{static_cast<uint64_t>(node.merge.neighbourId)}; }  // where merging()
+  // Servers may be ahead of the catalog: they have the merged tablet, or lead the tablet in thaw_epoch() (PROTOCOL 14).
+  bool merges_ahead() const { return merging() && node.merge.__isset.term; }
+  // The same, and nothing of it is given up.
+  bool merge_open() const { return merges_ahead() && !node.merge.givenUp; }
+  // The epoch in which the master that wrote the intent ends the freeze ahead of the catalog; where merges_ahead().
+  Epoch thaw_epoch() const { return Epoch{static_cast<uint64_t>(node.merge.epoch) + 1}; }
+  // The first epoch of the merged tablet; where merges_ahead().
+  Epoch into_epoch() const { return Epoch{static_cast<uint64_t>(node.merge.intoEpoch)}; }
+  // The greatest epoch that a server may have reached.
+  Epoch epoch_max() const { return merges_ahead() ? std::max(epoch(), thaw_epoch()) : epoch(); }
   // A voter may not have merged the two yet.
   bool merge_unfinished() const { return node.__isset.merged; }
   // Nothing but a failover changes its primary or replicas meanwhile (PROTOCOL 12).
@@ -111,6 +121,8 @@ class Image {
   bool NamedBySplit(TabletId id) const { return splits_.contains(id); }
   // Whether two tablets are being merged into this one, which the catalog does not have before they are.
   bool NamedByMerge(TabletId id) const { return merges_.contains(id); }
+  // One of the two that are being merged into the tablet; null: none are.
+  const TabletEntry* PartOf(TabletId into) const;
   // The tablet that the given one was merged into, while some voters may not have merged it yet, so that its replica is
   // no orphan there. No value: no such merge.
   TabletId MergedInto(TabletId id) const;

@@ -37,6 +37,12 @@ EBLA_RULE(ChildIsAsSplitSays, split_completed_as_now)
 EBLA_RULE(MergeNeedsItsEpochs, merge_unchecked_epoch)
 // PROTOCOL 14: a merge's intents stay until a later epoch has ended the freeze.
 EBLA_RULE(GivingUpThaws, give_up_without_thaw)
+// PROTOCOL 14: ahead of the catalog, the master that wrote the intents ends the freezes, and no other.
+EBLA_RULE(OnlyTheWriterThaws, thaw_after_merge)
+// PROTOCOL 14: a tablet with an open intent is not failed over before the merge's fate is decided.
+EBLA_RULE(MergeIsDecidedFirst, failover_in_open_merge)
+// PROTOCOL 14: another master gives a merge up once a majority has promised not to carry it out.
+EBLA_RULE(GivingUpNeedsFence, give_up_unexcluded)
 // PROTOCOL 24: what was merged is dropped once every voter has merged it.
 EBLA_RULE(MergedPartsAreNoOrphans, parents_are_orphans)
 

@@ -190,6 +190,11 @@ const idl::TabletLoad* Servers::LoadOf(const ServerName& name, TabletId tablet) 
   return report ? report->Find(tablet) : nullptr;
 }
 
+bool Servers::Leads(const ServerName& name, TabletId tablet, Epoch epoch) const {
+  const idl::TabletLoad* load = LoadOf(name, tablet);
+  return load && load->leading && static_cast<uint64_t>(load->epoch) == epoch.value && load->barrierCommitted;
+}
+
 void Servers::SetNode(idl::ServerNode node) {
   if (const auto found = servers_.find(node.name); found != servers_.end()) found->second.node = std::move(node);
 }

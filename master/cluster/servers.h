@@ -70,6 +70,8 @@ class Servers {
   const Report* ReportOf(const ServerName& name) const;
   // The tablet's entry in that report, or null.
   const idl::TabletLoad* LoadOf(const ServerName& name, TabletId tablet) const;
+  // It reports that it leads the tablet in that epoch, and that its Barrier is committed.
+  bool Leads(const ServerName& name, TabletId tablet, Epoch epoch) const;
   const std::map<ServerName, Server>& all() const { return servers_; }
   // Grows whenever a server appears, vanishes or changes its address.
   uint64_t version() const { return version_; }

@@ -279,7 +279,7 @@ class Lister {
       one.cancelNote =
           "it takes a moment, and its primary may have transferred it already: transfer it back afterwards";
     } else if (subject.kind == "merge") {
-      DescribeMerge(subject.tablet, one);
+      DescribeMerge(subject, one);
     } else if (subject.kind == "unite") {
       one.step = "has every voter merge the two tablets that it is made of";
     } else if (subject.kind == "create") {
@@ -308,9 +308,14 @@ class Lister {
     }
   }
 
-  void DescribeMerge(TabletId left, idl::ProcedureSummary& one) const {
+  void DescribeMerge(const Subject& subject, idl::ProcedureSummary& one) const {
+    const TabletId left = subject.tablet;
     const TabletEntry* tablet = image().Tablet(left);
-    if (!tablet) {
+    if (tablet && tablet->merge_open() && subject.decided) {
+      TakeOrigin(tablet->node.merge, one);
+      one.step = "3 of 3: writes the new tablet, which may serve already, to the catalog";
+      one.cancelNote = "the new tablet may serve already: split it afterwards";
+    } else if (!tablet) {
       one.step = "3 of 3: makes a voter of the new tablet its primary";
     } else if (!tablet->merging()) {
       TakeActionRecord(ActionKind::kMerge, left, one);

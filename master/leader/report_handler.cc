@@ -8,6 +8,7 @@
 
 #include "master/procedures/create_table.h"
 #include "master/procedures/drop_orphans.h"
+#include "master/procedures/finish_merge.h"
 #include "master/procedures/merge_tablets.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/push_schema.h"
@@ -93,6 +94,10 @@ void ReportHandler::WakeProcedures(const idl::TabletLoad& load) {
   const TabletId id{static_cast<uint64_t>(load.tabletId)};
   const TabletEntry* tablet = image.Tablet(id);
   if (tablet && tablet->splitting()) parts_.runner.Wake(SplitTabletName(id));
+  const TabletEntry* part = tablet && tablet->merging() ? tablet : image.PartOf(id);
+  if (part) {
+    if (const auto two = NeighboursOf(image, {part->id()})) parts_.runner.Wake(MergeTabletsName(*two));
+  }
   if (tablet && tablet->merge_unfinished()) parts_.runner.Wake(FinishMergeName(id));
   // Frozen for a merge that the catalog, restored from an older state, has forgotten: a later epoch ends it.
   const bool frozen = load.__isset.frozenInto && load.leading && tablet && load.epoch == tablet->node.info.epoch;

@@ -4,6 +4,7 @@
 
 #include "master/cluster/options.h"
 #include "master/leader/readiness.h"
+#include "master/procedures/finish_merge.h"
 #include "master/procedures/merge_tablets.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/split_tablet.h"
@@ -93,7 +94,10 @@ void TabletAdmin::StartMerge(const Neighbours& two, RequestOrigin origin, Durati
 
 void TabletAdmin::StartFinishMerge(TabletId tablet) {
   parts_.reconciler.ForgetGone();
-  parts_.runner.Start(FinishMergeName(tablet), std::make_unique<FinishMerge>(parts_.context, tablet));
+  auto outgrow = [&reconciler = parts_.reconciler](TabletId merged, Epoch promised) {
+    reconciler.OutgrowInMerge(merged, promised);
+  };
+  parts_.runner.Start(FinishMergeName(tablet), std::make_unique<FinishMerge>(parts_.context, tablet, std::move(outgrow)));
 }
 
 void TabletAdmin::CancelMerge(TabletId left) {

@@ -36,6 +36,7 @@ class AdoptionPlanner {
   Adoption Run() {
     plan_.next_id = image_.next_id();
     TakeReports();
+    std::erase_if(tablets_, [this](const auto& item) { return MergeWasGivenUp(item.second); });
     if (greatest_id_ >= image_.next_id()) plan_.next_id = greatest_id_ + 1 + kMargin;
     for (const auto& [id, holders] : tablets_) PlanTablet(TabletId{static_cast<uint64_t>(id)}, holders);
     Supersede();
@@ -82,6 +83,22 @@ class AdoptionPlanner {
     if (!load.__isset.lastSplit) return;
     greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.lastSplit.childId));
     plan_.parents[load.lastSplit.childId] = load.tabletId;
+  }
+
+  // A server merged two tablets ahead of the catalog, and a majority then went on with the two (PROTOCOL 14): at least
+  // one of them has an entry after its FREEZE, which no merged tablet has.
+  bool MergeWasGivenUp(const Holders& holders) const {
+    const auto goes_on = [this](const idl::MergedTablet& part) {
+      const auto its = tablets_.find(part.tabletId);
+      return its != tablets_.end() && std::ranges::any_of(its->second, [&](const Holder& holder) {
+               const std::pair log(holder.load->lastEpoch, holder.load->lastLsn);
+               return log > std::pair(part.freeze.epoch, part.freeze.lsn);
+             });
+    };
+    return std::ranges::any_of(holders, [&](const Holder& holder) {
+      const idl::Merged& merged = holder.load->merged;
+      return holder.load->__isset.merged && (goes_on(merged.left) || goes_on(merged.right));
+    });
   }
 
   // Ids and epochs that a given-up server had are not assigned again.
@@ -481,6 +498,7 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     // A merge that is under way is given up, for its epoch, by both or none; one that is done may still have to be
     // merged.
     if (known && KeepsIntent(image, plan, *known)) node.__set_merge(known->node.merge);
+    if (known && known->merges_ahead()) node.merge.givenUp = true;  // no server may be ahead of what is adopted
     if (same_range && known->merge_unfinished()) node.__set_merged(known->node.merged);
     if (known && known->node.__isset.parentId) node.__set_parentId(known->node.parentId);
     if (known) node.timesEmptied = known->node.timesEmptied;

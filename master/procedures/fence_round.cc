@@ -253,9 +253,10 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
     item.status = Error(Code::kUnavailable, *std::move(stale));
     return item;
   }
+  const Epoch epoch_max = TabletEntry{.node = fencing.node, .version = 0}.epoch_max();
   // An entry of an epoch that the catalog never reached: it is older than the tablet, and knows its voters no more.
   for (const FenceAnswer& answer : fencing.answers) {
-    if (answer.last.epoch <= Epoch{static_cast<uint64_t>(fencing.node.info.epoch)}) continue;
+    if (answer.last.epoch <= epoch_max) continue;
     item.status = Error(Code::kUnavailable, "server " + answer.server + " has an entry of epoch " +
                                                 std::to_string(answer.last.epoch.value) + ", which the catalog never " +
                                                 "reached: was the coordinator restored from an older state?");

@@ -4,21 +4,28 @@
 
 #include <algorithm>
 
+#include "common/base/features.h"
 #include "common/base/lineage.h"
 #include "common/rpc/idl_convert.h"
 #include "master/catalog/rules.h"
+#include "master/cluster/options.h"
 #include "master/procedures/caught_up.h"
 #include "master/procedures/tablet_batch.h"
 
 namespace ebla::master {
 namespace {
 
-// Between orders that came to nothing yet: writes wait meanwhile.
+// Between orders that came to nothing yet, and between looks at what they wait for: writes wait meanwhile.
 constexpr Duration kFreezeAgain = std::chrono::milliseconds(50);
+// Two that are told to go on ahead of the catalog mostly answer within so long. Then the catalog has their epochs.
+constexpr Duration kThawLooks = std::chrono::milliseconds(300);
+constexpr Duration kLookAgain = std::chrono::milliseconds(20);
+// A new master has the reports of all that live by then.
+constexpr Duration kReportPatience = std::chrono::seconds(2);
+constexpr Duration kFenceAgain = std::chrono::milliseconds(100);
+constexpr int kFoundLooksMax = 60;  // a server reports each second
 // A primary that is asked for a later epoch in vain is done without, after so long.
 constexpr Duration kThawPatience = std::chrono::seconds(2);
-// One that lives and cannot merge them is copied to, after so long.
-constexpr Duration kVotersMergePatience = std::chrono::seconds(30);
 // After a replica has come to where it was moved, for the next step.
 constexpr Duration kBeginPatience = std::chrono::seconds(30);
 
@@ -34,11 +41,6 @@ bool SameServers(std::vector<ServerName> one, std::vector<ServerName> other) {
 
 bool MergeOf(const TabletEntry& one, const TabletEntry& other) {
   return one.merging() && one.neighbour() == other.id();
-}
-
-bool Led(const Context& context, const TabletEntry& tablet) {
-  const idl::TabletLoad* load = context.servers.LoadOf(tablet.node.info.primary, tablet.id());
-  return load && load->leading && load->epoch == tablet.node.info.epoch && load->barrierCommitted;
 }
 
 // No repetition of the order changes it.
@@ -90,14 +92,11 @@ Status CheckSide(const Context& context, const TabletReconciler& reconciler, con
   return {};
 }
 
-void PutIntent(const TabletEntry& tablet, TabletId neighbour, TabletId into, const RequestOrigin& origin,
+void PutIntent(const TabletEntry& tablet, idl::MergeIntent intent, TabletId neighbour, const RequestOrigin& origin,
                Change& change) {
   idl::TabletNode node = tablet.node;
-  idl::MergeIntent intent;
   intent.neighbourId = static_cast<int64_t>(neighbour.value);
-  intent.intoId = static_cast<int64_t>(into.value);
   intent.epoch = node.info.epoch;
-  intent.givenUp = false;
   Put(origin, intent);
   node.__set_merge(intent);
   change.PutTablet(std::move(node));
@@ -106,8 +105,6 @@ void PutIntent(const TabletEntry& tablet, TabletId neighbour, TabletId into, con
 }  // namespace
 
 std::string MergeTabletsName(const Neighbours& two) { return "merge " + Both(two); }
-
-std::string FinishMergeName(TabletId tablet) { return "merge what tablet " + Id(tablet) + " is made of"; }
 
 Result<Neighbours> FindNeighbours(const Image& image, const std::string& name, const std::string& key) {
   const TableEntry* table = image.Table(name);
@@ -155,8 +152,14 @@ Result<Change> BeginMerge(const Context& context, const TabletReconciler& reconc
     return Error(Code::kUnavailable, Both(two) + " do not lie on the same servers");
   }
   const TabletId into = LineageId(two.left, image.next_id());
-  PutIntent(left, two.right, into, origin, change);
-  PutIntent(right, two.left, into, origin, change);
+  idl::MergeIntent intent;
+  intent.intoId = static_cast<int64_t>(into.value);
+  if (context.options.features->Has(kMergesWithoutCoordinator)) {
+    intent.__set_term(static_cast<int64_t>(context.catalog.term()));
+    intent.__set_intoEpoch(std::max(left.node.info.epoch, right.node.info.epoch) + 1);
+  }
+  PutIntent(left, intent, two.right, origin, change);
+  PutIntent(right, intent, two.left, origin, change);
   change.SetNextId(into.value + 1);
   return change;
 }
@@ -167,7 +170,9 @@ MergeTablets::MergeTablets(const Context& context, TabletReconciler& reconciler,
       reconciler_(reconciler),
       two_(two),
       callbacks_(std::move(callbacks)),
-      begin_until_(begin_until) {}
+      begin_until_(begin_until),
+      exclusion_(context),
+      repeater_(context) {}
 
 MergeTablets::~MergeTablets() { context_.executor.Cancel(timer_); }
 
@@ -186,20 +191,56 @@ void MergeTablets::Step(Done done) {
   }
   if (!into_) {
     into_ = of_left ? left->into() : right->into();
-    began_ = context_.executor.Now();
+    patience_.Begin(context_.executor.Now());
   }
+  const bool given_up = !of_left || !of_right || left->node.merge.givenUp || right->node.merge.givenUp;
+  // The catalog answers again, and the orders that went ahead of it are repeated from there.
+  if (given_up) repeater_.Stop();
   // In a catalog restored from an older state it may have been completed long ago.
   if (auto stale = context_.stale_catalog.Why())
     return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
-  const bool given_up = !of_left || !of_right || left->node.merge.givenUp || right->node.merge.givenUp;
-  if (given_up) return Thaw(*left, *right, std::move(done));
-  if (std::string why = Changed(*left, *right); !why.empty()) return GiveUp(std::move(why), std::move(done));
-  if (callbacks_.cancelled()) return GiveUp("cancelled by an operator", std::move(done));
-  if (frozen_.size() == 2) return Decide(std::move(done));
-  if (refused_ || context_.executor.Now() - began_ >= kFreezePatience) {
-    return GiveUp(why_.ok() ? "they were not frozen in time" : why_.message(), std::move(done));
+  switch (NextMergeStep(LookAround(*left, *right, given_up))) {
+    case MergeStep::kEnd: return Thaw(*left, *right, std::move(done));
+    case MergeStep::kFreeze: return Freeze(*left, *right, std::move(done));
+    case MergeStep::kForward: return Forward(*left, *right, std::move(done));
+    case MergeStep::kThaw: return ThawAhead(*left, *right, std::move(done));
+    case MergeStep::kExclude: return Exclude(*left, *right, std::move(done));
+    case MergeStep::kAwaitReport: return AwaitReport(std::move(done));
+    case MergeStep::kGiveUp: return GiveUp(std::move(done));
   }
-  Freeze(*left, *right, std::move(done));
+}
+
+MergeFacts MergeTablets::LookAround(const TabletEntry& left, const TabletEntry& right, bool given_up) {
+  MergeFacts facts;
+  facts.given_up = given_up;
+  if (given_up) return facts;
+  facts.ahead = left.merges_ahead() && right.merges_ahead();
+  facts.mine = left.node.merge.term == static_cast<int64_t>(context_.catalog.term()) || !rules::OnlyTheWriterThaws();
+  facts.told = told_;
+  facts.frozen = frozen_.size() == 2;
+  facts.excluded = excluded_ || !rules::GivingUpNeedsFence();
+  facts.found = found_;
+  const auto because = [this](bool holds, std::string why) {
+    if (holds) why_ = Error(Code::kUnavailable, std::move(why));
+    return holds;
+  };
+  const std::string changed = Changed(left, right);
+  facts.changed = because(!changed.empty(), changed);
+  facts.cancelled = because(callbacks_.cancelled(), "cancelled by an operator");
+  if (facts.ahead) {
+    const MergeReports reports = LookAtMerge(context_, left, right);
+    facts.reported =
+        reports.found && reports.merged && (found_ || reports.agree > left.node.info.voters.size() / 2);
+    if (facts.reported && !facts.frozen && !told_) merged_ = reports.merged;
+    for (const TabletEntry* tablet : {&left, &right}) {
+      const bool gone = reconciler_.WantsFailover(*tablet) && !reports.found;
+      facts.failing = because(gone, "the primary of tablet " + Id(tablet->id()) + " is gone") || facts.failing;
+    }
+  }
+  const bool late = patience_.waited() >= kFreezePatience;
+  if (late && why_.ok()) why_ = Error(Code::kUnavailable, "they were not frozen in time");
+  facts.failing = facts.failing || refused_ || late;
+  return facts;
 }
 
 // ---- before the intents ---------------------------------------------------------------------------------------------
@@ -313,9 +354,7 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
   const uint64_t round = ++round_;
   done_ = std::move(done);
   waiting_ = 0;
-  context_.executor.Cancel(timer_);
-  timer_ = context_.executor.After(std::max(Duration{0}, began_ + kFreezePatience - context_.executor.Now()),
-                                   if_alive_([this, round] { EndRound(round, Duration{0}); }));
+  AwaitAnswers(round);
   for (const TabletEntry* tablet : {&left, &right}) {
     if (frozen_.contains(tablet->id())) continue;
     ++waiting_;
@@ -327,6 +366,21 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
         tablet->node.info.primary, {order},
         if_alive_([this, id = tablet->id(), round](auto results) { OnFrozen(id, round, std::move(results)); }));
   }
+}
+
+// Looks again and again while they are awaited: a primary may be gone, and then the other does not wait for it.
+void MergeTablets::AwaitAnswers(uint64_t round) {
+  context_.executor.Cancel(timer_);
+  timer_ = context_.executor.After(kFreezeAgain, if_alive_([this, round] {
+                                     if (round != round_ || !done_) return;
+                                     patience_.Look(context_.executor.Now());
+                                     const TabletEntry *left = context_.image().Tablet(two_.left),
+                                                       *right = context_.image().Tablet(two_.right);
+                                     const bool ends = !left || !right || !left->merging() || !right->merging() ||
+                                                       NextMergeStep(LookAround(*left, *right, false)) !=
+                                                           MergeStep::kFreeze;
+                                     ends ? EndRound(round, Duration{0}) : AwaitAnswers(round);
+                                   }));
 }
 
 void MergeTablets::OnFrozen(TabletId tablet, uint64_t round, Result<std::map<TabletId, idl::FreezeResult>> results) {
@@ -351,76 +405,135 @@ void MergeTablets::EndRound(uint64_t round, Duration pause) {
   context_.executor.Cancel(timer_);
   auto done = std::exchange(done_, nullptr);
   if (pause == Duration{0}) return done(Progress::Again());
-  timer_ = context_.executor.After(pause, if_alive_([done = std::move(done)]() mutable { done(Progress::Again()); }));
+  timer_ = context_.executor.After(pause, if_alive_([this, done = std::move(done)]() mutable {
+                                     patience_.Look(context_.executor.Now());
+                                     done(Progress::Again());
+                                   }));
 }
 
 // ---- the decision ---------------------------------------------------------------------------------------------------
+
+idl::TabletNode MergeTablets::Whole(const TabletEntry& left, const TabletEntry& right) const {
+  idl::TabletNode node = MergedNode(left.node, right.node, *merged_);
+  const bool chooses = !left.merges_ahead();  // the catalog decides, so that no other master means another primary
+  if (chooses && !context_.servers.IsLive(node.info.primary)) node.info.primary = right.node.info.primary;
+  return node;
+}
 
 Result<Change> MergeTablets::Replace(const Image& image) const {
   Change change;
   const TabletEntry *left = image.Tablet(two_.left), *right = image.Tablet(two_.right);
   if (!left || !right || !image.LivingTable(*left) || !Changed(*left, *right).empty()) return change;
   if (left->into() != into_ || left->node.merge.givenUp || right->node.merge.givenUp) return change;
-  idl::TabletNode node;
-  int64_t lsn = 0;
-  for (const auto& [tablet, part] : {std::pair(left, &node.merged.left), std::pair(right, &node.merged.right)}) {
-    const idl::FreezeResult& frozen = frozen_.at(tablet->id());
-    const idl::LogPosition& freeze = frozen.freeze;
-    if (freeze.epoch != tablet->node.info.epoch && rules::MergeNeedsItsEpochs()) return change;
-    part->tabletId = tablet->node.info.tabletId;
-    part->range = tablet->node.info.range;
-    part->freeze = freeze;
-    lsn = std::max(lsn, freeze.lsn);
-    node.merged.tabletTimeMs = std::max(node.merged.tabletTimeMs, frozen.tabletTimeMs);
+  for (const auto& [tablet, part] : {std::pair(left, &merged_->left), std::pair(right, &merged_->right)}) {
+    if (part->freeze.epoch != tablet->node.info.epoch && rules::MergeNeedsItsEpochs()) return change;
   }
-  node.info = left->node.info;
-  node.info.tabletId = static_cast<int64_t>(into_.value);
-  node.info.range.endKey = right->node.info.range.endKey;
-  node.info.epoch = std::max(left->node.info.epoch, right->node.info.epoch) + 1;
-  if (!context_.servers.IsLive(node.info.primary)) node.info.primary = right->node.info.primary;
-  node.merged.position.epoch = node.info.epoch;
-  node.merged.position.lsn = lsn + 1;
-  node.__isset.merged = true;
   change.EraseTablet(two_.left);
   change.EraseTablet(two_.right);
-  change.PutTablet(std::move(node));
+  change.PutTablet(Whole(*left, *right));
   return change;
 }
 
-void MergeTablets::Decide(Done done) {
+void MergeTablets::Forward(const TabletEntry& left, const TabletEntry& right, Done done) {
+  if (frozen_.size() == 2)
+    merged_ = MergedOf(left.node, right.node, frozen_.at(two_.left), frozen_.at(two_.right));
+  if (left.merges_ahead() && !told_) TellVoters(left, right);
   auto decide = [this](const Image& image) { return Replace(image); };
   context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (!status.ok()) return done(Progress::Later(std::move(status)));
                             if (context_.image().Tablet(into_)) {
                               LOG(INFO) << Both(two_) << " are merged: tablet " << into_ << " is in the catalog";
+                              repeater_.Stop();
                               reconciler_.NoteMerged(into_);
                               reconciler_.Consider(into_);
                               callbacks_.on_decided(into_);
-                            } else {
-                              frozen_.clear();  // something has changed: the next step sees what
+                              return done(Progress::Again());
                             }
+                            if (told_) return done(Progress::Later(Error(Code::kUnavailable, "the catalog changed")));
+                            frozen_.clear();  // something has changed: the next step sees what
                             done(Progress::Again());
                           }));
 }
 
+// Ahead of the catalog: whoever finds the intents comes to the same tablet.
+void MergeTablets::TellVoters(const TabletEntry& left, const TabletEntry& right) {
+  told_ = true;
+  const TabletEntry whole{.node = Whole(left, right), .version = 0};
+  idl::ConfigureTablet order = ConfigureOrder(context_, whole, *context_.image().LivingTable(left));
+  order.fenced = true;
+  order.__set_presumed(whole.node.merged.position);
+  if (whole.node.merged.tabletTimeMs > 0) order.__set_tabletTimeMs(whole.node.merged.tabletTimeMs);
+  repeater_.Stop();
+  repeater_.Add(order);
+  repeater_.Send();
+}
+
 void MergeTablets::AwaitLed(const TabletEntry& merged, Done done) {
   if (!context_.image().LivingTable(merged)) return done(Progress::Done(Error(Code::kNotFound, "the table is gone")));
-  if (Led(context_, merged)) return done(Progress::Done());
+  if (context_.servers.Leads(merged.node.info.primary, merged.id(), merged.epoch())) return done(Progress::Done());
   done(Progress::Later(
       Error(Code::kUnavailable, "tablet " + Id(into_) + ", which they have become, has no primary yet")));
 }
 
 // ---- giving up ------------------------------------------------------------------------------------------------------
 
-void MergeTablets::GiveUp(std::string why, Done done) {
-  why_ = Error(Code::kUnavailable, std::move(why));
-  auto decide = [two = two_, into = into_](const Image& image) -> Result<Change> {
+// No server was told of the merged tablet, and none will be: both go on in the next epoch, under the same primaries.
+void MergeTablets::ThawAhead(const TabletEntry& left, const TabletEntry& right, Done done) {
+  const MonotonicTime now = context_.executor.Now();
+  if (!thawed_since_) {
+    thawed_since_ = now;
+    LOG(WARNING) << Both(two_) << " are not merged: " << why_.message();
+    for (const TabletEntry* tablet : {&left, &right}) {
+      TabletEntry next = *tablet;
+      next.node.info.epoch = static_cast<int64_t>(tablet->thaw_epoch().value);
+      repeater_.Add(ConfigureOrder(context_, next, *context_.image().LivingTable(*tablet)));
+    }
+    repeater_.Send();
+  }
+  const auto waits = [this](const TabletEntry& tablet) {
+    return !repeater_.Obeyed(tablet.id(), tablet.node.info.primary) && !reconciler_.WantsFailover(tablet);
+  };
+  if ((waits(left) || waits(right)) && now - *thawed_since_ < kThawLooks)
+    return done(Progress::Soon(kLookAgain, Error(Code::kUnavailable, "the merge is given up: " + why_.message())));
+  GiveUp(std::move(done));
+}
+
+// Whether servers have the merged tablet: a new master's first reports may not be there yet.
+void MergeTablets::Exclude(const TabletEntry& left, const TabletEntry& right, Done done) {
+  const auto reported = [this](const ServerName& voter) {
+    return !context_.servers.IsLive(voter) || context_.servers.ReportOf(voter);
+  };
+  patience_.Look(context_.executor.Now());
+  if (!std::ranges::all_of(left.node.info.voters, reported) && patience_.waited() < kReportPatience) {
+    return done(Progress::Soon(kFreezeAgain, Error(Code::kUnavailable, "not every voter has reported yet whether " +
+                                                                           Both(two_) + " are merged there")));
+  }
+  exclusion_.Fence(left, right, reconciler_.loss_accepted(into_),
+                   if_alive_([this, done = std::move(done)](std::pair<MergeExclusion::Outcome, Status> end) mutable {
+                     excluded_ = end.first == MergeExclusion::Outcome::kExcluded;
+                     found_ = end.first == MergeExclusion::Outcome::kFound;
+                     found_looks_ = 0;
+                     if (excluded_ || found_) return done(Progress::Again());
+                     done(Progress::Soon(kFenceAgain, std::move(end.second)));
+                   }));
+}
+
+void MergeTablets::AwaitReport(Done done) {
+  if (++found_looks_ > kFoundLooksMax) found_ = false;  // it has gone since
+  done(Progress::Soon(kFreezeAgain, Error(Code::kUnavailable, "a server has tablet " + Id(into_) +
+                                                                  " already, and has not reported how it begins")));
+}
+
+void MergeTablets::GiveUp(Done done) {
+  auto decide = [this](const Image& image) -> Result<Change> {
     Change change;
-    for (const TabletId id : {two.left, two.right}) {
+    for (const TabletId id : {two_.left, two_.right}) {
       const TabletEntry* tablet = image.Tablet(id);
-      if (!tablet || !tablet->merging() || tablet->into() != into || tablet->node.merge.givenUp) continue;
+      if (!tablet || !tablet->merging() || tablet->into() != into_ || tablet->node.merge.givenUp) continue;
       idl::TabletNode node = tablet->node;
       node.merge.givenUp = true;
+      const bool thawed = thawed_since_ && repeater_.Obeyed(id, tablet->node.info.primary);
+      if (thawed) node.info.epoch = std::max(node.info.epoch, static_cast<int64_t>(tablet->thaw_epoch().value));
       change.PutTablet(std::move(node));
     }
     return change;
@@ -429,6 +542,12 @@ void MergeTablets::GiveUp(std::string why, Done done) {
                             if (status.ok()) LOG(WARNING) << Both(two_) << " are not merged: " << why_.message();
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
+}
+
+// The catalog has not the epoch in which a master has thawed it (PROTOCOL 14): its primary leads it there.
+bool MergeTablets::ThawedAhead(const TabletEntry& tablet) const {
+  return tablet.merges_ahead() && tablet.epoch() < tablet.thaw_epoch() &&
+         context_.servers.Leads(tablet.node.info.primary, tablet.id(), tablet.thaw_epoch());
 }
 
 void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done done) {
@@ -443,93 +562,32 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
   std::string waits;
   for (const TabletEntry* tablet : {&left, &right}) {
     if (!tablet->merging() || tablet->into() != into_) continue;  // of another merge since
-    some = some || over(*tablet);
-    if (over(*tablet)) continue;
+    const bool moves = over(*tablet) || ThawedAhead(*tablet);
+    some = some || moves;
+    if (moves) continue;
     waits = "the merge is given up, and tablet " + Id(tablet->id()) + " is taken to a later epoch: " + why_.message();
     if (late) reconciler_.FenceFrom(tablet->id());
     if (!late && tablet->node.info.epoch <= tablet->node.merge.epoch) reconciler_.NextEpochOf(tablet->id());
   }
   if (!some) return done(Progress::Later(Error(Code::kUnavailable, std::move(waits))));
-  auto decide = [two = two_, into = into_, over](const Image& image) -> Result<Change> {
+  auto decide = [this, over](const Image& image) -> Result<Change> {
     Change change;
-    for (const TabletId id : {two.left, two.right}) {
+    for (const TabletId id : {two_.left, two_.right}) {
       const TabletEntry* tablet = image.Tablet(id);
-      if (!tablet || !tablet->merging() || tablet->into() != into || !over(*tablet)) continue;
+      if (!tablet || !tablet->merging() || tablet->into() != into_) continue;
       idl::TabletNode node = tablet->node;
-      node.__isset.merge = false;
+      if (over(*tablet)) {
+        node.__isset.merge = false;
+      } else if (ThawedAhead(*tablet)) {
+        node.info.epoch = static_cast<int64_t>(tablet->thaw_epoch().value);
+      } else {
+        continue;
+      }
       change.PutTablet(std::move(node));
     }
     return change;
   };
   context_.catalog.Commit(std::move(decide), if_alive_([done = std::move(done)](Status status) mutable {
-                            done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
-                          }));
-}
-
-// ---- merging --------------------------------------------------------------------------------------------------------
-
-// It lives, and has both and not yet what they became, or has not said what it has.
-bool FinishMerge::MayStillMerge(const TabletEntry& tablet, const ServerName& voter) const {
-  if (!context_.servers.IsLive(voter)) return false;
-  const Report* report = context_.servers.ReportOf(voter);
-  if (!report) return true;
-  if (report->Find(tablet_)) return false;
-  return HasBoth(*report, tablet.node.merged);
-}
-
-bool FinishMerge::HasMajority(const TabletEntry& tablet) const {
-  const std::vector<ServerName>& voters = tablet.node.info.voters;
-  const auto whole = std::ranges::count_if(voters, [&](const ServerName& voter) {
-    const idl::TabletLoad* load = context_.servers.LoadOf(voter, tablet_);
-    return load && !load->incomplete && !load->failed;
-  });
-  return static_cast<size_t>(whole) > voters.size() / 2;
-}
-
-void FinishMerge::Step(coordination::Callback<Progress> done) {
-  const TabletEntry* tablet = context_.image().Tablet(tablet_);
-  if (!tablet || !context_.image().LivingTable(*tablet) || !tablet->merge_unfinished()) return done(Progress::Done());
-  if (auto stale = context_.stale_catalog.Why())
-    return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
-  if (epoch_ != tablet->epoch()) informed_.clear();
-  epoch_ = tablet->epoch();
-  std::string waits;
-  for (const ServerName& voter : tablet->node.info.voters) {
-    if (!MayStillMerge(*tablet, voter)) continue;
-    waits += (waits.empty() ? "" : ", ") + voter;
-    if (voter != tablet->node.info.primary) SendConfig(*tablet, voter);  // the primary is the reconciler's
-  }
-  if (!Led(context_, *tablet)) return done(Progress::Later(Error(Code::kUnavailable, "it has no primary yet")));
-  if (!led_since_) led_since_ = context_.executor.Now();
-  const bool late = HasMajority(*tablet) && context_.executor.Now() - *led_since_ >= kVotersMergePatience;
-  if (!waits.empty() && !late) return done(Progress::Later(Error(Code::kUnavailable, "not merged yet on " + waits)));
-  Close(std::move(done));
-}
-
-// Sooner than the config resender, which waits until a replica lags: until a majority has it the tablet takes no write.
-void FinishMerge::SendConfig(const TabletEntry& tablet, const ServerName& voter) {
-  if (!informed_.insert(voter).second) return;
-  context_.tablet_server_client.Configure(
-      voter, {ConfigureOrder(context_, tablet, *context_.image().LivingTable(tablet))},
-      if_alive_([this, voter, epoch = epoch_](Result<std::map<TabletId, idl::ConfigureResult>> results) {
-        const auto result = results ? results->find(tablet_) : decltype(results->find({}))();
-        const bool obeyed = results && result != results->end() && result->second.status.code == idl::Code::OK;
-        if (!obeyed && epoch == epoch_) informed_.erase(voter);
-      }));
-}
-
-void FinishMerge::Close(coordination::Callback<Progress> done) {
-  auto decide = [id = tablet_](const Image& image) -> Result<Change> {
-    Change change;
-    const TabletEntry* tablet = image.Tablet(id);
-    if (!tablet || !tablet->merge_unfinished()) return change;
-    idl::TabletNode node = tablet->node;
-    node.__isset.merged = false;
-    change.PutTablet(std::move(node));
-    return change;
-  };
-  context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
-                            if (status.ok()) LOG(INFO) << "tablet " << tablet_ << " is whole at every live voter";
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
 }

@@ -2,25 +2,30 @@
 // Makes one tablet of two neighbours (PROTOCOL 14): both znodes name it and each other, both primaries freeze, and one
 // Multi puts the new tablet in the place of the two. Its voters merge what they have of them.
 //
-//   znodes of 7: [a, m) epoch 3, 9: [m, z) epoch 5   intents drawn in one Multi: into 71, of epochs 3 and 5
+//   znodes of 7: [a, m) epoch 3, 9: [m, z) epoch 5   intents drawn in one Multi: into 71 in epoch 6, of epochs 3 and 5
 //   orders to the primaries of 7 and of 9            FREEZE logged, applied, durable at every voter: 3.400 and 5.70
-//   one Multi                                        71: [a, z) epoch 6, begins at 6.401, made of both; 7 and 9 are
-//   gone 71's primary leads, its voters have merged them  `merged` goes from 71's znode
+//   71: [a, z) epoch 6, begins at 6.401              to its voters; and in one Multi to the catalog, without 7 and 9
+//   71 is led, its voters have merged them           finish_merge.h removes `merged` from 71's znode
+//
+// Clients wait from the FREEZE on, and for no coordinator: the merged tablet is a function of the intents and of the
+// answers to FREEZE, so servers may have it ahead of the catalog. merge_decision.h has the table of who may do what.
 //
 // Before the intents, where the two lie on different servers: the smaller one's replicas are moved to the other's, one
-// at a time, by the same intents as an operator's moves. Nothing but this master's patience remembers what for.
-// Giving up:  Where no two answers are there within kFreezePatience, a primary refuses, an epoch or a voter has
-//             changed: both intents are marked, so that no other master goes on; then each side is taken to a later
-//             epoch, which ends its freeze, and its intent goes once it is led there. Both pause no longer than that. A
-//             primary that cannot be had to go on there is fenced.
-// Resumption: the intents and `merged` say everything. Whoever comes to be master orders the same FREEZE again, goes on
-//             giving up, or goes on telling the voters.
+// at a time, by the same intents as an operator's moves. Only this master's patience remembers the cause.
+// Giving up:  Where two answers are not there within kFreezePatience, a primary refuses or is gone, or an operator asks
+//             for it. The master that wrote the intents first has both go on in the next epoch. Another master first
+//             fences the merged tablet (merge_exclusion.h). Both then mark both intents, take each side to a later
+//             epoch in the catalog, and remove its intent once it is led there. A primary that cannot be had to go on
+//             there is fenced.
+// Old form:   Below the feature merges_without_coordinator the catalog has the merged tablet, or that the merge is given
+//             up, before any server is told.
+// Resumption: the intents and `merged` say everything. The next master orders the same FREEZE again, completes the
+//             merge that it finds at servers, goes on giving up, or goes on telling the voters.
 // Invariants: 1. The two are replaced only in the epochs in which they are frozen, by versions of their znodes.
 //             2. An intent goes only with its tablet, or once its tablet is led in an epoch above its own.
-//             3. `merged` goes only once a majority has the tablet, led, and no voter that lives may yet merge the two,
-//                or has had long enough.
+//             3. Once this master has told a server of the merged tablet, it never gives the merge up.
 // Tests:      master/host/master_merge_test.cc, master/host/master_merge_given_up_test.cc,
-//             master/host/master_merge_late_test.cc
+//             master/host/master_merge_late_test.cc, master/host/master_merge_outage_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -30,6 +35,9 @@
 #include <set>
 #include <string>
 
+#include "master/procedures/configure_repeater.h"
+#include "master/procedures/merge_decision.h"
+#include "master/procedures/merge_exclusion.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/procedure.h"
 #include "master/procedures/request_origin.h"
@@ -37,7 +45,8 @@
 
 namespace ebla::master {
 
-inline constexpr Duration kFreezePatience = std::chrono::seconds(2);
+// Both wait so long for a FREEZE at most; an operation has a second left to find them going on.
+inline constexpr Duration kFreezePatience = std::chrono::seconds(1);
 
 // Two tablets of a table, of which one ends where the other begins.
 struct Neighbours {
@@ -47,7 +56,6 @@ struct Neighbours {
 };
 
 std::string MergeTabletsName(const Neighbours& two);
-std::string FinishMergeName(TabletId tablet);
 
 // The tablet that begins at the key, and the one before it: NO_SUCH_TABLE; INVALID_ARGUMENT none begins there, or it is
 // the first.
@@ -77,7 +85,9 @@ class MergeTablets final : public Procedure {
   MergeTablets(const Context& context, TabletReconciler& reconciler, Neighbours two, MergeCallbacks callbacks,
                MonotonicTime begin_until);
   ~MergeTablets() override;
-  Subject subject() const override { return {.kind = "merge", .tablet = two_.left, .table = {}, .server = {}}; }
+  Subject subject() const override {
+    return {.kind = "merge", .tablet = two_.left, .table = {}, .server = {}, .decided = told_};
+  }
   void Step(coordination::Callback<Progress> done) override;
 
  private:
@@ -88,12 +98,20 @@ class MergeTablets final : public Procedure {
   void EndAlignment(Done done);
   int64_t SizeOf(const TabletEntry& tablet) const;
   void Begin(Done done);
+  MergeFacts LookAround(const TabletEntry& left, const TabletEntry& right, bool given_up);
   void Freeze(const TabletEntry& left, const TabletEntry& right, Done done);
+  void AwaitAnswers(uint64_t round);
   void OnFrozen(TabletId tablet, uint64_t round, Result<std::map<TabletId, idl::FreezeResult>> results);
   void EndRound(uint64_t round, Duration pause);
-  void Decide(Done done);
+  idl::TabletNode Whole(const TabletEntry& left, const TabletEntry& right) const;
   Result<Change> Replace(const Image& image) const;
-  void GiveUp(std::string why, Done done);
+  void Forward(const TabletEntry& left, const TabletEntry& right, Done done);
+  void TellVoters(const TabletEntry& left, const TabletEntry& right);
+  void ThawAhead(const TabletEntry& left, const TabletEntry& right, Done done);
+  void Exclude(const TabletEntry& left, const TabletEntry& right, Done done);
+  void AwaitReport(Done done);
+  void GiveUp(Done done);
+  bool ThawedAhead(const TabletEntry& tablet) const;
   void Thaw(const TabletEntry& left, const TabletEntry& right, Done done);
   void AwaitLed(const TabletEntry& merged, Done done);
 
@@ -104,37 +122,24 @@ class MergeTablets final : public Procedure {
   MonotonicTime begin_until_;
   std::optional<WantedMove> moving_;              // its intent stands, or stood
   TabletId into_;                                 // once seen in the catalog
-  MonotonicTime began_;                           // to freeze
+  Patience patience_;                             // since the first look at the intents
   std::map<TabletId, idl::FreezeResult> frozen_;  // answered
   bool refused_ = false;                          // by a primary, for good
+  std::optional<idl::Merged> merged_;             // how the merged tablet begins, once that is decided
+  bool told_ = false;                             // of it: its voters
+  bool excluded_ = false;                         // a majority has promised not to make it
+  bool found_ = false;                            // a voter has it
+  int found_looks_ = 0;                           // for its report
+  std::optional<MonotonicTime> thawed_since_;     // ahead of the catalog
   Status why_;                                    // it has come no further
   std::optional<MonotonicTime> thawing_since_;
+  MergeExclusion exclusion_;
+  ConfigureRepeater repeater_;
   // Orders under way.
   uint64_t round_ = 0;
   size_t waiting_ = 0;
   Done done_;
   TimerId timer_;
-  CallbackGuard if_alive_;
-};
-
-// From there to where every voter has merged the two.
-class FinishMerge final : public Procedure {
- public:
-  FinishMerge(const Context& context, TabletId tablet) : context_(context), tablet_(tablet) {}
-  Subject subject() const override { return {.kind = "unite", .tablet = tablet_, .table = {}, .server = {}}; }
-  void Step(coordination::Callback<Progress> done) override;
-
- private:
-  bool MayStillMerge(const TabletEntry& tablet, const ServerName& voter) const;
-  bool HasMajority(const TabletEntry& tablet) const;
-  void SendConfig(const TabletEntry& tablet, const ServerName& voter);
-  void Close(coordination::Callback<Progress> done);
-
-  const Context context_;
-  const TabletId tablet_;
-  Epoch epoch_;                    // in which...
-  std::set<ServerName> informed_;  // ...these obeyed, or are being told
-  std::optional<MonotonicTime> led_since_;
   CallbackGuard if_alive_;
 };
 

@@ -120,7 +120,8 @@ void ProcedureRunner::OnStep(const std::string& name, Progress progress) {
     ++run.failures;
     run.waits_for = std::move(progress.status);
     if (run.failures % 10 == 0) LOG(WARNING) << name << " waits: " << run.waits_for;
-    run.timer = executor_.After(BackoffDelay(run.failures, executor_), if_alive_([this, name] {
+    const Duration pause = progress.pause.value_or(BackoffDelay(run.failures, executor_));
+    run.timer = executor_.After(pause, if_alive_([this, name] {
                                   auto found = runs_.find(name);
                                   if (found != runs_.end()) Queue(name);
                                 }));

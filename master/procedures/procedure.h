@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,10 +37,13 @@ struct Progress {
   };
   Kind kind = Kind::kDone;
   Status status;
+  std::optional<Duration> pause;  // of kLater: before the next step; none: ever longer
 
-  static Progress Done(Status status = {}) { return {Kind::kDone, std::move(status)}; }
-  static Progress Again() { return {Kind::kAgain, {}}; }
-  static Progress Later(Status why) { return {Kind::kLater, std::move(why)}; }
+  static Progress Done(Status status = {}) { return {Kind::kDone, std::move(status), {}}; }
+  static Progress Again() { return {Kind::kAgain, {}, {}}; }
+  static Progress Later(Status why) { return {Kind::kLater, std::move(why), {}}; }
+  // Clients wait meanwhile, so the pauses do not grow.
+  static Progress Soon(Duration pause, Status why) { return {Kind::kLater, std::move(why), pause}; }
 };
 
 // The object of a procedure, for people who list procedures under way.
@@ -48,6 +52,7 @@ struct Subject {
   TabletId tablet;   // these as far as they apply
   std::string table;
   ServerName server;
+  bool decided = false;  // it cannot be taken back any more
 };
 
 // The id under which a subject is listed: "<kind>-<what>".

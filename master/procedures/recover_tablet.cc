@@ -43,6 +43,9 @@ SplitSeen LastSplit(const Context& context, TabletId tablet) {
   return split;
 }
 
+// Between looks at a merge that is to be ended first.
+constexpr Duration kMergeLooks = std::chrono::milliseconds(100);
+
 HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSeen& split, const ServerName& name,
                 bool voter) {
   const TabletId tablet = entry.id();
@@ -226,6 +229,12 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
     return done(wait ? Progress::Later(survey.refusal) : Progress::Done(survey.refusal));
   }
   if (late) return done(Progress::Done(Error(Code::kUnavailable, "the tablet could not be recovered in time")));
+  if (tablet->merge_open()) {  // its log may be part of the merged tablet's
+    reconciler_.AcceptLoss(tablet->into());
+    return done(Progress::Soon(kMergeLooks, Error(Code::kUnavailable, "its merge to tablet " +
+                                                                          std::to_string(tablet->into().value) +
+                                                                          " is ended first")));
+  }
   began_ = began_.value_or(tablet->epoch());
   LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << *survey.choice
              << (server_.empty() ? ", or whose log turns out to be the longest" : "") << ": " << survey.loss;

@@ -5,6 +5,16 @@
 #include "master/procedures/drop_orphans.h"
 
 namespace ebla::master {
+namespace {
+
+// Ahead of the catalog, a merged tablet is in its first epoch: a later one is in the catalog first.
+bool IsBeyondMerge(const Image& image, TabletId into, const idl::TabletLoad& load) {
+  const TabletEntry* part = image.PartOf(into);
+  if (!part) return false;
+  return !part->merges_ahead() || static_cast<uint64_t>(StaleCatalogCheck::EpochOf(load)) > part->into_epoch().value;
+}
+
+}  // namespace
 
 int64_t StaleCatalogCheck::EpochOf(const idl::TabletLoad& load) { return std::max(load.epoch, load.lastEpoch); }
 
@@ -15,12 +25,12 @@ void StaleCatalogCheck::Update(const Image& image, const ServerName& server, con
     const TabletId id{static_cast<uint64_t>(load.tabletId)};
     const TabletEntry* tablet = image.Tablet(id);
     // For these intents, tablets are created first, and their replicas after them.
-    if (!tablet && (image.NamedByIntent(id) || image.NamedByMerge(id))) found.undrawn = id.value;
+    if (!tablet && (image.NamedByIntent(id) || IsBeyondMerge(image, id, load))) found.undrawn = id.value;
     const TableEntry* table = tablet ? image.Table(tablet->table()) : nullptr;
     if (table && load.schemaVersion > table->node.schema.schemaVersion) found.schema = table->id();
     // If the merge that froze it was decided, another merge that thaws it would serve merged keys.
     const bool merged = load.__isset.frozenInto && static_cast<uint64_t>(load.frozenInto) >= image.next_id();
-    if (tablet && (merged || EpochOf(load) > tablet->node.info.epoch)) found.ahead.insert(tablet->id());
+    if (tablet && (merged || static_cast<uint64_t>(EpochOf(load)) > tablet->epoch_max().value)) found.ahead.insert(tablet->id());
   }
   for (const TabletId tablet : found.ahead) ++ahead_[tablet];
   Forget(server);

@@ -15,7 +15,7 @@ constexpr Duration kTransferPatience = std::chrono::seconds(5);
 
 // A server has the merged tablet, so the catalog was restored from before the merge was decided.
 bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
-  return tablet.merging() && std::ranges::any_of(servers.all(), [&](const auto& item) {
+  return tablet.merging() && !tablet.merges_ahead() && std::ranges::any_of(servers.all(), [&](const auto& item) {
            const Report* report = item.second.CurrentReport();
            return report && report->Find(tablet.into());
          });
@@ -26,6 +26,8 @@ bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
 // A promise far above the catalog's epoch may be that of a primary which the catalog has forgotten. Until all have said
 // what they know it is not outbid: that would depose one that serves.
 Need TabletNeeds::Of(const TabletEntry& tablet, const TabletKnowledge& known) const {
+  // Its log may be part of the merged tablet's already, so first merge_tablets.h decides what becomes of the two.
+  if (tablet.merge_open() && rules::MergeIsDecidedFirst()) return Need::kNothing;
   const Need need = ByReports(tablet, known);
   const bool outbids = need == Need::kFence && FenceFloor(tablet, known) > tablet.epoch().Next();
   return outbids && !AllReported() ? Need::kWait : need;
@@ -114,6 +116,8 @@ Need TabletNeeds::OfServing(const TabletEntry& tablet, const TabletKnowledge& kn
   if (!report) return Need::kNothing;  // its first heartbeat will tell
   const idl::TabletLoad* load = report->Find(tablet.id());
   const Epoch led{load && load->leading ? static_cast<uint64_t>(load->epoch) : 0};
+  // Thawed ahead of the catalog, which merge_tablets.h takes there.
+  if (tablet.merges_ahead() && led == tablet.thaw_epoch() && led > tablet.epoch()) return Need::kNothing;
   if (load && led == tablet.epoch()) {
     return static_cast<uint64_t>(load->refusedForEpoch) > led.value ? Need::kFence : Need::kNothing;
   }
@@ -155,7 +159,8 @@ size_t TabletNeeds::LiveVoters(const TabletEntry& tablet) const {
 }
 
 Epoch TabletNeeds::FenceFloor(const TabletEntry& tablet, const TabletKnowledge& known) const {
-  Epoch floor;
+  // A server that has merged the tablet away makes it anew above the merged tablet's first epoch.
+  Epoch floor = tablet.merges_ahead() ? tablet.into_epoch() : Epoch();
   // No real master reaches an epoch so far beyond the catalog's, so the promise does not count.
   const auto hear = [&](Epoch promised) {
     if (!limits::IsLeap(tablet.epoch(), promised, limits::kReportedEpochLeapMax)) floor = std::max(floor, promised);

@@ -10,7 +10,8 @@
 // Invariants: 1. A tablet that has lost the majority of its voters waits for them, also while it is still being
 //                created, because its primary may lead, and have acknowledged writes, before the catalog marks it
 //                SERVING.
-//             2. A tablet with a report of a later epoch than the catalog's is not touched (PROTOCOL 24), and a promise
+//             2. A tablet whose merge is open is left to merge_tablets.h.
+//             3. A tablet with a report of a later epoch than the catalog's is not touched (PROTOCOL 24), and a promise
 //                of more than the epoch after the catalog's is not outbid before all live servers have reported.
 // Tests:      master/host/master_failover_test.cc, master/host/master_transfer_test.cc
 // Threads:    thread-compatible; the master's executor.
@@ -71,6 +72,10 @@ class TabletNeeds {
   explicit TabletNeeds(const Context& context) : context_(context) {}
 
   Need Of(const TabletEntry& tablet, const TabletKnowledge& known) const;
+  // Whether the tablet would be failed over, were no merge of it open.
+  bool WantsFailover(const TabletEntry& tablet, const TabletKnowledge& known) const {
+    return ByReports(tablet, known) == Need::kFence;
+  }
   TransferStage StageOf(const TabletEntry& tablet, const TabletKnowledge& known) const;
   // The previous primary until it releases the tablet, else the primary that the catalog names.
   PrimaryAt PrimaryOf(const TabletEntry& tablet, const TabletKnowledge& known) const;

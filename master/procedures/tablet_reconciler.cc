@@ -139,6 +139,17 @@ void TabletReconciler::NextEpochOf(TabletId id) {
   if (const TabletEntry* tablet = context_.image().Tablet(id)) StartChanges({SameMembers(*tablet)});
 }
 
+void TabletReconciler::OutgrowInMerge(TabletId id, Epoch promised) {
+  TabletKnowledge& known = notes_[id].known;
+  known.fence_floor = std::max(known.fence_floor, promised);
+  NextEpochOf(id);
+}
+
+bool TabletReconciler::WantsFailover(const TabletEntry& tablet) const {
+  const auto note = notes_.find(tablet.id());
+  return needs_.WantsFailover(tablet, note == notes_.end() ? TabletKnowledge() : note->second.known);
+}
+
 void TabletReconciler::FenceFrom(TabletId id) {
   const TabletEntry* tablet = context_.image().Tablet(id);
   if (!tablet) return;

@@ -55,7 +55,8 @@ void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, con
   const std::string which = "tablet " + std::to_string(tablet) + " epoch " + std::to_string(epoch);
   auto [found, fresh] = leaders_.try_emplace({tablet, epoch}, who);
   if (!fresh && found->second != who) Violated(which + " has primaries " + found->second + " and " + who);
-  if (merged_.contains(tablet)) Violated(which + " has primary " + who + " after it was merged");
+  const auto into = merged_.find(tablet);
+  if (into != merged_.end() && Order(acknowledged_[into->second]) > Order(merged_begin_[into->second])) Violated(which + " has primary " + who + " after it was merged");
   idl::LogPosition& acknowledged = acknowledged_[tablet];
   if (born) acknowledged = {};  // no client was told of it
   if (Order(last) < Order(acknowledged)) {
@@ -66,7 +67,10 @@ void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, con
 }
 
 void EpochLedger::VoterMerged(int64_t tablet, const idl::Merged& merged) {
-  if (!merged_.contains(merged.left.tabletId)) {
+  const auto before = merged_.find(merged.left.tabletId);
+  const bool given_up =
+      before != merged_.end() && Order(acknowledged_[before->second]) <= Order(merged_begin_[before->second]);
+  if (before == merged_.end() || (before->second != tablet && given_up)) {
     for (const idl::MergedTablet* part : {&merged.left, &merged.right}) {
       merged_[part->tabletId] = tablet;
       const idl::LogPosition& acknowledged = acknowledged_[part->tabletId];
@@ -76,7 +80,7 @@ void EpochLedger::VoterMerged(int64_t tablet, const idl::Merged& merged) {
                ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
                std::to_string(acknowledged.lsn));
     }
-    acknowledged_[tablet] = merged.position;
+    acknowledged_[tablet] = merged_begin_[tablet] = merged.position;
   }
   if (merged_[merged.left.tabletId] != tablet || merged_[merged.right.tabletId] != tablet) {
     Violated("tablet " + std::to_string(tablet) + " is made of what was merged into another");
@@ -134,6 +138,7 @@ void FakeServer::Stop() {
     durable.splits = replica.splits;
     durable.logged = replica.logged;
     durable.freeze = replica.freeze;
+    durable.merged = replica.merged;
     durable.promised = replica.promised;
     durable.led = replica.led;
     durable.incomplete = replica.incomplete;
@@ -148,6 +153,7 @@ void FakeServer::Stop() {
       durable.splits.clear();
       durable.logged.clear();
       durable.freeze.reset();
+      durable.merged.reset();
       durable.last = {};
     }
     replica = std::move(durable);
@@ -157,6 +163,12 @@ void FakeServer::Stop() {
 bool FakeServer::Leads(int64_t tablet, int64_t epoch) const {
   auto found = replicas_.find(tablet);
   return running() && found != replicas_.end() && found->second.leading == epoch;
+}
+
+int64_t FakeServer::Promised(int64_t tablet) const {
+  if (const auto replica = replicas_.find(tablet); replica != replicas_.end()) return replica->second.promised;
+  const auto promise = promises_.find(tablet);
+  return promise == promises_.end() ? 0 : promise->second;
 }
 
 // ---- replication ----------------------------------------------------------------------------------------------------
@@ -281,6 +293,7 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.barrierApplied = load.barrierCommitted;
   if (!replica.splits.empty()) load.__set_lastSplit(replica.splits.back().split);
   if (replica.freeze) load.__set_frozenInto(replica.freeze->into);
+  if (replica.merged && replica.epoch <= replica.merged->position.epoch) load.__set_merged(*replica.merged);
   load.refusedForEpoch = load.leading ? replica.refused_for : 0;
   load.releasedEpoch = replica.released;
   load.releasedTo = replica.released_to;

@@ -31,8 +31,8 @@ class EpochLedger {
   // `last`: the log it begins with; `born`: it was told that the tablet never served.
   void Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born);
   void Acknowledged(int64_t tablet, const idl::LogPosition& position);
-  // A voter has merged two tablets; `merged` as it was told. From the first on neither is led again, nor has more than
-  // was frozen been acknowledged.
+  // A voter has merged two tablets; `merged` as it was told. Nothing beyond the freezes was acknowledged. Once the merged
+  // tablet has acknowledged anything, neither of the two is led again.
   void VoterMerged(int64_t tablet, const idl::Merged& merged);
   bool Merged(int64_t tablet) const { return merged_.contains(tablet); }
   // An operator has accepted that what was acknowledged is lost.
@@ -43,7 +43,8 @@ class EpochLedger {
  private:
   std::map<std::pair<int64_t, int64_t>, std::string> leaders_;
   std::map<int64_t, idl::LogPosition> acknowledged_;
-  std::map<int64_t, int64_t> merged_;  // into which
+  std::map<int64_t, int64_t> merged_;                 // into which
+  std::map<int64_t, idl::LogPosition> merged_begin_;  // by the merged tablet
   std::vector<std::string> violations_;
 };
 
@@ -80,7 +81,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
       int64_t into = 0;
       idl::LogPosition position;
     };
-    std::optional<Freeze> freeze;  // until a later epoch
+    std::optional<Freeze> freeze;       // until a later epoch
+    std::optional<idl::Merged> merged;  // what it was made of
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
@@ -124,6 +126,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   std::map<int64_t, Replica>& mutable_replicas() { return replicas_; }
   const std::set<int64_t>& tables() const { return tables_; }
   bool Leads(int64_t tablet, int64_t epoch) const;
+  int64_t Promised(int64_t tablet) const;  // also of a tablet that it does not have; 0: nothing
 
   std::string rack;
   // Sends its peers nothing, and receives nothing from them; it still obeys the master.

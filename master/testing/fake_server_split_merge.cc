@@ -140,6 +140,7 @@ idl::Status FakeServer::MergeReplicas(const idl::ConfigureTablet& order) {
   whole.table = left->second.table;
   whole.promised = promises_[order.tabletId];
   whole.last = order.merged.position;
+  whole.merged = order.merged;
   for (const int64_t part : {order.merged.left.tabletId, order.merged.right.tabletId}) {
     tombstones_[part] = std::max(tombstones_[part], replicas_[part].promised);
     replicas_.erase(part);

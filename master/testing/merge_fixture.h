@@ -16,8 +16,8 @@ namespace ebla::master::testing {
 class MasterMergeTest : public RigFixture {
  protected:
   // A table of two tablets, [, m) and [m, ).
-  void Begin(int replicas = 3, size_t servers = 3) {
-    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = servers}));
+  void Begin(int replicas = 3, size_t servers = 3, int feature_level = kFeatureLevel) {
+    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = servers, .feature_level = feature_level}));
     ASSERT_EQ(cluster().Create("carts", {"m"}, WithReplicas(replicas)).header.code, idl::Code::OK);
     WaitServing();
     left_ = Tablet("");

@@ -31,6 +31,7 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
   load.primary = view.primary;
   if (view.schema != nullptr && view.schema->in_memory && !view.incomplete) load.__set_endKey(view.range.end);
   if (view.frozen_into) load.__set_frozenInto(static_cast<int64_t>(view.frozen_into.value));
+  if (view.merged != nullptr) load.__set_merged(ToIdl(*view.merged));
   if (view.last_split != nullptr) load.__set_lastSplit(ToIdl(*view.last_split));
   for (const PeerProgress& peer : view.peers) {
     idl::ReplicaProgress& progress = load.peers.emplace_back();

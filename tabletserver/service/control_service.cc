@@ -153,11 +153,15 @@ Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
                                                       " is further beyond the known one, " +
                                                       std::to_string(ports_.term.Get()) + ", than masters come"));
   }
-  if (!ports_.term.Raise(header.masterTerm) && rules::StaleMastersAreRefused()) {
-    return Error(Code::kStaleEpoch, "the master's term " + std::to_string(header.masterTerm) + " is over: term " +
-                                        std::to_string(ports_.term.Get()) + " is known");
-  }
-  return Status::Ok();
+  ports_.term.Raise(header.masterTerm);
+  return CheckTerm(header.masterTerm);
+}
+
+Status ControlService::CheckTerm(int64_t term) const {
+  const int64_t known = ports_.term.Get();
+  if (term >= known || !rules::StaleMastersAreRefused()) return Status::Ok();
+  return Error(Code::kStaleEpoch,
+               "the master's term " + std::to_string(term) + " is over: term " + std::to_string(known) + " is known");
 }
 
 void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::ConfigureRequest& request) {
@@ -167,7 +171,7 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
     return;
   }
   // Making a table may take milliseconds: not on an event loop.
-  ports_.background.Post([this, gathered, tablets = request.tablets] {
+  ports_.background.Post([this, gathered, tablets = request.tablets, term = request.header.masterTerm] {
     auto& results = gathered->reply.results;
     results.resize(tablets.size());
     for (const idl::ConfigureTablet& tablet : tablets) {
@@ -198,6 +202,7 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
         results[i].status = ToIdl(Status(Code::kComeAgain, "the table's file here is damaged, and yet to be removed"));
         continue;
       }
+      input->check_term = [this, term] { return CheckTerm(term); };
       OrdersOf(tablet).Configure(tablet, *std::move(input),
                                  [gathered, i](ControlReply reply) { FillResult(reply, gathered->reply.results[i]); });
     }

@@ -2,6 +2,7 @@
 // The request handler for the master: accepts only orders that name this server, this start of it and no older term
 // than the latest it has seen, makes tables in the store, and passes each tablet's order to its shard.
 // Place:   registered with the Dispatcher.
+//          A configuration's term is checked again in the shard's turn: it waits for the table before (PROTOCOL 28).
 // Order:   a term is raised in memory before anything of its order is done (heartbeater.h says why memory is enough).
 // Threads: calls on any thread; replies leave on whichever thread the last tablet was settled.
 #pragma once
@@ -63,6 +64,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   template <class Reply, class Request, class Start, class Fill>
   void ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill);
   Status CheckHeader(const idl::ControlHeader& header) const;
+  Status CheckTerm(int64_t term) const;  // of a master
   TabletOrders& OrdersOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
 
   const Ports ports_;

@@ -142,6 +142,17 @@ idl::AppliedSplit ToIdl(const AppliedSplit& split) {
   return to;
 }
 
+idl::Merged ToIdl(const Merged& merged) {
+  idl::Merged to;
+  for (const auto& [part, its] : {std::pair(&merged.left, &to.left), std::pair(&merged.right, &to.right)}) {
+    its->tabletId = static_cast<int64_t>(part->tablet.value);
+    its->range = rpc::ToIdl(part->range);
+    its->freeze = rpc::ToPosition(part->freeze);
+  }
+  to.position = rpc::ToPosition(merged.position);
+  return to;
+}
+
 idl::MemoryTableUse ToIdl(const MemoryUse& use) {
   idl::MemoryTableUse to;
   to.tableId = static_cast<int64_t>(use.table.value);

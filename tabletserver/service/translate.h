@@ -39,6 +39,7 @@ void FillHint(const TabletView* view, idl::ReplyHeader& header);
 void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteReply& to);
 
 idl::AppliedSplit ToIdl(const AppliedSplit& split);
+idl::Merged ToIdl(const Merged& merged);
 
 // The whole schema as replicas keep it, and back.
 DecodedSchema TranslateSchema(const idl::TableSchema& schema);

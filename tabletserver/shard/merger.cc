@@ -7,6 +7,7 @@
 
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/shard_tablets.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -20,6 +21,13 @@ bool Merger::Makes(const ShardTablet& tablet, const ConfigureTablet& input) {
   const ReplicaCore& replica = tablet.core->replica();
   return input.replica.merged && tablet.handle == nullptr && !tablet.data.leaving() &&
          replica.role() == RoleKind::kAbsent && !replica.state().tombstone;
+}
+
+Status Merger::CheckPromise(const ShardTablet& tablet, const ConfigureTablet& input) {
+  const Epoch promised = tablet.core->replica().state().promised;
+  if (input.replica.epoch >= promised || !rules::MergeHonoursPromise()) return {};
+  return Error(Code::kStaleEpoch, "epoch " + std::to_string(promised.value) +
+                                      " of the tablet is promised already, and it is not made for an earlier one");
 }
 
 void Merger::Merge(TabletId id, ConfigureTablet input, Done done) {
@@ -72,12 +80,13 @@ void Merger::TakePart(TabletId id, bool right) {
 }
 
 // The master then creates the tablet like any missing voter, once neither of the two occupies its place.
-void Merger::Abandon(TabletId id, const Status& why) {
+void Merger::Abandon(TabletId id, const Status& why, bool merge_failed) {
   const auto merging = mergings_.extract(id).mapped();
   for (const auto& part : {merging->left, merging->right}) {
     if (part) shard_.ports.part_lender_of(part->tablet.tablet).GiveBack(part->tablet.tablet);
   }
   LOG_EVERY_N(WARNING, 20) << "tablet " << id << " cannot be made here from the two tablets that were merged: " << why;
+  if (!merge_failed) return Answer(*merging, std::nullopt);
   merging->input.replica.merged.reset();
   Answer(*merging, std::move(merging->input));
 }
@@ -89,6 +98,9 @@ void Merger::Commit(TabletId id) {
   const auto tablet = shard_.tablets.FindOrMake(id);
   if (tablet->data.state() != DataState::State::kStoringMerge) {
     if (!Makes(*tablet, merging->input)) return Abandon(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
+    Status may = CheckPromise(*tablet, merging->input);
+    if (may.ok() && merging->input.check_term) may = merging->input.check_term();
+    if (!may.ok()) return Abandon(id, may, /*merge_failed=*/false);
     // A round that is due may store an older state, such as a promise, over the merged state.
     if (tablet->touched) {
       shard_.executor().After(kAgain, [this, id] { Commit(id); });

@@ -7,7 +7,8 @@
 //             is given back the configuration of the tablet once that is made, or cannot be made so.
 // Invariants: 1. The new tablet's state is stored before the tombstones of the two: they without it would be the end of
 //                what they had.
-//             2. Once the store may have a part of the merge, only the merge continues with the three tablets, or a
+//             2. Nothing is merged for an epoch below a promise, or for a master whose term is over.
+//             3. Once the store may have a part of the merge, only the merge continues with the three tablets, or a
 //                crash ends it.
 // Threads:    the shard's executor.
 #pragma once
@@ -26,9 +27,11 @@ class Merger {
  public:
   explicit Merger(const ShardContext& shard) : shard_(shard) {}
 
-  // The order makes the tablet of two others: nothing of it is here. Below a promise or a tombstone the order is
-  // refused as any other.
+  // The order makes the tablet of two others: nothing of it is here, and it was not dropped here.
   static bool Makes(const ShardTablet& tablet, const ConfigureTablet& input);
+  // STALE_EPOCH: the server has promised a later epoch of the tablet, maybe to a master that has given the merge up
+  // since (PROTOCOL 14). A merge in a later epoch obeys.
+  static Status CheckPromise(const ShardTablet& tablet, const ConfigureTablet& input);
   // Called with the latest order once the tablet can obey it; with none, where the order has waited long enough. The
   // merge continues then.
   using Done = std::move_only_function<void(std::optional<ConfigureTablet>)>;
@@ -48,7 +51,8 @@ class Merger {
   static void Answer(Merging& merging, std::optional<ConfigureTablet> input);
   void AwaitPart(TabletId tablet, bool right);
   void TakePart(TabletId tablet, bool right);
-  void Abandon(TabletId tablet, const Status& why);
+  // `merge_failed`: the tablet may be made without them.
+  void Abandon(TabletId tablet, const Status& why, bool merge_failed = true);
   void Commit(TabletId tablet);
   Status Store(ShardTablet& tablet, const MergeResult& result, const FrozenTablet& left, const FrozenTablet& right);
   void Create(const ShardTabletPtr& tablet, const std::shared_ptr<const MergeResult>& result, const FrozenPart& left,

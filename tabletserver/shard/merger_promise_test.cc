@@ -1,6 +1,7 @@
 // A merge and a promise for the merged tablet meet on the shard that makes it (PROTOCOL 6, 13).
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "tabletserver/testing/fixture_parts.h"
@@ -62,6 +63,23 @@ TEST_F(MergePromiseTest, APromiseAtAnyMomentLeavesTheMergeOnTheDisk) {
     const bool parts = View("ts-1", left) != nullptr && View("ts-1", left + 64) != nullptr;
     ASSERT_TRUE(parts || View("ts-1", into) != nullptr) << Ranges("ts-1");
   }
+}
+
+// PROTOCOL 28: an order passes the check of its term, and waits behind the making of its table. A later master gives an
+// order meanwhile, so the earlier order is refused.
+TEST_F(MergePromiseTest, AnOrderThatWaitedIsRefusedOnceALaterMasterIsKnown) {
+  idl::ConfigureRequest request;
+  request.tablets = {FreezeTwo(kTablet + 256, "200")};
+  request.header = ControlTo(at("ts-1"));
+  std::optional<idl::ConfigureReply> reply;
+  at("ts-1").server->control_service()->configure([&](const idl::ConfigureReply& its) { reply = its; }, request);
+  auto fence = OrderOf<idl::FenceRequest>(ControlTo(at("ts-1")), kTablet + 64 * 1'000, 1);
+  ++fence.header.masterTerm;
+  at("ts-1").server->control_service()->fence([](const idl::FenceReply&) {}, fence);
+  ASSERT_TRUE(Until([&] { return reply.has_value(); }, 5s));
+  ASSERT_EQ(reply->results.size(), 1u);
+  EXPECT_EQ(reply->results[0].status.code, idl::Code::STALE_EPOCH) << reply->results[0].status.message;
+  EXPECT_EQ(View("ts-1", request.tablets[0].tabletId), nullptr);
 }
 
 }  // namespace

@@ -15,6 +15,9 @@
 namespace ebla::tabletserver {
 namespace {
 
+// PROTOCOL 28: a later master may have given orders while this one's waited.
+Status CheckTerm(const ConfigureTablet& input) { return input.check_term ? input.check_term() : Status(); }
+
 ControlReply BeingMerged() {
   ControlReply reply;
   reply.status = Error(Code::kComeAgain, "the tablet is being merged");
@@ -41,7 +44,10 @@ void TabletOrders::Configure(TabletId tablet, ConfigureTablet input, ControlDone
 void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone done) {
   if (RefuseMerging(id, done)) return;
   const auto tablet = shard_.tablets.FindOrMake(id);
+  if (Status status = CheckTerm(input); !status.ok()) return Refuse(*tablet, std::move(status), done);
   if (Merger::Makes(*tablet, input)) {
+    if (Status status = Merger::CheckPromise(*tablet, input); !status.ok())
+      return Refuse(*tablet, std::move(status), done);
     return parts_.merger.Merge(id, std::move(input), [this, id, done = std::move(done)](auto merged) mutable {
       if (!merged) return done(BeingMerged());  // the master asks again
       ConfigureNow(id, *std::move(merged), std::move(done));
@@ -74,6 +80,7 @@ void TabletOrders::EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet inpu
   shard_.tablets.Pass(*tablet, DataState::Event::kEmpty);
   auto emptied = [this, tablet, input = std::move(input), done = std::move(done)](Status status) mutable {
     shard_.tablets.Pass(*tablet, DataState::Event::kFinish);
+    if (status.ok()) status = CheckTerm(input);
     if (tablet->data.leaving()) return Refuse(*tablet, Error(Code::kComeAgain, "the tablet is being removed"), done);
     const KeyRange& range = input.replica.range;
     if (status.ok() && tablet->placed_range != range) {

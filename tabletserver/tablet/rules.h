@@ -72,6 +72,8 @@ EBLA_RULE(FreezeNeedsItsEpoch, freeze_of_any_epoch)
 EBLA_RULE(FreezeIsFlushedEverywhere, merge_before_all_have_it)
 // PROTOCOL 14: a later epoch's Barrier ends the freeze.
 EBLA_RULE(BarrierThaws, barrier_keeps_freeze)
+// PROTOCOL 14: a server that has promised a later epoch of the merged tablet does not make it for an earlier one.
+EBLA_RULE(MergeHonoursPromise, merge_despite_promise)
 // PROTOCOL 13: a merged tablet notes the two that it was made of.
 EBLA_RULE(MergeLeavesNote, merge_forgets_notes)
 // PROTOCOL 17: what was before the merge is still judged.

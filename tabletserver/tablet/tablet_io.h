@@ -5,6 +5,7 @@
 // Threads: values.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,9 @@ struct ConfigureTablet {
   TabletTime learnt;           // the greatest that the fence's answers carried; none: every answerer has restarted
   int64_t time_of_day_ms = 0;  // then: the median of the answerers' clocks, or this server's without a fence
   MonotonicTime now;
+  // Whether the order's master may still give orders: it may have waited behind other work. Null: an order of this
+  // server itself.
+  std::function<Status()> check_term;
 };
 
 struct AlterTablet {

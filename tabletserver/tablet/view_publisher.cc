@@ -67,6 +67,9 @@ std::shared_ptr<const TabletView> ViewPublisher::Make() const {
   }
   view->frozen = freeze_.frozen() && rules::FreezeEndsLease();
   if (applied.freeze) view->frozen_into = applied.freeze->into;
+  const std::optional<Merged>& merged = replica.state().merged;
+  if (merged && replica.epoch() <= merged->position.epoch && !view->incomplete)
+    view->merged = std::make_shared<const Merged>(*merged);
   view->former = applied.former;
   if (applied.last_split) view->last_split = std::make_shared<const AppliedSplit>(*applied.last_split);
   view->epoch_starts = applied.epoch_starts;

@@ -30,7 +30,7 @@ const std::map<std::string, MasterStory::Verb>& MasterStory::Verbs() {
       {"masters", &M::Masters},   {"kill", &M::Kill},        {"server", &M::Server},
       {"create", &M::Create},     {"split", &M::Split},      {"pass", &M::Pass},
       {"transfer", &M::Transfer}, {"await", &M::Await},      {"coordinator", &M::Coordinator},
-      {"catalog", &M::Catalog},   {"replicas", &M::Replicas}};
+      {"catalog", &M::Catalog},   {"replicas", &M::Replicas}, {"merge", &M::Merge}};
   return verbs;
 }
 
@@ -98,8 +98,8 @@ Lines MasterStory::Coordinator(Arguments& arguments) {
   return News();
 }
 
-// `server NAME stops|starts|mute|speaks|silent|heard|loses-split-answers|refuses-splits|comes-again|obeys|
-// holds-splits|applies-splits|empty`
+// `server NAME stops|starts|mute|speaks|silent|heard|loses-split-answers|refuses-splits|comes-again|refuses-freezes|
+// loses-freeze-answers|obeys|holds-splits|applies-splits|empty`
 Lines MasterStory::Server(Arguments& arguments) {
   FakeServer& server = ServerOf(arguments.Word());
   const std::string what = arguments.Word();
@@ -117,9 +117,14 @@ Lines MasterStory::Server(Arguments& arguments) {
     server.refuse_split = idl::Code::INVALID_ARGUMENT;
   } else if (what == "comes-again") {
     server.refuse_split = idl::Code::COME_AGAIN;
+  } else if (what == "refuses-freezes") {
+    server.refuse_freeze = idl::Code::COME_AGAIN;
+  } else if (what == "loses-freeze-answers") {
+    server.lose_freeze_answers = true;
   } else if (what == "obeys") {
     server.refuse_split.reset();
-    server.lose_split_answers = false;
+    server.refuse_freeze.reset();
+    server.lose_split_answers = server.lose_freeze_answers = false;
   } else if (what == "holds-splits" || what == "applies-splits") {
     server.hold_splits = what == "holds-splits";
   } else if (what == "empty") {
@@ -155,6 +160,33 @@ Lines MasterStory::Split(Arguments& arguments) {
   Ask("split", &idl::MasterServiceCobSvIf::splitTablet, request);
   cluster_->scheduler().RunFor(milliseconds(arguments.Number("ms", 300)));
   return News();
+}
+
+// merge [key=KEY] [ms=N | until=frozen|intended]: with the tablet before it; all of both primaries' are frozen; the
+// catalog is to have one
+Lines MasterStory::Merge(Arguments& arguments) {
+  idl::MergeTabletsRequest request;
+  request.table = kTable;
+  request.key = arguments.Text("key", "m");
+  request.deadlineMs = 20'000;
+  Ask("merge", &idl::MasterServiceCobSvIf::mergeTablets, request);
+  const std::string until = arguments.Text("until", "");
+  if (until.empty()) {
+    cluster_->scheduler().RunFor(milliseconds(arguments.Number("ms", 300)));
+    return News();
+  }
+  if (until != "frozen" && until != "intended") throw std::invalid_argument("until what?");
+  const auto has_come = [&](const auto& item) {
+    const auto path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(item.first)});
+    if (until == "intended")
+      return coordination::DecodeNode<idl::TabletNode>(cluster_->coordination().tree().Get(path)->data)->__isset.merge;
+    return ServerOf(item.second.primary).replicas().at(item.first).freeze.has_value();
+  };
+  const bool came =
+      cluster_->RunUntil([&] { return std::ranges::all_of(cluster_->Tablets(), has_come); }, kMasterPatience);
+  Lines lines = News();
+  if (!came) lines.push_back("it never comes to that");
+  return lines;
 }
 
 // transfer to=NAME [key=KEY] [ms=N | until=decided|released]: the catalog names it; the primary before has let go
@@ -216,18 +248,19 @@ Lines MasterStory::Catalog(Arguments&) {
         Range(info.range) + " epoch " + std::to_string(info.epoch) + " primary " + info.primary + " voters";
     for (const auto& voter : info.voters) line += " " + voter;
     if (node->__isset.split) line += " to be split at " + node->split.key;
+    if (node->__isset.merge) line += node->merge.givenUp ? " not to be merged" : " to be merged";
     lines.push_back(line);
   }
   return lines;
 }
 
-// replicas: what each server has; * it leads it, ! it is incomplete
+// replicas: what each server has; * it leads it, ~ it is frozen, ! it is incomplete
 Lines MasterStory::Replicas(Arguments&) {
   Lines lines;
   for (const auto& server : cluster_->servers()) {
     std::string line = server->name() + (server->running() ? "" : " is away");
     for (const auto& [id, replica] : server->replicas()) {
-      line += " " + Range(replica.range) + (replica.leading ? "*" : "") + (replica.incomplete ? "!" : "");
+      line += " " + Range(replica.range) + (replica.leading ? "*" : "") + (replica.freeze ? "~" : "") + (replica.incomplete ? "!" : "");
     }
     lines.push_back(line);
   }

@@ -29,6 +29,7 @@ class MasterStory final : public Story {
   Lines Server(Arguments& arguments);
   Lines Create(Arguments& arguments);
   Lines Split(Arguments& arguments);
+  Lines Merge(Arguments& arguments);
   Lines Transfer(Arguments& arguments);
   Lines Pass(Arguments& arguments);
   Lines Await(Arguments& arguments);

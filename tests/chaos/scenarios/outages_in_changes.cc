@@ -50,13 +50,17 @@ class Changes {
       const auto split = client_.SplitTablet(HistoryLoad::kTable, HistoryLoad::GroupName(group));
       return split ? Status() : split.error();
     }
+    if (kind <= 3 && !tablet.range.start.empty()) {
+      const auto merge = client_.MergeTablets(HistoryLoad::kTable, tablet.range.start);
+      return merge ? Status() : merge.error();
+    }
     std::vector<ServerName> outside;
     for (int i = 1; i <= kElasticServers; ++i) {
       const ServerName name = "ts-" + std::to_string(i);
       if (std::ranges::find(tablet.voters, name) == tablet.voters.end()) outside.push_back(name);
     }
     const ServerName& voter = tablet.voters[random_() % tablet.voters.size()];
-    if (kind < 6 && !outside.empty())
+    if (kind < 8 && !outside.empty())
       return client_.MoveTablet(HistoryLoad::kTable, key, {.from = voter, .to = outside[random_() % outside.size()]});
     return client_.TransferTablet(HistoryLoad::kTable, key, voter);
   }
@@ -118,7 +122,7 @@ ScenarioReport OutagesInChanges(const OutagesInChangesOptions& options) {
     return {};
   };
   const auto run = [&]() -> Status {
-    // Only what is asked for here happens: no merge, which freezes before it changes the catalog.
+    // Only what is asked for here happens.
     if (const auto off = scenario.load().observer().Planner({.enabled = false}); !off) return off.error();
     EBLA_TRY(scenario.Settle(kOperationsPerStep));
     scenario.load().TakeLongestWait();

@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration kTransferTakes = milliseconds(40);
+constexpr Duration kMergeTakes = milliseconds(400);
 constexpr Duration kMoveTakes = seconds(4);
 constexpr Duration kLongest = seconds(8);
 
@@ -30,6 +31,8 @@ void OutageScenarios::Begin(const Target& target) {
     cluster_.log().Add("admin", "moves a replica from " + mover + " to " + Cluster::ServerName(place));
     hooks_.move(target.tablet, mover, Cluster::ServerName(place));
     StrikeAtSomeStep(target, kMoveTakes);
+  } else if (hooks_.merge(target.tablet)) {
+    StrikeAtSomeStep(target, kMergeTakes, "freeze");
   } else {
     cluster_.log().Add("admin", "transfers a tablet from " + primary + " to " + follower);
     hooks_.transfer(target.tablet, follower);
@@ -37,8 +40,8 @@ void OutageScenarios::Begin(const Target& target) {
   }
 }
 
-// At any moment; when the catalog has just changed; or when the primary has just let go.
-void OutageScenarios::StrikeAtSomeStep(const Target& target, Duration latest) {
+// At any moment; when the catalog has just changed; or when the primary has just answered `order`.
+void OutageScenarios::StrikeAtSomeStep(const Target& target, Duration latest, const char* order) {
   const auto strike = [this, struck = std::make_shared<bool>(false)] {
     if (!healed() && !std::exchange(*struck, true)) Strike();
   };
@@ -54,7 +57,7 @@ void OutageScenarios::StrikeAtSomeStep(const Target& target, Duration latest) {
     };
     Await(changed, strike, 400);
   } else {
-    cluster_.network().OnceAnswered(Cluster::ServerName(target.primary), "transfer", strike);
+    cluster_.network().OnceAnswered(Cluster::ServerName(target.primary), order, strike);
     After(latest, strike);
   }
 }

@@ -17,7 +17,7 @@ class OutageScenarios : ScenarioFamily {
 
  private:
   void Strike();
-  void StrikeAtSomeStep(const Target& target, Duration latest);
+  void StrikeAtSomeStep(const Target& target, Duration latest, const char* order = "transfer");
 
   MembershipScenarios& membership_;
 };
