@@ -44,9 +44,8 @@ const char* WrongIn(const idl::TabletLoad& load, int64_t latest) {
     return "latest split";
   const idl::Merged& merged = load.merged;
   for (const idl::MergedTablet* part : {&merged.left, &merged.right}) {
-    const bool right =
-        IsId(part->tabletId) && AreEpochs({part->freeze.epoch, merged.position.epoch}) &&
-        AreLsns({part->freeze.lsn, merged.position.lsn}) && merged.position.epoch > 0;
+    const bool right = IsId(part->tabletId) && AreEpochs({part->freeze.epoch, merged.position.epoch}) &&
+                       AreLsns({part->freeze.lsn, merged.position.lsn}) && merged.position.epoch > 0;
     if (load.__isset.merged && !right) return "merge";
   }
   if ((load.__isset.frozenInto && !IsId(load.frozenInto)) || (load.__isset.detail && !IsId(load.detail.tableId)))

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "common/base/planted_bug.h"
 #include "common/base/key_range.h"
+#include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
 #include "master/testing/merge_fixture.h"
 
@@ -145,7 +145,7 @@ TEST_F(MasterMergeOutageTest, WithoutTheFenceAnotherMasterGivesUpWhatServes) {
   EXPECT_TRUE(cluster().RunUntil([&] { return Node(left_.tabletId)->merge.givenUp; }, 20s)) << "its writes are lost";
 }
 
-// Nobody was told of the merged tablet. The next master cannot know that, and asks a majority first.
+// No server was told of the merged tablet. The next master cannot know that, and asks a majority first.
 TEST_F(MasterMergeOutageTest, AnotherMasterFencesWhatItGivesUp) {
   Begin();
   ServerOf(right_.primary).refuse_freeze = idl::Code::COME_AGAIN;
@@ -155,14 +155,15 @@ TEST_F(MasterMergeOutageTest, AnotherMasterFencesWhatItGivesUp) {
   cluster().KillMaster(*cluster().Leader());
   ASSERT_TRUE(cluster().RunUntil([&] { return Node(left_.tabletId)->merge.givenUp; }, 30s));
   size_t promised = 0;
-  EachServer([&](FakeServer& server) { promised += server.Promised(into) > first ? 1 : 0; });
+  EachServer([&](FakeServer& server) { promised += server.fenced[into] > first ? 1 : 0; });
   EXPECT_GE(promised, 2u);
   ServerOf(right_.primary).refuse_freeze.reset();
   ExpectGivenUp();
   EXPECT_GT(Tablet("").epoch, first) << "a server that has merged them makes it anew";
 }
 
-// It would end freezes of which another master has the answers, and that one may have told servers of the merged tablet.
+// A thaw ends freezes of which another master may have the answers. An earlier master may have told servers of the
+// merged tablet.
 TEST_F(MasterMergeOutageTest, AThawByAnotherMasterMeetsNoFence) {
   Begin();
   PlantHere(PlantedBug::thaw_after_merge);
@@ -172,7 +173,7 @@ TEST_F(MasterMergeOutageTest, AThawByAnotherMasterMeetsNoFence) {
   const int64_t into = Node(left_.tabletId)->merge.intoId;
   cluster().KillMaster(*cluster().Leader());
   ASSERT_TRUE(cluster().RunUntil([&] { return ServerOf(left_.primary).Leads(left_.tabletId, left_.epoch + 1); }, 30s));
-  EachServer([&](FakeServer& server) { EXPECT_EQ(server.Promised(into), 0); });
+  EachServer([&](FakeServer& server) { EXPECT_EQ(server.fenced[into], 0); });
 }
 
 // A master has thawed one of them, and died before the catalog had it.
@@ -215,13 +216,13 @@ TEST_F(MasterMergeOutageTest, AFailoverInAnOpenMergeDecidesNothing) {
   Away(false);
   cluster().scheduler().RunFor(20s);
   const bool fenced = std::ranges::any_of(cluster().servers(), [&](const auto& server) {
-    return server->Promised(left_.tabletId) > left_.epoch + 1 || server->Promised(right_.tabletId) > right_.epoch + 1;
+    return server->fenced[left_.tabletId] > 0 || server->fenced[right_.tabletId] > 0;
   });
   EXPECT_TRUE(fenced) << "a part of what serves is fenced, as if it were a tablet without a primary";
 }
 
-// PROTOCOL 24: the coordinator is restored to open intents. The merge was given up since, and one server alone had merged
-// the two: what it has is not completed, and not adopted, because the two have entries after their FREEZEs.
+// PROTOCOL 24: the coordinator is restored to open intents. The merge was given up since, and one server alone had
+// merged the two: what it has is not completed, and not adopted, because the two have entries after their FREEZEs.
 TEST_F(MasterMergeOutageTest, AnOlderCatalogDoesNotCompleteWhatWasGivenUp) {
   Begin();
   ServerOf(left_.primary).lose_freeze_answers = true;

@@ -95,9 +95,10 @@ void TabletAdmin::StartMerge(const Neighbours& two, RequestOrigin origin, Durati
 void TabletAdmin::StartFinishMerge(TabletId tablet) {
   parts_.reconciler.ForgetGone();
   auto outgrow = [&reconciler = parts_.reconciler](TabletId merged, Epoch promised) {
-    reconciler.OutgrowInMerge(merged, promised);
+    reconciler.Outgrow(merged, promised);
   };
-  parts_.runner.Start(FinishMergeName(tablet), std::make_unique<FinishMerge>(parts_.context, tablet, std::move(outgrow)));
+  parts_.runner.Start(FinishMergeName(tablet),
+                      std::make_unique<FinishMerge>(parts_.context, tablet, std::move(outgrow)));
 }
 
 void TabletAdmin::CancelMerge(TabletId left) {

@@ -85,8 +85,8 @@ class AdoptionPlanner {
     plan_.parents[load.lastSplit.childId] = load.tabletId;
   }
 
-  // A server merged two tablets ahead of the catalog, and a majority then went on with the two (PROTOCOL 14): at least
-  // one of them has an entry after its FREEZE, which no merged tablet has.
+  // A server merged two tablets ahead of the catalog, and a majority then continued with the two (PROTOCOL 14): at
+  // least one of them has an entry after its FREEZE, which no merged tablet has.
   bool MergeWasGivenUp(const Holders& holders) const {
     const auto goes_on = [this](const idl::MergedTablet& part) {
       const auto its = tablets_.find(part.tabletId);

@@ -10,7 +10,8 @@ namespace ebla::master {
 
 bool ConfigResender::MatchesCatalog(const TabletEntry& tablet, const ServerName& server, const Report& report) const {
   const idl::TabletInfo& info = tablet.node.info;
-  if (tablet.creating() || tablet.merge_open() || info.primary == server || !context_.image().LivingTable(tablet)) return true;
+  if (tablet.creating() || tablet.merge_open() || info.primary == server || !context_.image().LivingTable(tablet))
+    return true;
   if (reconciler_.PrimaryOf(tablet).epoch != tablet.epoch()) return true;
   const idl::TabletLoad* load = report.Find(tablet.id());
   if (!load) return false;

@@ -50,7 +50,8 @@ void FinishMerge::Step(coordination::Callback<Progress> done) {
     waits += (waits.empty() ? "" : ", ") + voter;
     if (voter != tablet->node.info.primary) SendConfig(*tablet, voter);  // the primary is the reconciler's
   }
-  if (!context_.servers.Leads(tablet->node.info.primary, tablet->id(), tablet->epoch())) return done(Progress::Later(Error(Code::kUnavailable, "it has no primary yet")));
+  if (!context_.servers.Leads(tablet->node.info.primary, tablet->id(), tablet->epoch()))
+    return done(Progress::Later(Error(Code::kUnavailable, "it has no primary yet")));
   if (!led_since_) led_since_ = context_.executor.Now();
   const bool late = HasMajority(*tablet) && context_.executor.Now() - *led_since_ >= kVotersMergePatience;
   if (!waits.empty() && !late) return done(Progress::Later(Error(Code::kUnavailable, "not merged yet on " + waits)));

@@ -1,10 +1,10 @@
 // master/procedures/finish_merge.h
-// The end of a merge (PROTOCOL 14): sends the merged tablet's configuration to each voter that has yet to merge the two,
-// and then removes `merged` from its znode.
+// The end of a merge (PROTOCOL 14): sends the merged tablet's configuration to each voter that has yet to merge the
+// two, and then removes `merged` from its znode.
 // Place:      merge_tablets.h puts the tablet into the catalog. tablet_admin.h starts this after it, and for each such
 //             tablet that a new master finds.
-// Invariant:  `merged` goes only once a majority has the tablet, led, and no voter that lives may yet merge the two, or
-//             has had long enough.
+// Invariant:  `merged` is removed only once a majority has the tablet, led, and no voter that lives may yet merge the
+//             two, or has had long enough.
 // Tests:      master/host/master_merge_late_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once

@@ -36,8 +36,8 @@ idl::TabletNode MergedNode(const idl::TabletNode& left, const idl::TabletNode& r
 idl::Merged MergedOf(const idl::TabletNode& left, const idl::TabletNode& right, const idl::FreezeResult& left_frozen,
                      const idl::FreezeResult& right_frozen) {
   idl::Merged merged;
-  for (const auto& [node, frozen, part] : {std::tuple(&left, &left_frozen, &merged.left),
-                                           std::tuple(&right, &right_frozen, &merged.right)}) {
+  for (const auto& [node, frozen, part] :
+       {std::tuple(&left, &left_frozen, &merged.left), std::tuple(&right, &right_frozen, &merged.right)}) {
     part->tabletId = node->info.tabletId;
     part->range = node->info.range;
     part->freeze = frozen->freeze;

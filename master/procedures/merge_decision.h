@@ -1,6 +1,6 @@
 // master/procedures/merge_decision.h
-// Decides the next step of a merge whose intents are in the catalog (PROTOCOL 14), and computes the merged tablet. Pure:
-// no clock, no message, no catalog.
+// Decides the next step of a merge whose intents are in the catalog (PROTOCOL 14), and computes the merged tablet.
+// Pure: no clock, no message, no catalog.
 //
 //   intents written by           this master                     an earlier master
 //   the catalog gives it up      kEnd                            kEnd
@@ -13,8 +13,8 @@
 //
 // Why:        The master that wrote the intents knows that no server was told of the merged tablet, as long as it has
 //             told none. Every other master must learn that from a majority, which then refuses the orders of earlier
-//             masters. Where both answer a FREEZE of this master's term, they refuse an earlier master's thaw from then
-//             on (PROTOCOL 28), and each master computes the same merged tablet.
+//             masters. After both have answered a FREEZE of this master's term, they refuse an earlier master's thaw
+//             (PROTOCOL 28), and each master computes the same merged tablet.
 //             Intents in the old form are decided in the catalog alone: kForward and kGiveUp change it first.
 // Place:      merge_tablets.h collects the facts, and carries the step out.
 // Tests:      master/procedures/merge_decision_test.cc
@@ -56,8 +56,8 @@ enum class MergeStep {
 
 MergeStep NextMergeStep(const MergeFacts& facts);
 
-// How long something was waited for, as far as anybody looked: a clock that leaps, or a process that was stopped, adds
-// no more than one look.
+// The length of a wait, measured by frequent looks. A clock that leaps, or a process that was stopped, adds one look at
+// most.
 class Patience {
  public:
   void Begin(MonotonicTime now) {

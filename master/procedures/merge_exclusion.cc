@@ -60,7 +60,7 @@ void MergeExclusion::Fence(const TabletEntry& left, const TabletEntry& right, bo
   in_memory_ = table && IsInMemory(table->node.schema);
   loss_accepted_ = loss_accepted;
   answers_.clear();
-  why_ = Error(Code::kUnavailable, "no majority of the voters says whether it has the merged tablet");
+  why_ = Error(Code::kUnavailable, "no majority of the voters answers whether it has the merged tablet");
   done_ = std::move(done);
   waiting_ = voters_.size();
   idl::FenceTablet order;
@@ -106,8 +106,7 @@ bool MergeExclusion::IsProof(const ServerName& server) const {
 bool MergeExclusion::IsGone(const ServerName& server) const {
   const Server* known = context_.servers.Find(server);
   if (!known || !known->live) {
-    return loss_accepted_ || !known ||
-           context_.executor.Now() - known->changed >= context_.options.report_patience;
+    return loss_accepted_ || !known || context_.executor.Now() - known->changed >= context_.options.report_patience;
   }
   return false;
 }

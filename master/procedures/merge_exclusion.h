@@ -9,9 +9,9 @@
 //   has it, and lost its data (in memory)         found, as long as another report shows how it began
 //
 // Place:      merge_tablets.h asks, for a master that did not write the intents.
-// Invariants: 1. Excluded: a majority of proofs, or an answer of every voter, and none found. Of a table in memory every
-//                voter must answer or be gone for long, because a restart takes the tablet with it.
-//             2. Where an operator has accepted the loss of a majority, the voters that live are enough.
+// Invariants: 1. Excluded: a majority of proofs, or an answer of every voter, and none found. For a table in memory
+//                every voter must answer or be gone for long, because a restart takes the tablet with it.
+//             2. If an operator has accepted the loss of a majority, the voters that live are enough.
 // Tests:      master/host/master_merge_outage_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
@@ -34,7 +34,7 @@ MergeReports LookAtMerge(const Context& context, const TabletEntry& left, const 
 class MergeExclusion {
  public:
   enum class Outcome { kUndecided, kExcluded, kFound };
-  using Done = coordination::Callback<std::pair<Outcome, Status>>;  // the status says why it is undecided
+  using Done = coordination::Callback<std::pair<Outcome, Status>>;  // the status: why it is undecided
 
   explicit MergeExclusion(const Context& context) : context_(context) {}
   ~MergeExclusion() { context_.executor.Cancel(timer_); }

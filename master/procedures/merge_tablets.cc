@@ -15,7 +15,7 @@
 namespace ebla::master {
 namespace {
 
-// Between orders that came to nothing yet, and between looks at what they wait for: writes wait meanwhile.
+// Between orders to freeze, and between looks at their answers: writes wait meanwhile.
 constexpr Duration kFreezeAgain = std::chrono::milliseconds(50);
 // Two that are told to go on ahead of the catalog mostly answer within so long. Then the catalog has their epochs.
 constexpr Duration kThawLooks = std::chrono::milliseconds(300);
@@ -194,7 +194,7 @@ void MergeTablets::Step(Done done) {
     patience_.Begin(context_.executor.Now());
   }
   const bool given_up = !of_left || !of_right || left->node.merge.givenUp || right->node.merge.givenUp;
-  // The catalog answers again, and the orders that went ahead of it are repeated from there.
+  // The catalog answers again: the orders ahead of the catalog end.
   if (given_up) repeater_.Stop();
   // In a catalog restored from an older state it may have been completed long ago.
   if (auto stale = context_.stale_catalog.Why())
@@ -229,8 +229,7 @@ MergeFacts MergeTablets::LookAround(const TabletEntry& left, const TabletEntry& 
   facts.cancelled = because(callbacks_.cancelled(), "cancelled by an operator");
   if (facts.ahead) {
     const MergeReports reports = LookAtMerge(context_, left, right);
-    facts.reported =
-        reports.found && reports.merged && (found_ || reports.agree > left.node.info.voters.size() / 2);
+    facts.reported = reports.found && reports.merged && (found_ || reports.agree > left.node.info.voters.size() / 2);
     if (facts.reported && !facts.frozen && !told_) merged_ = reports.merged;
     for (const TabletEntry* tablet : {&left, &right}) {
       const bool gone = reconciler_.WantsFailover(*tablet) && !reports.found;
@@ -368,19 +367,18 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
   }
 }
 
-// Looks again and again while they are awaited: a primary may be gone, and then the other does not wait for it.
+// Looks again and again while answers are awaited, because a primary may be gone.
 void MergeTablets::AwaitAnswers(uint64_t round) {
   context_.executor.Cancel(timer_);
-  timer_ = context_.executor.After(kFreezeAgain, if_alive_([this, round] {
-                                     if (round != round_ || !done_) return;
-                                     patience_.Look(context_.executor.Now());
-                                     const TabletEntry *left = context_.image().Tablet(two_.left),
-                                                       *right = context_.image().Tablet(two_.right);
-                                     const bool ends = !left || !right || !left->merging() || !right->merging() ||
-                                                       NextMergeStep(LookAround(*left, *right, false)) !=
-                                                           MergeStep::kFreeze;
-                                     ends ? EndRound(round, Duration{0}) : AwaitAnswers(round);
-                                   }));
+  timer_ = context_.executor.After(
+      kFreezeAgain, if_alive_([this, round] {
+        if (round != round_ || !done_) return;
+        patience_.Look(context_.executor.Now());
+        const TabletEntry *left = context_.image().Tablet(two_.left), *right = context_.image().Tablet(two_.right);
+        const bool ends = !left || !right || !left->merging() || !right->merging() ||
+                          NextMergeStep(LookAround(*left, *right, false)) != MergeStep::kFreeze;
+        ends ? EndRound(round, Duration{0}) : AwaitAnswers(round);
+      }));
 }
 
 void MergeTablets::OnFrozen(TabletId tablet, uint64_t round, Result<std::map<TabletId, idl::FreezeResult>> results) {
@@ -435,8 +433,7 @@ Result<Change> MergeTablets::Replace(const Image& image) const {
 }
 
 void MergeTablets::Forward(const TabletEntry& left, const TabletEntry& right, Done done) {
-  if (frozen_.size() == 2)
-    merged_ = MergedOf(left.node, right.node, frozen_.at(two_.left), frozen_.at(two_.right));
+  if (frozen_.size() == 2) merged_ = MergedOf(left.node, right.node, frozen_.at(two_.left), frozen_.at(two_.right));
   if (left.merges_ahead() && !told_) TellVoters(left, right);
   auto decide = [this](const Image& image) { return Replace(image); };
   context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
@@ -455,7 +452,7 @@ void MergeTablets::Forward(const TabletEntry& left, const TabletEntry& right, Do
                           }));
 }
 
-// Ahead of the catalog: whoever finds the intents comes to the same tablet.
+// Ahead of the catalog: each master that finds the intents means the same tablet.
 void MergeTablets::TellVoters(const TabletEntry& left, const TabletEntry& right) {
   told_ = true;
   const TabletEntry whole{.node = Whole(left, right), .version = 0};
@@ -508,7 +505,7 @@ void MergeTablets::Exclude(const TabletEntry& left, const TabletEntry& right, Do
     return done(Progress::Soon(kFreezeAgain, Error(Code::kUnavailable, "not every voter has reported yet whether " +
                                                                            Both(two_) + " are merged there")));
   }
-  exclusion_.Fence(left, right, reconciler_.loss_accepted(into_),
+  exclusion_.Fence(left, right, reconciler_.losses_accepted().contains(into_),
                    if_alive_([this, done = std::move(done)](std::pair<MergeExclusion::Outcome, Status> end) mutable {
                      excluded_ = end.first == MergeExclusion::Outcome::kExcluded;
                      found_ = end.first == MergeExclusion::Outcome::kFound;

@@ -17,8 +17,8 @@
 //             fences the merged tablet (merge_exclusion.h). Both then mark both intents, take each side to a later
 //             epoch in the catalog, and remove its intent once it is led there. A primary that cannot be had to go on
 //             there is fenced.
-// Old form:   Below the feature merges_without_coordinator the catalog has the merged tablet, or that the merge is given
-//             up, before any server is told.
+// Old form:   Below the feature merges_without_coordinator the catalog has the merged tablet, or that the merge is
+//             given up, before any server is told.
 // Resumption: the intents and `merged` say everything. The next master orders the same FREEZE again, completes the
 //             merge that it finds at servers, goes on giving up, or goes on telling the voters.
 // Invariants: 1. The two are replaced only in the epochs in which they are frozen, by versions of their znodes.

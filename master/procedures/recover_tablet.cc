@@ -230,10 +230,10 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
   }
   if (late) return done(Progress::Done(Error(Code::kUnavailable, "the tablet could not be recovered in time")));
   if (tablet->merge_open()) {  // its log may be part of the merged tablet's
-    reconciler_.AcceptLoss(tablet->into());
-    return done(Progress::Soon(kMergeLooks, Error(Code::kUnavailable, "its merge to tablet " +
-                                                                          std::to_string(tablet->into().value) +
-                                                                          " is ended first")));
+    reconciler_.losses_accepted().insert(tablet->into());
+    return done(Progress::Soon(
+        kMergeLooks,
+        Error(Code::kUnavailable, "its merge to tablet " + std::to_string(tablet->into().value) + " is ended first")));
   }
   began_ = began_.value_or(tablet->epoch());
   LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << *survey.choice

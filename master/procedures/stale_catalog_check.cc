@@ -30,7 +30,8 @@ void StaleCatalogCheck::Update(const Image& image, const ServerName& server, con
     if (table && load.schemaVersion > table->node.schema.schemaVersion) found.schema = table->id();
     // If the merge that froze it was decided, another merge that thaws it would serve merged keys.
     const bool merged = load.__isset.frozenInto && static_cast<uint64_t>(load.frozenInto) >= image.next_id();
-    if (tablet && (merged || static_cast<uint64_t>(EpochOf(load)) > tablet->epoch_max().value)) found.ahead.insert(tablet->id());
+    if (tablet && (merged || static_cast<uint64_t>(EpochOf(load)) > tablet->epoch_max().value))
+      found.ahead.insert(tablet->id());
   }
   for (const TabletId tablet : found.ahead) ++ahead_[tablet];
   Forget(server);

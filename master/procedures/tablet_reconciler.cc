@@ -132,17 +132,13 @@ void TabletReconciler::Outgrow(TabletId id, Epoch promised) {
   if (!tablet || tablet->epoch() >= promised) return;
   TabletKnowledge& known = notes_[id].known;
   known.fence_floor = std::max(known.fence_floor, promised);
+  // A voter that has promised so much merges nothing in an earlier epoch, so an unfinished merge allows this change.
+  if (tablet->merge_unfinished()) return StartChanges({SameMembers(*tablet)});
   ChangeMembers({SameMembers(*tablet)});
 }
 
 void TabletReconciler::NextEpochOf(TabletId id) {
   if (const TabletEntry* tablet = context_.image().Tablet(id)) StartChanges({SameMembers(*tablet)});
-}
-
-void TabletReconciler::OutgrowInMerge(TabletId id, Epoch promised) {
-  TabletKnowledge& known = notes_[id].known;
-  known.fence_floor = std::max(known.fence_floor, promised);
-  NextEpochOf(id);
 }
 
 bool TabletReconciler::WantsFailover(const TabletEntry& tablet) const {

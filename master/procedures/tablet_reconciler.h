@@ -39,12 +39,9 @@ class TabletReconciler {
   // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split
   // can be told (PROTOCOL 12). Nothing, where it is not settled.
   void NextEpochOf(TabletId tablet);
-  // The same, to an epoch above the promise of a voter that has yet to merge the two that the tablet is made of.
-  void OutgrowInMerge(TabletId tablet, Epoch promised);
-  // An operator has lost the majority of the two that are to become this tablet, and accepts that: of those that live
-  // each counts when the merge's fate is decided.
-  void AcceptLoss(TabletId into) { losses_accepted_.insert(into); }
-  bool loss_accepted(TabletId into) const { return losses_accepted_.contains(into); }
+  // By what two are to become: an operator has lost the majority of their voters, and accepts that. The voters that
+  // live are enough then to decide on the merge.
+  std::set<TabletId>& losses_accepted() { return losses_accepted_; }
   // Whether the tablet would be failed over, were no merge of it open.
   bool WantsFailover(const TabletEntry& tablet) const;
   // Fences it, and makes another voter its primary, if one can be, although its present primary lives.
@@ -137,7 +134,7 @@ class TabletReconciler {
   std::map<ServerName, ServerQueue> queues_;
   std::map<TabletId, Done> waiters_;                          // of transfers and recoveries
   std::map<TabletId, std::pair<Recovery, Done>> recoveries_;  // to be begun
-  std::set<TabletId> losses_accepted_;                        // by what two are to become
+  std::set<TabletId> losses_accepted_;
   uint64_t next_run_ = 1;
   std::map<uint64_t, std::unique_ptr<FenceRound>> rounds_;
   std::map<uint64_t, std::unique_ptr<TabletBatch>> batches_;

@@ -56,7 +56,8 @@ void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, con
   auto [found, fresh] = leaders_.try_emplace({tablet, epoch}, who);
   if (!fresh && found->second != who) Violated(which + " has primaries " + found->second + " and " + who);
   const auto into = merged_.find(tablet);
-  if (into != merged_.end() && Order(acknowledged_[into->second]) > Order(merged_begin_[into->second])) Violated(which + " has primary " + who + " after it was merged");
+  if (into != merged_.end() && Order(acknowledged_[into->second]) > Order(merged_begin_[into->second]))
+    Violated(which + " has primary " + who + " after it was merged");
   idl::LogPosition& acknowledged = acknowledged_[tablet];
   if (born) acknowledged = {};  // no client was told of it
   if (Order(last) < Order(acknowledged)) {
@@ -163,12 +164,6 @@ void FakeServer::Stop() {
 bool FakeServer::Leads(int64_t tablet, int64_t epoch) const {
   auto found = replicas_.find(tablet);
   return running() && found != replicas_.end() && found->second.leading == epoch;
-}
-
-int64_t FakeServer::Promised(int64_t tablet) const {
-  if (const auto replica = replicas_.find(tablet); replica != replicas_.end()) return replica->second.promised;
-  const auto promise = promises_.find(tablet);
-  return promise == promises_.end() ? 0 : promise->second;
 }
 
 // ---- replication ----------------------------------------------------------------------------------------------------
@@ -449,7 +444,7 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
                !(order.__isset.leapFrom && order.leapFrom == promised)) {
       result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "further than any master comes");
     } else {
-      promised = order.epoch;
+      promised = fenced[order.tabletId] = order.epoch;
       if (replica) {
         // The lease that it has granted its primary must expire first.
         if (!replica->leading && replica->epoch > 0) {

@@ -31,8 +31,8 @@ class EpochLedger {
   // `last`: the log it begins with; `born`: it was told that the tablet never served.
   void Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born);
   void Acknowledged(int64_t tablet, const idl::LogPosition& position);
-  // A voter has merged two tablets; `merged` as it was told. Nothing beyond the freezes was acknowledged. Once the merged
-  // tablet has acknowledged anything, neither of the two is led again.
+  // A voter has merged two tablets; `merged` as it was told. Nothing beyond the freezes was acknowledged. Once the
+  // merged tablet has acknowledged anything, neither of the two is led again.
   void VoterMerged(int64_t tablet, const idl::Merged& merged);
   bool Merged(int64_t tablet) const { return merged_.contains(tablet); }
   // An operator has accepted that what was acknowledged is lost.
@@ -126,7 +126,6 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   std::map<int64_t, Replica>& mutable_replicas() { return replicas_; }
   const std::set<int64_t>& tables() const { return tables_; }
   bool Leads(int64_t tablet, int64_t epoch) const;
-  int64_t Promised(int64_t tablet) const;  // also of a tablet that it does not have; 0: nothing
 
   std::string rack;
   // Sends its peers nothing, and receives nothing from them; it still obeys the master.
@@ -160,6 +159,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   std::map<int64_t, int64_t> received_tablet_times, received_times_of_day;
   // How long it was to refuse writes for a transfer, by tablet, in order.
   std::map<int64_t, std::vector<int64_t>> received_patience;
+  // The greatest epochs of fences that it has obeyed, by tablet.
+  std::map<int64_t, int64_t> fenced;
   // Tables that were compacted, and when.
   std::map<int64_t, MonotonicTime> compacted;
   int scrubs = 0;  // that it was asked for

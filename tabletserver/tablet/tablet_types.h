@@ -156,7 +156,7 @@ struct TabletView {
   std::string split_key;        // what lies at this key and above waits for it (PROTOCOL 11)
   bool frozen = false;          // leads, and has logged FREEZE: no STRONG read is served any more (PROTOCOL 14)
   TabletId frozen_into;         // FREEZE is applied: it waits to become part of that tablet
-  std::shared_ptr<const Merged> merged;  // the two of which it was made, up to its first epoch; else null
+  std::shared_ptr<const Merged> merged;            // the two of which it was made, up to its first epoch; else null
   std::shared_ptr<const AppliedSplit> last_split;  // null: it was never split
   std::vector<EpochStart> epoch_starts;
   std::shared_ptr<const FormerRanges> former;  // null: it was never merged

@@ -27,9 +27,9 @@ std::string Range(const idl::KeyRange& range) { return rpc::FromIdl(range).ToStr
 const std::map<std::string, MasterStory::Verb>& MasterStory::Verbs() {
   using M = MasterStory;
   static const std::map<std::string, Verb> verbs{
-      {"masters", &M::Masters},   {"kill", &M::Kill},        {"server", &M::Server},
-      {"create", &M::Create},     {"split", &M::Split},      {"pass", &M::Pass},
-      {"transfer", &M::Transfer}, {"await", &M::Await},      {"coordinator", &M::Coordinator},
+      {"masters", &M::Masters},   {"kill", &M::Kill},         {"server", &M::Server},
+      {"create", &M::Create},     {"split", &M::Split},       {"pass", &M::Pass},
+      {"transfer", &M::Transfer}, {"await", &M::Await},       {"coordinator", &M::Coordinator},
       {"catalog", &M::Catalog},   {"replicas", &M::Replicas}, {"merge", &M::Merge}};
   return verbs;
 }
@@ -260,7 +260,8 @@ Lines MasterStory::Replicas(Arguments&) {
   for (const auto& server : cluster_->servers()) {
     std::string line = server->name() + (server->running() ? "" : " is away");
     for (const auto& [id, replica] : server->replicas()) {
-      line += " " + Range(replica.range) + (replica.leading ? "*" : "") + (replica.freeze ? "~" : "") + (replica.incomplete ? "!" : "");
+      line += " " + Range(replica.range) + (replica.leading ? "*" : "") + (replica.freeze ? "~" : "") +
+              (replica.incomplete ? "!" : "");
     }
     lines.push_back(line);
   }

@@ -44,13 +44,14 @@ bool Bug::of_splits() const {
 }
 
 bool Bug::of_merges() const {
-  constexpr std::array kOfMerges = {
-      PlantedBug::merge_unchecked_epoch,       PlantedBug::give_up_without_thaw,      PlantedBug::parents_are_orphans,
-      PlantedBug::freeze_keeps_serving_strong, PlantedBug::freeze_keeps_writing,      PlantedBug::freeze_of_any_epoch,
-      PlantedBug::merge_before_all_have_it,    PlantedBug::barrier_keeps_freeze,      PlantedBug::merge_forgets_notes,
-      PlantedBug::merge_forgets_dedup_window,  PlantedBug::merge_forgets_epoch_starts,
-      PlantedBug::thaw_after_merge,            PlantedBug::failover_in_open_merge,    PlantedBug::give_up_unexcluded,
-      PlantedBug::merge_despite_promise};
+  constexpr std::array kOfMerges = {PlantedBug::merge_unchecked_epoch,      PlantedBug::give_up_without_thaw,
+                                    PlantedBug::parents_are_orphans,        PlantedBug::freeze_keeps_serving_strong,
+                                    PlantedBug::freeze_keeps_writing,       PlantedBug::freeze_of_any_epoch,
+                                    PlantedBug::merge_before_all_have_it,   PlantedBug::barrier_keeps_freeze,
+                                    PlantedBug::merge_forgets_notes,        PlantedBug::merge_forgets_dedup_window,
+                                    PlantedBug::merge_forgets_epoch_starts, PlantedBug::thaw_after_merge,
+                                    PlantedBug::failover_in_open_merge,     PlantedBug::give_up_unexcluded,
+                                    PlantedBug::merge_despite_promise};
   return std::ranges::find(kOfMerges, rule) != kOfMerges.end();
 }
 
