@@ -12,6 +12,7 @@ MergeStep NextMergeStep(const MergeFacts& facts) {
     if (facts.frozen) return MergeStep::kForward;
     return facts.failing ? MergeStep::kGiveUp : MergeStep::kFreeze;
   }
+  if (facts.thawed) return MergeStep::kThaw;  // an answer to FREEZE that arrives late counts no more
   if (facts.told) return MergeStep::kForward;
   const bool unwanted = facts.changed || (facts.mine && facts.cancelled);
   if (!unwanted) {

@@ -8,8 +8,8 @@
 //   both are frozen              kForward                        kForward
 //   servers report the tablet    kForward                        kForward
 //   nothing speaks against it    kFreeze                         kFreeze
-//   it fails, or is not wanted   kThaw: ahead of the catalog     kExclude, until a majority has promised: kGiveUp
-//                                                                a voter has the tablet: kAwaitReport
+//   it fails, or is not wanted   kThaw: ahead of the catalog,    kExclude, until a majority has promised: kGiveUp
+//                                from then on                    a voter has the tablet: kAwaitReport
 //
 // Why:        The master that wrote the intents knows that no server was told of the merged tablet, as long as it has
 //             told none. Every other master must learn that from a majority, which then refuses the orders of earlier
@@ -35,6 +35,7 @@ struct MergeFacts {
   bool mine = false;       // this master's term wrote them
   bool given_up = false;   // in the catalog
   bool told = false;       // this master has sent the merged tablet's Configure, or its Multi
+  bool thawed = false;     // this master has sent an order that ends a freeze; never after `told`
   bool changed = false;    // the two are not as they were when the intents were written
   bool cancelled = false;  // by an operator
   bool failing = false;    // a primary refuses to freeze, is late or gone

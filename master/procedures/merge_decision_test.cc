@@ -25,6 +25,9 @@ TEST(MergeDecisionTest, TheWriterThawsAheadOfTheCatalogUntilItHasToldAServer) {
     EXPECT_EQ(With(told, fact), MergeStep::kForward) << "a server may serve what it was told of";
   }
   EXPECT_EQ(With(kMine, &MergeFacts::frozen), MergeStep::kForward);
+  MergeFacts thawed = kMine;
+  thawed.thawed = true;
+  EXPECT_EQ(With(thawed, &MergeFacts::frozen), MergeStep::kThaw) << "one of them may go on already";
   EXPECT_EQ(With(kMine, &MergeFacts::given_up), MergeStep::kEnd);
 }
 

@@ -17,6 +17,8 @@ namespace {
 
 // Between orders to freeze, and between looks at their answers: writes wait meanwhile.
 constexpr Duration kFreezeAgain = std::chrono::milliseconds(50);
+// After so many looks without an answer the order may be lost, or its answer.
+constexpr int kLooksPerOrder = 5;
 // Two that are told to go on ahead of the catalog mostly answer within so long. Then the catalog has their epochs.
 constexpr Duration kThawLooks = std::chrono::milliseconds(300);
 constexpr Duration kLookAgain = std::chrono::milliseconds(20);
@@ -217,6 +219,7 @@ MergeFacts MergeTablets::LookAround(const TabletEntry& left, const TabletEntry& 
   facts.ahead = left.merges_ahead() && right.merges_ahead();
   facts.mine = left.node.merge.term == static_cast<int64_t>(context_.catalog.term()) || !rules::OnlyTheWriterThaws();
   facts.told = told_;
+  facts.thawed = thawed_since_.has_value();
   facts.frozen = frozen_.size() == 2;
   facts.excluded = excluded_ || !rules::GivingUpNeedsFence();
   facts.found = found_;
@@ -353,7 +356,7 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
   const uint64_t round = ++round_;
   done_ = std::move(done);
   waiting_ = 0;
-  AwaitAnswers(round);
+  AwaitAnswers(round, kLooksPerOrder);
   for (const TabletEntry* tablet : {&left, &right}) {
     if (frozen_.contains(tablet->id())) continue;
     ++waiting_;
@@ -367,18 +370,21 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
   }
 }
 
-// Looks again and again while answers are awaited, because a primary may be gone.
-void MergeTablets::AwaitAnswers(uint64_t round) {
+// Looks again and again while answers are awaited, because a primary may be gone. After some looks it orders again.
+void MergeTablets::AwaitAnswers(uint64_t round, int looks) {
   context_.executor.Cancel(timer_);
-  timer_ = context_.executor.After(
-      kFreezeAgain, if_alive_([this, round] {
-        if (round != round_ || !done_) return;
-        patience_.Look(context_.executor.Now());
-        const TabletEntry *left = context_.image().Tablet(two_.left), *right = context_.image().Tablet(two_.right);
-        const bool ends = !left || !right || !left->merging() || !right->merging() ||
-                          NextMergeStep(LookAround(*left, *right, false)) != MergeStep::kFreeze;
-        ends ? EndRound(round, Duration{0}) : AwaitAnswers(round);
-      }));
+  timer_ = context_.executor.After(kFreezeAgain, if_alive_([this, round, looks] {
+                                     if (round != round_ || !done_) return;
+                                     patience_.Look(context_.executor.Now());
+                                     const bool waits = looks > 1 && FreezesOn();
+                                     waits ? AwaitAnswers(round, looks - 1) : EndRound(round, Duration{0});
+                                   }));
+}
+
+bool MergeTablets::FreezesOn() {
+  const TabletEntry *left = context_.image().Tablet(two_.left), *right = context_.image().Tablet(two_.right);
+  if (!left || !right || !left->merging() || !right->merging()) return false;
+  return NextMergeStep(LookAround(*left, *right, false)) == MergeStep::kFreeze;
 }
 
 void MergeTablets::OnFrozen(TabletId tablet, uint64_t round, Result<std::map<TabletId, idl::FreezeResult>> results) {

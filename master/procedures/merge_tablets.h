@@ -100,7 +100,8 @@ class MergeTablets final : public Procedure {
   void Begin(Done done);
   MergeFacts LookAround(const TabletEntry& left, const TabletEntry& right, bool given_up);
   void Freeze(const TabletEntry& left, const TabletEntry& right, Done done);
-  void AwaitAnswers(uint64_t round);
+  void AwaitAnswers(uint64_t round, int looks);
+  bool FreezesOn();
   void OnFrozen(TabletId tablet, uint64_t round, Result<std::map<TabletId, idl::FreezeResult>> results);
   void EndRound(uint64_t round, Duration pause);
   idl::TabletNode Whole(const TabletEntry& left, const TabletEntry& right) const;
