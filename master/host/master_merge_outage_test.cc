@@ -240,8 +240,8 @@ TEST_F(MasterMergeOutageTest, AnOlderCatalogDoesNotCompleteWhatWasGivenUp) {
     merged.position.lsn = std::max(merged.position.lsn, part->freeze.lsn + 1);
   }
   merged.position.epoch = left.merge.intoEpoch;
-  ServerOf(left_.primary).lose_freeze_answers = false;
   ExpectGivenUp();
+  ServerOf(left_.primary).lose_freeze_answers = false;
   FakeServer& alone = OtherThan({Tablet("").primary, Tablet("m").primary});
   auto& replicas = alone.mutable_replicas();
   FakeServer::Replica whole = replicas.at(left_.tabletId);

@@ -17,6 +17,8 @@ namespace {
 
 // Between orders to freeze, and between looks at their answers: writes wait meanwhile.
 constexpr Duration kFreezeAgain = std::chrono::milliseconds(50);
+// In the old form both wait for the catalog anyway, and longer for each other.
+constexpr Duration kFreezePatienceInCatalog = std::chrono::seconds(2);
 // After so many looks without an answer the order may be lost, or its answer.
 constexpr int kLooksPerOrder = 5;
 // Two that are told to go on ahead of the catalog mostly answer within so long. Then the catalog has their epochs.
@@ -24,7 +26,6 @@ constexpr Duration kThawLooks = std::chrono::milliseconds(300);
 constexpr Duration kLookAgain = std::chrono::milliseconds(20);
 // A new master has the reports of all that live by then.
 constexpr Duration kReportPatience = std::chrono::seconds(2);
-constexpr Duration kFenceAgain = std::chrono::milliseconds(100);
 constexpr int kFoundLooksMax = 60;  // a server reports each second
 // A primary that is asked for a later epoch in vain is done without, after so long.
 constexpr Duration kThawPatience = std::chrono::seconds(2);
@@ -239,7 +240,7 @@ MergeFacts MergeTablets::LookAround(const TabletEntry& left, const TabletEntry& 
       facts.failing = because(gone, "the primary of tablet " + Id(tablet->id()) + " is gone") || facts.failing;
     }
   }
-  const bool late = patience_.waited() >= kFreezePatience;
+  const bool late = patience_.waited() >= (facts.ahead ? kFreezePatience : kFreezePatienceInCatalog);
   if (late && why_.ok()) why_ = Error(Code::kUnavailable, "they were not frozen in time");
   facts.failing = facts.failing || refused_ || late;
   return facts;
@@ -482,6 +483,7 @@ void MergeTablets::AwaitLed(const TabletEntry& merged, Done done) {
 
 // No server was told of the merged tablet, and none will be: both go on in the next epoch, under the same primaries.
 void MergeTablets::ThawAhead(const TabletEntry& left, const TabletEntry& right, Done done) {
+  if (!rules::GivingUpThaws()) return GiveUp(std::move(done));
   const MonotonicTime now = context_.executor.Now();
   if (!thawed_since_) {
     thawed_since_ = now;
@@ -517,7 +519,7 @@ void MergeTablets::Exclude(const TabletEntry& left, const TabletEntry& right, Do
                      found_ = end.first == MergeExclusion::Outcome::kFound;
                      found_looks_ = 0;
                      if (excluded_ || found_) return done(Progress::Again());
-                     done(Progress::Soon(kFenceAgain, std::move(end.second)));
+                     done(Progress::Soon(kFreezeAgain, std::move(end.second)));
                    }));
 }
 

@@ -43,6 +43,16 @@ TEST(SimRun, NobodyWaitsForACoordinatorThatGoesAwayInAPlannedChange) {
   }
 }
 
+TEST(SimRun, NobodyWaitsForACoordinatorThatGoesAwayInAMerge) {
+  uint64_t merges = 0;
+  for (const uint64_t seed : {1, 2, 3, 4}) {
+    RunReport report = RunOnce({.seed = seed, .faults = {Fault::kOutageInChange}, .splits = true, .merges = true});
+    EXPECT_TRUE(report.problems.empty()) << seed << ": " << report.problems.front();
+    merges += report.kinds["merges"];
+  }
+  EXPECT_GT(merges, 3u);
+}
+
 TEST(SimRun, ARunThatDidTooLittleProvesNothing) {
   const RunReport report = RunOnce({.seed = 3,
                                     .faults_for = std::chrono::seconds(1),
