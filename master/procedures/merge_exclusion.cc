@@ -25,10 +25,20 @@ std::optional<idl::LogPosition> FreezeOf(const Report& report, const TabletEntry
   return freeze;
 }
 
+// A part has an entry of an epoch after its FREEZE's, so the merge was given up, and no merged tablet counts (PROTOCOL
+// 24): the catalog was restored to open intents.
+bool GoesOn(const Context& context, const TabletEntry& part) {
+  return std::ranges::any_of(part.node.info.voters, [&](const ServerName& voter) {
+    const idl::TabletLoad* load = context.servers.LoadOf(voter, part.id());
+    return load && load->lastEpoch > part.node.merge.epoch;
+  });
+}
+
 }  // namespace
 
 MergeReports LookAtMerge(const Context& context, const TabletEntry& left, const TabletEntry& right) {
   MergeReports seen;
+  if (GoesOn(context, left) || GoesOn(context, right)) return seen;
   std::optional<idl::FreezeResult> left_frozen, right_frozen;
   for (const ServerName& voter : left.node.info.voters) {
     const Report* report = context.servers.ReportOf(voter);
@@ -121,9 +131,10 @@ MergeExclusion::Outcome MergeExclusion::Judge() const {
   }
   const auto answered = [&](const ServerName& voter) { return answers_.contains(voter); };
   const bool all = std::ranges::all_of(voters_, answered);
-  if (known) {
-    const TabletEntry *left = context_.image().Tablet(left_), *right = context_.image().Tablet(right_);
-    const bool lost = all && !complete && left && right && !LookAtMerge(context_, *left, *right).merged;
+  const TabletEntry *left = context_.image().Tablet(left_), *right = context_.image().Tablet(right_);
+  if (!left || !right) return Outcome::kUndecided;
+  if (known && !GoesOn(context_, *left) && !GoesOn(context_, *right)) {
+    const bool lost = all && !complete && !LookAtMerge(context_, *left, *right).merged;
     return lost ? Outcome::kExcluded : Outcome::kFound;
   }
   if (all) return Outcome::kExcluded;
