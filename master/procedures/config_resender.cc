@@ -12,7 +12,8 @@ bool ConfigResender::MatchesCatalog(const TabletEntry& tablet, const ServerName&
   const idl::TabletInfo& info = tablet.node.info;
   if (tablet.creating() || tablet.merge_open() || info.primary == server || !context_.image().LivingTable(tablet))
     return true;
-  if (reconciler_.PrimaryOf(tablet).epoch != tablet.epoch()) return true;
+  // Until the target of a transfer leads, the previous primary may, and needs its followers (PROTOCOL 1).
+  if (tablet.by_transfer() && !reconciler_.IsLed(tablet)) return true;
   const idl::TabletLoad* load = report.Find(tablet.id());
   if (!load) return false;
   // A replica that has promised or followed a later epoch would refuse, so it needs a fence first.

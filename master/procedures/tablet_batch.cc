@@ -135,6 +135,7 @@ void TabletBatch::Configure() {
     if (!item.moved || item.untold || !table || tablet->epoch() != item.epoch) continue;
     const Server* primary = context_.servers.Find(tablet->node.info.primary);
     item.incarnation = primary ? primary->incarnation() : Incarnation{};
+    item.told = context_.executor.Now();
     item.status = Error(Code::kUnavailable, "server " + tablet->node.info.primary + " does not answer");
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);

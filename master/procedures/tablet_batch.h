@@ -59,7 +59,8 @@ struct BatchItem {
   std::optional<idl::TabletNode> child;  // of a split that the change completes
 
   // Filled by the batch.
-  Incarnation incarnation;  // of the primary that was told
+  Incarnation incarnation;  // of the primary that was told...
+  MonotonicTime told;       // ...at this time
   Epoch promised;           // by the replica that refused
   bool moved = false;       // the catalog has it
   bool led = false;         // the primary obeyed

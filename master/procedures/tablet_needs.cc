@@ -153,6 +153,17 @@ bool TabletNeeds::PrimarySilent(const TabletEntry& tablet, const TabletKnowledge
   return followers > 0 && silent > followers / 2;
 }
 
+// A fence raises the promise of a voter alone. Only an order, or a message of the target, raises its epoch.
+ServerName TabletNeeds::FollowedOf(const TabletEntry& tablet, const TabletKnowledge& known) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  if (!tablet.by_transfer() || known.epoch == tablet.epoch()) return info.primary;
+  const bool told = std::ranges::any_of(info.voters, [&](const ServerName& voter) {
+    const idl::TabletLoad* load = context_.servers.LoadOf(voter, tablet.id());
+    return load && load->epoch >= info.epoch;
+  });
+  return told ? info.primary : tablet.previous().server;
+}
+
 size_t TabletNeeds::LiveVoters(const TabletEntry& tablet) const {
   return static_cast<size_t>(std::ranges::count_if(
       tablet.node.info.voters, [&](const ServerName& voter) { return context_.servers.IsLive(voter); }));

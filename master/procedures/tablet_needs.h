@@ -79,11 +79,9 @@ class TabletNeeds {
   TransferStage StageOf(const TabletEntry& tablet, const TabletKnowledge& known) const;
   // The previous primary until it releases the tablet, else the primary that the catalog names.
   PrimaryAt PrimaryOf(const TabletEntry& tablet, const TabletKnowledge& known) const;
-  // The primary that followers know: the previous one until this master has told a transfer's target.
-  static ServerName FollowedOf(const TabletEntry& tablet, const TabletKnowledge& known) {
-    const bool untold = tablet.by_transfer() && known.epoch != tablet.epoch();
-    return untold ? tablet.previous().server : tablet.node.info.primary;
-  }
+  // The primary that followers know: the previous one until a transfer's target was told, by this master or, as a voter
+  // reports, by an earlier one.
+  ServerName FollowedOf(const TabletEntry& tablet, const TabletKnowledge& known) const;
   bool PrimarySilent(const TabletEntry& tablet, const TabletKnowledge& known) const;
   // The greatest epoch that any replica is known to have promised.
   Epoch FenceFloor(const TabletEntry& tablet, const TabletKnowledge& known) const;

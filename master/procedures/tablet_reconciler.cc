@@ -23,6 +23,9 @@ constexpr int64_t kTransferPauseMaxMs = 1'000;
 constexpr int kDoublingsMax = 6;
 // So many times as long as a pause that was not enough it then takes writes, before the next pause.
 constexpr int kRestPerPause = 4;
+// A primary answers so long after the pause at the latest, or hangs. Its silence must not delay the fence that its
+// followers ask for, nor those of its other tablets.
+constexpr Duration kTransferAnswerPatience = std::chrono::milliseconds(500);
 
 // A change to a later epoch, and nothing else.
 BatchItem SameMembers(const TabletEntry& tablet) {
@@ -57,8 +60,14 @@ void TabletReconciler::Consider(TabletId id) {
   if (!tablet) return;
   static const TabletKnowledge nothing;
   auto found = notes_.find(id);
-  if (found != notes_.end() && (found->second.busy || found->second.retry)) return;
-  switch (needs_.Of(*tablet, found == notes_.end() ? nothing : found->second.known)) {
+  if (found != notes_.end() && found->second.busy) return;
+  const Need need = needs_.Of(*tablet, found == notes_.end() ? nothing : found->second.known);
+  if (found != notes_.end() && found->second.retry) {
+    // The rest is for writes, and without a primary there are none.
+    if (!found->second.resting || need != Need::kFence) return;
+    context_.executor.Cancel(std::exchange(found->second.retry, {}));
+  }
+  switch (need) {
     case Need::kNothing:
       // A transfer that failed left it where it was: all is well, and the next failure is the first.
       if (found != notes_.end() && found->second.failures > 0 && PrimaryLoad(*tablet) != nullptr)
@@ -237,7 +246,7 @@ bool TabletReconciler::BeginRecovery(TabletId id) {
   waiters_[id] = std::move(done);
   StartRound(tablet->node.info.primary, {{.tablet = id,
                                           .floor = needs_.FenceFloor(*tablet, note.known),
-                                          .before = TabletNeeds::FollowedOf(*tablet, note.known),
+                                          .before = needs_.FollowedOf(*tablet, note.known),
                                           .recovery = std::move(recovery)}});
   return true;
 }
@@ -250,6 +259,7 @@ std::chrono::milliseconds TabletReconciler::TransferPause(const ServerName& to) 
 
 void TabletReconciler::StartTransfers(const ServerName& server, std::vector<PendingTransfer> transfers) {
   std::vector<idl::TransferTablet> orders;
+  Duration pause_max{0};
   for (const PendingTransfer& transfer : transfers) {
     idl::TransferTablet order;
     order.tabletId = static_cast<int64_t>(transfer.tablet.value);
@@ -258,14 +268,22 @@ void TabletReconciler::StartTransfers(const ServerName& server, std::vector<Pend
     TabletKnowledge& known = notes_[transfer.tablet].known;
     if (known.released_for != transfer.epoch) known.asked_since = context_.executor.Now();
     known.released_for = transfer.epoch;
-    order.patienceMs = TransferPause(transfer.to).count();
+    const std::chrono::milliseconds pause = TransferPause(transfer.to);
+    order.patienceMs = pause.count();
+    pause_max = std::max<Duration>(pause_max, pause);
     orders.push_back(std::move(order));
   }
   ++queues_[server].running;
-  context_.tablet_server_client.Transfer(server, std::move(orders),
-                                         if_alive_([this, server, transfers = std::move(transfers)](auto results) {
-                                           OnTransfersAnswered(server, transfers, results);
-                                         }));
+  using Results = Result<std::map<TabletId, idl::FenceResult>>;
+  auto answer = if_alive_([this, server, transfers = std::move(transfers),
+                           answered = std::make_shared<bool>(false)](const Results& results) {
+    if (!std::exchange(*answered, true)) OnTransfersAnswered(server, transfers, results);
+  });
+  // A late answer changes nothing, because the order is repeatable.
+  context_.executor.After(pause_max + kTransferAnswerPatience, [answer, server]() mutable {
+    answer(Error(Code::kUnavailable, "server " + server + " does not answer"));
+  });
+  context_.tablet_server_client.Transfer(server, std::move(orders), std::move(answer));
 }
 
 void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::vector<PendingTransfer>& transfers,
@@ -342,7 +360,7 @@ bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
     } else if (need == Need::kFence) {
       fences.push_back({.tablet = id,
                         .floor = needs_.FenceFloor(*tablet, note.known),
-                        .before = TabletNeeds::FollowedOf(*tablet, note.known),
+                        .before = needs_.FollowedOf(*tablet, note.known),
                         .suspect = needs_.PrimarySilent(*tablet, note.known)});
     } else {
       repeats.push_back(Repeat(*tablet, note.known));
@@ -451,11 +469,13 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
   note.busy = false;
   known.fence_floor = std::max(known.fence_floor, item.promised);
   if (item.moved && !item.untold) {
+    // A repeated order does not make reports old: they show whether the primary answers its followers.
+    const bool repeated = known.epoch == item.epoch && known.incarnation == item.incarnation;
+    if (item.led || !repeated) known.since = item.led ? context_.executor.Now() : item.told;
     known.epoch = item.epoch;
     known.incarnation = item.incarnation;
     known.led = item.led;
     known.refused = item.refused;
-    known.since = context_.executor.Now();
     known.mandate = item.mandate;
   }
   NotifyWaiter(item.tablet, item.status);
@@ -477,6 +497,7 @@ void TabletReconciler::NotifyWaiter(TabletId tablet, const Status& status) {
 void TabletReconciler::RetryLater(TabletId tablet, Note& note) {
   ++note.failures;
   context_.executor.Cancel(note.retry);
+  note.resting = note.retry_least > Duration{0};
   const Duration delay = std::max(BackoffDelay(note.failures, context_.executor), std::exchange(note.retry_least, {}));
   note.retry = context_.executor.After(delay, if_alive_([this, tablet] {
                                          auto found = notes_.find(tablet);

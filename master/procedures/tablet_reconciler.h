@@ -91,6 +91,7 @@ class TabletReconciler {
     int failures = 0;
     TimerId retry;
     Duration retry_least{};  // before the next retry
+    bool resting = false;    // the retry waits so that the primary takes writes between two pauses
     TabletKnowledge known;
   };
   struct PendingTransfer {

@@ -1,6 +1,7 @@
 // master/procedures/transfer_tablet.h
-// Has a tablet led by another of its voters, as an operator asked: again and again until it is, or until the operator's
-// patience ends. A master's death ends it; what it had begun, the reconciler of the next one completes.
+// Repeats an operator's request to make another voter the primary, until that voter is the primary or the operator's
+// patience ends. tablet_reconciler.h carries a transfer out. A master's death ends the repetition; the next master's
+// reconciler completes a transfer that has begun.
 // Tests:   master/host/master_transfer_test.cc
 // Threads: the master's executor.
 #pragma once
