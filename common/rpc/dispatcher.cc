@@ -36,7 +36,7 @@ class PendingCall {
     admission_ = std::make_unique<security::UsageLimits::Admission>(std::move(admission));
   }
 
-  template <class ReplyStruct>
+  template <class Service, class ReplyStruct>
   void Answer(const ReplyStruct& answer) {
     if (answered_.exchange(true)) {
       LOG(DFATAL) << "the handler of " << method_ << " answered twice";
@@ -48,7 +48,7 @@ class PendingCall {
     }
     try {
       if (struct_reply_) return struct_reply_(TakeOrCopy(answer));
-      const std::string_view reply = codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer);
+      const std::string_view reply = Encode<Service>(answer);
       if (admission_ != nullptr) admission_->PayReply(std::ssize(reply), MonotonicNow());
       reply_(reply);
     } catch (const std::exception& error) {
@@ -68,6 +68,15 @@ class PendingCall {
   }
 
  private:
+  template <class Service, class ReplyStruct>
+  std::string_view Encode(const ReplyStruct& answer) const {
+    if constexpr (ServiceMethods<Service>::kInternal) {
+      return codec::Write<codec::Binary>(method_, MessageType::kReply, sequence_, 0, answer);
+    } else {
+      return codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer);
+    }
+  }
+
   void Fail(const std::string& why) {
     if (struct_reply_) return struct_reply_(Error(Code::kInternal, why));
     const MessageHead head{.protocol = protocol_, .sequence = sequence_, .method = method_};
@@ -114,15 +123,15 @@ Dispatcher::Dispatcher(Options options) : options_(options) {
 }
 Dispatcher::~Dispatcher() = default;
 
-template <class Request>
-Status Dispatcher::CheckRequest(const security::Session& session, std::string_view method,
-                                const Request& request) const {
-  const security::Identity& caller = session.identity;
-  const std::string speaker = SpeakerOf(request);
-  if (!speaker.empty() && !caller.MaySpeakFor(speaker))
-    return Refuse(session, method, "may not speak as server \"" + EscapeBytes(speaker) + "\"");
-  if constexpr (std::is_same_v<Request, idl::WriteRequest>) return CheckWrite(session, method, request);
-  return {};
+bool Dispatcher::Audits(AuditKind kind, const security::Session& session) const {
+  if (options_.audit == nullptr || session.identity.is_process()) return false;
+  return kind == AuditKind::kAdmin || (kind == AuditKind::kData && options_.audit->wants_data());
+}
+
+Status Dispatcher::CheckSpeaker(const security::Session& session, std::string_view method,
+                                const std::string& speaker) const {
+  if (speaker.empty() || session.identity.MaySpeakFor(speaker)) return {};
+  return Refuse(session, method, "may not speak as server \"" + EscapeBytes(speaker) + "\"");
 }
 
 // A write with another server's stamp is a server's to deliver, and no process of the cluster has others.
@@ -137,20 +146,29 @@ Status Dispatcher::CheckWrite(const security::Session& session, std::string_view
   return {};
 }
 
-// OVERLOADED; what was admitted is held by the call.
-template <class Request>
-Status Dispatcher::CheckLimits(security::Session& session, const Request& request, size_t bytes,
+// OVERLOADED; the call holds what was admitted.
+Status Dispatcher::CheckLimits(security::Session& session, int64_t table, const security::CallCost& cost,
                                PendingCall& call) const {
-  if constexpr (requires { request.header.tableId; }) {
-    const security::Identity& caller = session.identity;
-    if (options_.access == nullptr || !options_.access->usage().any() || caller.is_process()) return {};
-    const std::string& user = caller.kind == security::Identity::Kind::kUser ? caller.name : std::string();
-    Result<security::UsageLimits::Admission> admission = options_.access->usage().Admit(
-        session.usage, user, request.header.tableId, CostOf(request, bytes), MonotonicNow());
-    if (!admission) return admission.error();
-    call.Hold(*std::move(admission));
-  }
+  const security::Identity& caller = session.identity;
+  if (options_.access == nullptr || !options_.access->usage().any() || caller.is_process()) return {};
+  const std::string& user = caller.kind == security::Identity::Kind::kUser ? caller.name : std::string();
+  Result<security::UsageLimits::Admission> admission =
+      options_.access->usage().Admit(session.usage, user, table, cost, MonotonicNow());
+  if (!admission) return admission.error();
+  call.Hold(*std::move(admission));
   return {};
+}
+
+template <class Service, class Request>
+static Result<bool> ReadRequest(const MessageHead& head, std::string_view message, Request& request) {
+  const std::string_view body = message.substr(head.body_offset);
+  if constexpr (ServiceMethods<Service>::kInternal) {
+    if (head.protocol != Protocol::kBinary)
+      return Error(Code::kInvalidArgument, "calls between servers have the binary protocol");
+    return codec::Read<codec::Binary>(body, 1, request);
+  } else {
+    return codec::Read(head.protocol, body, 1, request);
+  }
 }
 
 template <class Service>
@@ -160,23 +178,26 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
     const AuditKind audit = access.AuditOf(method.name);
     auto handle = [this, handler, method, audit](const Request& request, size_t bytes, security::Session& session,
                                                  PendingCallRef pending) {
-      const security::Identity& caller = session.identity;
-      if (options_.audit != nullptr && !caller.is_process() &&
-          ((audit == AuditKind::kAdmin && !OnlyLooks(request)) ||
-           (audit == AuditKind::kData && options_.audit->wants_data()))) {
-        pending->Audit(*options_.audit, {caller, session.peer, method.name, SubjectOf(request), {}});
+      if (Audits(audit, session) && !(audit == AuditKind::kAdmin && OnlyLooks(request)))
+        pending->Audit(*options_.audit, {session.identity, session.peer, method.name, SubjectOf(request), {}});
+      Status refusal = CheckSpeaker(session, method.name, SpeakerOf(request));
+      if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
+        if (refusal.ok()) refusal = CheckWrite(session, method.name, request);
       }
-      Status refusal = CheckRequest(session, method.name, request);
-      if (refusal.ok() && audit == AuditKind::kData) refusal = CheckLimits(session, request, bytes, *pending);
+      if constexpr (requires { request.header.tableId; }) {
+        if (refusal.ok() && audit == AuditKind::kData)
+          refusal = CheckLimits(session, request.header.tableId, CostOf(request, bytes), *pending);
+      }
       if (!refusal.ok()) {
         ReplyStruct refused;
         SetFailure(refused, refusal);
-        return pending->Answer(refused);
+        return pending->template Answer<Service>(refused);
       }
       try {
         const security::CallerScope scope(session, options_.access);
-        (*handler.*method.call)([pending = std::move(pending)](const ReplyStruct& answer) { pending->Answer(answer); },
-                                request);
+        (*handler.*method.call)(
+            [pending = std::move(pending)](const ReplyStruct& answer) { pending->template Answer<Service>(answer); },
+            request);
       } catch (const std::exception& error) {
         // The callback has been let go of, or will be: that answers the call.
         LOG(ERROR) << "the handler of " << method.name << " threw: " << error.what();
@@ -185,7 +206,7 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
     auto call = [method, handle](const MessageHead& head, std::string_view message, security::Session& session,
                                  Reply reply) {
       Request request;
-      const Result<bool> read = codec::Read(head.protocol, message.substr(head.body_offset), 1, request);
+      const Result<bool> read = ReadRequest<Service>(head, message, request);
       if (!read.has_value()) return reply(std::unexpected(read.error()));
       handle(request, message.size(), session, PendingCallRef(new PendingCall(head, method.name, std::move(reply))));
     };
@@ -197,7 +218,7 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
     auto refuse = [method](const MessageHead& head, const Status& why, Reply reply) {
       ReplyStruct refused;
       SetFailure(refused, why);
-      PendingCallRef(new PendingCall(head, method.name, std::move(reply)))->Answer(refused);
+      PendingCallRef(new PendingCall(head, method.name, std::move(reply)))->template Answer<Service>(refused);
     };
     const Method made{access.Of(method.name), access.IsForPeople(method.name), access.IsForServersToo(method.name),
                       std::move(call),        std::move(call_with_struct),     std::move(refuse)};

@@ -48,6 +48,7 @@ class ReplicationServiceCobSvIf;
 namespace ebla::rpc {
 
 class PendingCall;
+enum class AuditKind;
 
 class Dispatcher {
  public:
@@ -106,11 +107,11 @@ class Dispatcher {
 
   template <class Service>
   void RegisterAll(std::shared_ptr<Service> handler);
-  template <class Request>
-  Status CheckRequest(const security::Session& session, std::string_view method, const Request& request) const;
+  bool Audits(AuditKind kind, const security::Session& session) const;
+  Status CheckSpeaker(const security::Session& session, std::string_view method, const std::string& speaker) const;
   Status CheckWrite(const security::Session& session, std::string_view method, const idl::WriteRequest& request) const;
-  template <class Request>
-  Status CheckLimits(security::Session& session, const Request& request, size_t bytes, PendingCall& call) const;
+  Status CheckLimits(security::Session& session, int64_t table, const security::CallCost& cost,
+                     PendingCall& call) const;
   void Audit(security::AuditEvent refusal) const;
   // Counts, logs and audits it.
   Status Refuse(const security::Session& caller, std::string_view method, const std::string& why) const;

@@ -5,14 +5,12 @@
 #pragma once
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <vector>
 
-#include "common/base/key_range.h"
 #include "common/security/identity.h"
 #include "common/security/usage_limits.h"
 #include "idl/ControlService.h"
@@ -46,60 +44,40 @@ std::string SpeakerOf(const Request& request) {
   return {};
 }
 
-// The IDL's name, or the received number.
-inline std::string NameIn(const std::map<int, const char*>& names, int value) {
-  const auto name = names.find(value);
-  return name == names.end() ? std::to_string(value) : name->second;
-}
-
 // A request's object, for the audit log: "table=carts server=ts-1".
+class SubjectText {
+ public:
+  void Add(const char* name, const std::string& value);
+  void Add(const idl::AccessChange& change);
+  std::string Take();
+
+ private:
+  std::string text_;
+  size_t left_out_ = 0;
+};
+
 template <class Request>
 std::string SubjectOf(const Request& request) {
-  std::string subject;
-  // Names are shortened and escaped, because a caller without permission may send names as long as a message.
-  constexpr size_t kValueMax = 256, kSubjectMax = 4096;
-  size_t left_out = 0;
-  const auto add = [&](const char* name, const std::string& value) {
-    if (value.empty()) return;
-    if (subject.size() >= kSubjectMax) {
-      ++left_out;
-      return;
-    }
-    subject += (subject.empty() ? "" : " ") + std::string(name) + "=" + EscapeBytes(value.substr(0, kValueMax));
-    if (value.size() > kValueMax) subject += "...(" + std::to_string(value.size()) + " bytes)";
-  };
-  if constexpr (requires { request.name; }) add("name", request.name);
-  if constexpr (requires { request.table; }) add("table", request.table);
-  if constexpr (requires { request.server; }) add("server", request.server);
-  if constexpr (requires { request.header.tableId; }) add("table", std::to_string(request.header.tableId));
-  if constexpr (requires { request.tabletId; }) add("tablet", std::to_string(request.tabletId));
-  if constexpr (requires { request.key; }) add("key", request.key);
-  if constexpr (requires { request.id.size(); }) add("id", request.id);
+  SubjectText subject;
+  if constexpr (requires { request.name; }) subject.Add("name", request.name);
+  if constexpr (requires { request.table; }) subject.Add("table", request.table);
+  if constexpr (requires { request.server; }) subject.Add("server", request.server);
+  if constexpr (requires { request.header.tableId; }) subject.Add("table", std::to_string(request.header.tableId));
+  if constexpr (requires { request.tabletId; }) subject.Add("tablet", std::to_string(request.tabletId));
+  if constexpr (requires { request.key; }) subject.Add("key", request.key);
+  if constexpr (requires { request.id.size(); }) subject.Add("id", request.id);
   if constexpr (requires { request.changes; }) {
-    for (const auto& change : request.changes) {
-      add("change", NameIn(idl::_AccessChangeKind_VALUES_TO_NAMES, change.kind));
-      if (change.kind == idl::AccessChangeKind::GRANT || change.kind == idl::AccessChangeKind::REVOKE)
-        add("permission", NameIn(idl::_Permission_VALUES_TO_NAMES, change.permission));
-      add("name", change.name);
-      add("role", change.role);
-      add("table", change.table);
-      add("prefix", change.prefix);
-      if (!change.__isset.limits) continue;
-      add("operations", std::to_string(change.limits.operationsPerSecond));
-      add("bytes", std::to_string(change.limits.bytesPerSecond));
-      add("connections", std::to_string(change.limits.connections));
-      add("inFlight", std::to_string(change.limits.inFlight));
-    }
+    for (const idl::AccessChange& change : request.changes) subject.Add(change);
   }
   if constexpr (requires { request.draining; }) {
-    if (request.__isset.draining) add("draining", request.draining ? "true" : "false");
-    if (request.__isset.maintenance) add("maintenance", request.maintenance ? "true" : "false");
+    if (request.__isset.draining) subject.Add("draining", request.draining ? "true" : "false");
+    if (request.__isset.maintenance) subject.Add("maintenance", request.maintenance ? "true" : "false");
   }
   if constexpr (std::is_same_v<Request, idl::BalanceRequest>) {
-    if (request.__isset.enabled) add("enabled", request.enabled ? "true" : "false");
-    if (request.now) add("now", "true");
+    if (request.__isset.enabled) subject.Add("enabled", request.enabled ? "true" : "false");
+    if (request.now) subject.Add("now", "true");
   }
-  return left_out == 0 ? subject : subject + " and " + std::to_string(left_out) + " more words";
+  return subject.Take();
 }
 
 // Whether it asks what is so, or what would be: an operator's that changes nothing.
@@ -157,6 +135,8 @@ struct Access {
   std::vector<std::string_view> for_servers_too = {};  // an operator's that servers ask of each other
 };
 
+// kAll: the methods. kInternal: only Ebla's own processes call them, in the binary protocol alone, because decoders of
+// the other would double what is compiled for each struct.
 template <class Service>
 struct ServiceMethods;
 
@@ -164,12 +144,14 @@ struct ServiceMethods;
 template <>
 struct ServiceMethods<idl::LoginServiceCobSvIf> {
   using S = idl::LoginServiceCobSvIf;
+  static constexpr bool kInternal = false;
   static constexpr auto kAll = std::tuple{EBLA_ACCESS_METHODS(EBLA_SERVICE_METHOD)};
   static Access RequiredAccess() { return {.rest = Access::Kind::kAnonymous}; }
 };
 template <>
 struct ServiceMethods<idl::TabletServiceCobSvIf> {
   using S = idl::TabletServiceCobSvIf;
+  static constexpr bool kInternal = false;
   static constexpr auto kAll = std::tuple{EBLA_TABLET_METHODS(EBLA_SERVICE_METHOD)};
   static Access RequiredAccess() {
     return {.rest = Access::Kind::kOperator,
@@ -184,6 +166,7 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
 template <>
 struct ServiceMethods<idl::MasterServiceCobSvIf> {
   using S = idl::MasterServiceCobSvIf;
+  static constexpr bool kInternal = false;
   static constexpr auto kAll = std::tuple{EBLA_MASTER_METHODS(EBLA_SERVICE_METHOD)};
   static Access RequiredAccess() {
     return {.rest = Access::Kind::kOperator,
@@ -197,12 +180,14 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
 template <>
 struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
+  static constexpr bool kInternal = true;
   static constexpr auto kAll = std::tuple{EBLA_CONTROL_METHODS(EBLA_SERVICE_METHOD)};
   static Access RequiredAccess() { return {.rest = Access::Kind::kMaster}; }
 };
 template <>
 struct ServiceMethods<idl::ReplicationServiceCobSvIf> {
   using S = idl::ReplicationServiceCobSvIf;
+  static constexpr bool kInternal = true;
   static constexpr auto kAll = std::tuple{EBLA_REPLICATION_METHODS(EBLA_SERVICE_METHOD)};
   static Access RequiredAccess() { return {.rest = Access::Kind::kServer}; }
 };

@@ -34,15 +34,16 @@ Result<Reply> DecodeReply(std::string_view message) {
   };
   const Result<MessageHead> head = ParseMessageHead(message);
   if (!head) return unreadable(head.error().message());
+  if (head->protocol != Protocol::kBinary) return unreadable("it has another protocol than the call");
   const std::string_view body = message.substr(head->body_offset);
   if (head->type == MessageType::kException) {
     codec::thrift::TApplicationException exception;
-    const Result<bool> read = codec::Read(head->protocol, body, 0, exception);
+    const Result<bool> read = codec::Read<codec::Binary>(body, 0, exception);
     if (!read) return unreadable(read.error().message());
     return Error(Code::kInternal, std::string("it answered with an exception: ") + exception.what());
   }
   Reply reply;
-  const Result<bool> found = codec::Read(head->protocol, body, 0, reply);
+  const Result<bool> found = codec::Read<codec::Binary>(body, 0, reply);
   if (!found) return unreadable(found.error().message());
   if (!*found || head->type != MessageType::kReply) return unreadable("it holds no result");
   return reply;
