@@ -20,7 +20,7 @@ namespace ebla {
   X(serve_again_after_step_down) X(fence_acks_lower_epochs) X(fence_keeps_granting) X(fence_ignores_grants)           \
   X(promise_not_flushed) X(incomplete_acknowledges) X(incomplete_offers_log) X(lossy_replica_counts)                  \
   X(remember_what_is_left) X(forget_promise_of_unknown) X(create_below_tombstone) X(drop_despite_promise)             \
-  X(begin_anew_early)                                                                                                 \
+  X(begin_anew_early) X(release_before_level)                                                                         \
   X(lease_from_receipt) X(lease_for_any_epoch) X(strong_without_lease) X(strong_before_barrier)                       \
   X(promise_at_once_after_restart) X(discard_under_readers) X(copy_discards_line) X(copy_complete_at_last_chunk)      \
   X(copy_without_checkpoint) X(copy_crosses_split) X(drop_forgets_split) X(copy_forgets_split)                        \

@@ -135,8 +135,8 @@ struct Access {
   std::vector<std::string_view> for_servers_too = {};  // an operator's that servers ask of each other
 };
 
-// kAll: the methods. kInternal: only Ebla's own processes call them, in the binary protocol alone, because decoders of
-// the other would double what is compiled for each struct.
+// kAll: the methods. kInternal: only Ebla's own processes call them, in the binary protocol alone, because compact
+// coders would double the code of each struct.
 template <class Service>
 struct ServiceMethods;
 

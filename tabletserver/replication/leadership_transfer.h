@@ -2,7 +2,7 @@
 // A transfer of the leadership that the master has asked for: the primary admits nothing more, and ends its leadership
 // once the target has everything and everything is committed. Nothing is left then that could be rolled back.
 // Place:   replica_role.h asks after each change whether the leadership ends with it.
-// Tests:   tests/stories/rule_03_a_step_down_is_final.txt, tabletserver/replication/replica_group_test.cc
+// Tests:   tests/stories/rule_03_a_release_waits_for_the_target.txt, tabletserver/replication/replica_group_test.cc
 // Threads: thread-compatible.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "tabletserver/replication/leadership.h"
 #include "tabletserver/replication/order_replies.h"
 #include "tabletserver/replication/replica_common.h"
+#include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -34,12 +35,13 @@ class LeadershipTransfer {
     pending_ = input;
   }
 
-  // The request to answer once the leadership has ended; none: it continues, because nothing is transferred, or not
-  // yet, or not in time.
+  // The request to answer, if the leadership ends now. None: the leadership continues, because no transfer is under
+  // way, or the target is not level yet, or was not in time.
   std::optional<RequestToken> Complete(const Leadership& lead) {
     if (!pending_) return std::nullopt;
     const Lsn last = common_.log.last().lsn;
-    if (common_.committed == last && lead.IsLevel(pending_->target, last)) {
+    const bool level = common_.committed == last && lead.IsLevel(pending_->target, last);
+    if (level || !rules::ReleaseNeedsLevelTarget()) {
       const TransferReplica done = *std::exchange(pending_, std::nullopt);
       epoch_ = common_.epoch;
       to_ = done.target;

@@ -71,8 +71,9 @@ struct FenceReplica {
   std::optional<Epoch> leap_from;  // the promise that the master knows of, where the epoch is far beyond it
 };
 
-// Transfers the leadership: stops admitting, brings `target` level, releases the lease, answers; then the catalog is
-// changed. Given up at `deadline` if the target is not level by then, and the primary continues.
+// Transfers the leadership to `target`, which the catalog names for the next epoch already. The primary stops
+// admitting, waits until its whole log is committed and flushed at `target`, steps down for good, and answers with the
+// log's end. The master then configures `target`. If `target` is not level by `deadline`, the primary continues.
 struct TransferReplica {
   RequestToken token;
   Epoch epoch;  // the one led

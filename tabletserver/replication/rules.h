@@ -20,6 +20,8 @@ EBLA_RULE(LeaderHoldsPresumedLog, lead_with_short_log)
 EBLA_RULE(SentEntriesStand, replace_what_was_sent)
 // PROTOCOL 3: who is fenced leads no more in that epoch.
 EBLA_RULE(FenceEndsLeadership, serve_again_after_step_down)
+// PROTOCOL 3: a primary releases its epoch once its whole log is committed and flushed at the target.
+EBLA_RULE(ReleaseNeedsLevelTarget, release_before_level)
 // PROTOCOL 27: the membership changes again once the Barrier of the last change is committed.
 EBLA_RULE(OneMembershipChangeAtATime, overlapping_membership)
 // PROTOCOL 28: orders of an old term, and of epochs below the promised one, are refused.
