@@ -73,6 +73,23 @@ TEST_P(StoreTest, ScansRunBothWaysWithinTheirBounds) {
   EXPECT_EQ(seen, 2);
 }
 
+TEST_P(StoreTest, AScanEndsWhereItsVisitorSaysInBothDirections) {
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("c", "3"), Put("d", "4")});
+  const auto first = [&](size_t count, const KeyRange& range, bool reverse) {
+    std::string keys;
+    const auto visit = [&](std::string_view key, const StoredRecord&) { return (keys += key).size() < count; };
+    const Status read = store().Scan(kAnyTable, {range, reverse}, visit);
+    return read.ok() ? keys : read.ToString();
+  };
+  EXPECT_EQ(first(1, {}, false), "a");
+  EXPECT_EQ(first(1, {}, true), "d");
+  EXPECT_EQ(first(2, {"b", ""}, false), "bc");
+  EXPECT_EQ(first(2, {"", "c"}, true), "ba");
+  EXPECT_EQ(first(3, {"b", "d"}, false), "bc");
+  EXPECT_EQ(first(3, {"b", "d"}, true), "cb");
+  EXPECT_EQ(first(1, {"bb", "c"}, true), "");
+}
+
 TEST_P(StoreTest, ALargeValueFits) {
   const std::string value(1 << 20, 'x');
   Write(1, {Put("large", value)});
@@ -216,6 +233,26 @@ TEST_P(StoreTest, AnIntervalIsReplaced) {
   EXPECT_EQ(store().ReplaceInterval(TableId{99}, {}, {}).code(), Code::kNoSuchTable);
 }
 
+// The first key of an interval is its own, the last one is not; a border need not be a record's key.
+TEST_P(StoreTest, AnIntervalIsReplacedWithinItsBoundsAlone) {
+  using Records = std::vector<std::pair<std::string, StoredRecord>>;
+  StoredRecord record;
+  record.value = "new";
+  record.version = {Epoch{1}, Lsn{2}};
+  const std::string after("b\0", 2);
+  Write(1, {Put("a", "1"), Put("b", "2"), Put(after, "3"), Put("c", "4")});
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"b", after}, {}).ok());
+  EXPECT_EQ(this->Records(), "a=1@1 " + after + "=3@1 c=4@1") << "a single key";
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"aa", "bz"}, Records{{"aa", record}, {"by", record}}).ok());
+  EXPECT_EQ(this->Records(), "a=1@1 aa=new@2 by=new@2 c=4@1");
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"c", ""}, Records{{"d", record}}).ok());
+  EXPECT_EQ(this->Records(), "a=1@1 aa=new@2 by=new@2 d=new@2");
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"", "b"}, Records{{"", record}}).ok());
+  EXPECT_EQ(this->Records(), "=new@2 by=new@2 d=new@2");
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {}, Records{{"z", record}}).ok());
+  EXPECT_EQ(this->Records(), "z=new@2");
+}
+
 TEST_P(StoreTest, ALargeIntervalIsReplaced) {
   std::vector<Effect> effects;
   for (int i = 1000; i < 5500; ++i) effects.push_back(Put(std::to_string(i), "v"));
@@ -267,6 +304,25 @@ TEST_P(StoreTest, AnUnknownTableIsNamed) {
   EXPECT_EQ(store().TruncateRange(unknown, {}).code(), Code::kNoSuchTable);
   EXPECT_EQ(ApplyOne(store(), kAnyTablet, unknown, Entry(1, {Put("a", "b")})).code(), Code::kNoSuchTable);
   EXPECT_TRUE(store().health().status.ok());
+}
+
+TEST_P(StoreTest, AnApplyThatFailsHasChangedNothing) {
+  Write(1, {Put("a", "1")});
+  const LogEntry entry = Entry(2, {Put("a", "2")});
+  std::vector<ApplyBatch> batches(2);
+  batches[0].tablet = kAnyTablet;
+  batches[0].table = kAnyTable;
+  batches[0].records = {{&entry.effects.front(), entry.version}};
+  batches[0].state.applied = entry.version;
+  batches[1] = batches[0];
+  batches[1].tablet = kOther;
+  batches[1].table = TableId{99};
+  EXPECT_EQ(store().Apply(batches).code(), Code::kNoSuchTable);
+  SnapshotPosition position{kAnyTablet, {}};
+  const auto got = store().Get(kAnyTable, "a", &position);
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->value, "1");
+  EXPECT_EQ(position.applied, Lsn{1});
 }
 
 TEST_P(StoreTest, ATableIsDroppedAndMadeAnew) {

@@ -1,8 +1,10 @@
 // tabletserver/storage/store_watch.h
-// Told of what a TabletStore is asked, so that a simulation judges states which no client sees. Production has none.
+// Told of what a TabletStore is asked, so that a simulation judges states which no client sees, and lets a checkpoint
+// take time. Production has none.
 // Threads: those of the store's callers.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,11 @@ class StoreWatch {
   virtual void BeforeRead(TableId table, std::string_view key) {}
   virtual void BeforeTruncateRange(TableId table, const KeyRange& range) {}
   virtual void BeforeForget(TabletId tablet) {}
+  // Takes the checkpoint of the records in the store's stead. `done` gets its outcome, now or later, unless the store
+  // ends first; it must not run once the store is gone.
+  virtual void TakeCheckpoint(RecordStore& records, std::move_only_function<void(Status)> done) {
+    done(records.Checkpoint());
+  }
 };
 
 }  // namespace ebla::tabletserver

@@ -349,23 +349,28 @@ Status TabletStore::Scrub(const ScrubPace& pace) {
 void TabletStore::Checkpoint(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) {
   CheckpointResult in_memory;
   if (options_.memory != nullptr) in_memory = options_.memory->Applied();
-  const auto take = [this]() -> Result<CheckpointResult> {
+  auto answer = [&executor, done = std::move(done)](Result<CheckpointResult> result) mutable {
+    executor.Post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+  };
+  const auto take = [this](CheckpointResult in_memory, auto answered) {
     // Noted before the checkpoint begins: it may hold more than this, never less.
     CheckpointResult held = positions_.All();
     const int64_t logged = log_.appended_bytes();
     // An applied entry is committed, but maybe not on this disk. The checkpoint may also hold entries that are applied
     // from here on, and that a crash takes from the log: TabletLog::Recover.
-    EBLA_TRY(log_.Flush(FlushMode::kSync));
-    EBLA_TRY(records_.Checkpoint());
-    covered_bytes_ = logged;
-    return held;
+    if (const Status flushed = log_.Flush(FlushMode::kSync); !flushed.ok()) return answered(std::unexpected(flushed));
+    held.merge(in_memory);
+    auto finish = [this, logged, held = std::move(held), answered = std::move(answered)](const Status& status) mutable {
+      if (!status.ok()) return answered(std::unexpected(status));
+      covered_bytes_ = logged;
+      answered(std::move(held));
+    };
+    if (options_.watch == nullptr) return finish(records_.Checkpoint());
+    options_.watch->TakeCheckpoint(records_, std::move(finish));
   };
   options_.background->Post(
-      [take, gate = checkpoints_, &executor, in_memory = std::move(in_memory), done = std::move(done)]() mutable {
-        Result<CheckpointResult> result;
-        if (!gate->Enter([&] { result = take(); })) return;
-        if (result) result->merge(in_memory);
-        executor.Post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+      [take, gate = checkpoints_, in_memory = std::move(in_memory), answer = std::move(answer)]() mutable {
+        gate->Enter([&] { take(std::move(in_memory), std::move(answer)); });
       });
 }
 

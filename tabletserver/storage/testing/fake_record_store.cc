@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <iterator>
+#include <utility>
 
 namespace ebla::tabletserver {
 
@@ -14,16 +15,22 @@ Result<FakeRecordStore::Rows*> FakeRecordStore::RowsOf(TableId table) {
   return &disk_.records_.tables[table];
 }
 
+Status FakeRecordStore::MayChange() const {
+  EBLA_TRY(disk_.dead_);
+  return disk_.records_fail_;
+}
+
 Status FakeRecordStore::EnsureTable(TableId table, TableCompression) {
   MutexLock lock(disk_.mutex_);
-  EBLA_TRY(disk_.dead_);
+  EBLA_TRY(MayChange());
   disk_.tables_.insert(table);
   return {};
 }
 
 Status FakeRecordStore::DropTable(TableId table) {
   MutexLock lock(disk_.mutex_);
-  EBLA_TRY(disk_.dead_);
+  EBLA_TRY(MayChange());
+  if (disk_.begun_) return Error(Code::kComeAgain, "a checkpoint holds the table");
   disk_.tables_.erase(table);
   disk_.records_.tables.erase(table);
   disk_.checkpoint_.tables.erase(table);
@@ -39,7 +46,7 @@ std::vector<TableId> FakeRecordStore::Tables() const {
 
 Status FakeRecordStore::Apply(std::span<const ApplyBatch> batches) {
   MutexLock lock(disk_.mutex_);
-  EBLA_TRY(disk_.dead_);
+  EBLA_TRY(MayChange());
   if (disk_.refuse_to_apply_) return Error(Code::kOverloaded, "nothing can be applied for now");
   for (const ApplyBatch& batch : batches) {
     if (batch.records.empty()) continue;
@@ -138,6 +145,7 @@ Status FakeRecordStore::ReplaceInterval(TableId table, const KeyRange& interval,
                                         std::span<const std::pair<std::string, StoredRecord>> records) {
   EBLA_TRY(CheckInterval(interval, records));
   MutexLock lock(disk_.mutex_);
+  EBLA_TRY(MayChange());
   EBLA_ASSIGN(Rows* const rows, RowsOf(table));
   rows->erase(rows->lower_bound(interval.start), interval.end.empty() ? rows->end() : rows->lower_bound(interval.end));
   rows->insert(records.begin(), records.end());
@@ -181,16 +189,31 @@ Result<RecordStore::TabletRows> FakeRecordStore::Recover(TabletId tablet) {
 
 Status FakeRecordStore::Forget(TabletId tablet) {
   MutexLock lock(disk_.mutex_);
-  EBLA_TRY(disk_.dead_);
+  EBLA_TRY(MayChange());
   disk_.records_.applied.erase(tablet);
   disk_.records_.windows.erase(tablet);
   return {};
 }
 
 Status FakeRecordStore::Checkpoint() {
+  EBLA_TRY(BeginCheckpoint());
+  return EndCheckpoint();
+}
+
+Status FakeRecordStore::BeginCheckpoint() {
   MutexLock lock(disk_.mutex_);
-  EBLA_TRY(disk_.dead_);
-  disk_.checkpoint_ = disk_.records_;
+  EBLA_TRY(MayChange());
+  CHECK(!disk_.begun_) << "one checkpoint at a time";
+  disk_.begun_ = disk_.records_;
+  return {};
+}
+
+Status FakeRecordStore::EndCheckpoint() {
+  MutexLock lock(disk_.mutex_);
+  auto begun = std::exchange(disk_.begun_, std::nullopt);
+  EBLA_TRY(MayChange());
+  CHECK(begun) << "no checkpoint was begun";
+  disk_.checkpoint_ = *std::move(begun);
   ++disk_.checkpoints_;
   return {};
 }

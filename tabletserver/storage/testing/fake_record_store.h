@@ -1,5 +1,6 @@
 // tabletserver/storage/testing/fake_record_store.h
-// The records of a SimulatedDisk: copied whole at each checkpoint.
+// The records of a SimulatedDisk: copied whole at each checkpoint. While they fail, every call that would change
+// something changes nothing.
 // Misuse:  applying backwards and overlapping tablets in one table are CHECK failures here: the simulator is to find them.
 // Threads: any (the disk's mutex); a visitor must not call it.
 #pragma once
@@ -29,7 +30,11 @@ class FakeRecordStore : public RecordStore {
 
   Result<TabletRows> Recover(TabletId tablet) override;
   Status Forget(TabletId tablet) override;
-  Status Checkpoint() override;
+  Status Checkpoint() override;  // durable at once
+  // The same in two steps, with time between. The checkpoint holds what is applied when it begins...
+  Status BeginCheckpoint();
+  // ...and is durable from here on. A crash in between leaves the one before.
+  Status EndCheckpoint();
   Figures figures() const override;
   std::optional<uint64_t> PagesReadByThisThread() const override { return pages_read_.load(); }
 
@@ -39,6 +44,7 @@ class FakeRecordStore : public RecordStore {
  private:
   using Rows = std::map<std::string, StoredRecord>;
   Result<Rows*> RowsOf(TableId table) EBLA_REQUIRES(disk_.mutex_);
+  Status MayChange() const EBLA_REQUIRES(disk_.mutex_);
   void SetPosition(SnapshotPosition* position) const EBLA_REQUIRES(disk_.mutex_);
   void CheckRanges(TabletId changed) const EBLA_REQUIRES(disk_.mutex_);
 

@@ -35,6 +35,9 @@ SharedLog& SimulatedDisk::Open() {
   if (log_ != nullptr && dead_.ok()) log_->Flush(SharedLog::Depth::kDisk).ok();  // it has ended well
   log_.reset();
   dead_ = {};
+  records_fail_ = {};
+  refuse_to_apply_ = false;
+  begun_.reset();  // the life that had begun it has ended
   open_ = true;
   auto opened = SharedLog::Open(log_disk_, SmallLog());
   CHECK(opened.has_value()) << opened.error();
@@ -81,6 +84,7 @@ void SimulatedDisk::Crash(CrashKind kind) {
         kind);
   }
   dead_ = {};
+  begun_.reset();
   records_ = checkpoint_;
 }
 
@@ -107,21 +111,36 @@ bool SimulatedDisk::Life::writes_refused() const {
 
 // ---- time ------------------------------------------------------------------------------------------------------------
 
+Duration SimulatedDisk::Within(Duration min, Duration max) {
+  return min + Duration(random_() % (static_cast<uint64_t>((max - min).count()) + 1));
+}
+
 void SimulatedDisk::Queue::Post(Task task) {
   Duration latency;
   {
     MutexLock lock(disk_.mutex_);
-    const auto span = static_cast<uint64_t>((disk_.latency_max_ - disk_.latency_min_).count()) + 1;
-    latency = disk_.latency_min_ + Duration(disk_.random_() % span);
-    if (of_checkpoints_) latency += disk_.checkpoint_longer_;
+    latency = disk_.Within(disk_.latency_min_, disk_.latency_max_);
+    const bool slow = of_log_ && disk_.slow_one_of_ > 0 && disk_.random_() % disk_.slow_one_of_ == 0;
+    if (slow) latency += disk_.Within(disk_.slow_min_, disk_.slow_max_);
   }
-  auto run = [&disk = disk_, &executor = executor_, task = std::move(task)]() mutable {
-    disk.RunOrPark(executor, std::move(task));
-  };
+  disk_.RunLater(executor_, latency, std::move(task));
+}
+
+void SimulatedDisk::Queue::PostEndOfCheckpoint(Task task) {
+  Duration latency;
+  {
+    MutexLock lock(disk_.mutex_);
+    latency = disk_.Within(disk_.latency_min_, disk_.latency_max_) + disk_.checkpoint_longer_;
+  }
+  disk_.RunLater(executor_, latency, std::move(task));
+}
+
+void SimulatedDisk::RunLater(Executor& executor, Duration latency, Task task) {
+  auto run = [this, &executor, task = std::move(task)]() mutable { RunOrPark(executor, std::move(task)); };
   if (latency == Duration(0)) {
-    executor_.Post(std::move(run));
+    executor.Post(std::move(run));
   } else {
-    executor_.After(latency, std::move(run));
+    executor.After(latency, std::move(run));
   }
 }
 
@@ -169,6 +188,11 @@ void SimulatedDisk::RefuseToApply(bool refuse) {
   refuse_to_apply_ = refuse;
 }
 
+void SimulatedDisk::FailRecords(Status error) {
+  MutexLock lock(mutex_);
+  records_fail_ = std::move(error);
+}
+
 void SimulatedDisk::SetFull(bool full) {
   MutexLock lock(mutex_);
   full_ = full;
@@ -180,6 +204,13 @@ void SimulatedDisk::SetLatency(Duration min, Duration max) {
   latency_max_ = std::max(min, max);
 }
 
+void SimulatedDisk::SetSlowFlushes(uint64_t one_of, Duration min, Duration max) {
+  MutexLock lock(mutex_);
+  slow_one_of_ = one_of;
+  slow_min_ = min;
+  slow_max_ = std::max(min, max);
+}
+
 void SimulatedDisk::SetCheckpointTime(Duration longer) {
   MutexLock lock(mutex_);
   checkpoint_longer_ = longer;
@@ -188,6 +219,11 @@ void SimulatedDisk::SetCheckpointTime(Duration longer) {
 int64_t SimulatedDisk::checkpoints() const {
   MutexLock lock(mutex_);
   return checkpoints_;
+}
+
+bool SimulatedDisk::checkpointing() const {
+  MutexLock lock(mutex_);
+  return begun_.has_value();
 }
 
 }  // namespace ebla::tabletserver

@@ -3,7 +3,8 @@
 // crash takes from it what a crash may take from a disk.
 // Log:     production's, over sectors that tear, reorder, fail and come back damaged (simulated_log_disk.h). Segments are
 //          small, so that the cleaner has work, and memory keeps next to nothing, so that reads come from the disk.
-// Records: as the last checkpoint has them, and as the store shows them (fake_record_store.h).
+// Records: as the last checkpoint has them, and as the store shows them (fake_record_store.h); while a checkpoint is
+//          under way, as it will have them.
 // Crash:   happens between two steps of the log's disk, or in the middle of one, while the log flushes, cleans or starts
 //          again. Crash() makes the log do one of these.
 // Threads: any; the simulator uses one.
@@ -44,17 +45,23 @@ class SimulatedDisk {
   void FailNext(Status error);
   // The next so many appends of clients' writes find no room, though health() still reports room.
   void RefuseAppends(int count);
-  // Nothing that is committed can be applied until it is taken back.
+  // Nothing that is committed can be applied until it is taken back, or the next life begins.
   void RefuseToApply(bool refuse);
+  // Every call that would change the records, or make them durable, fails with this until it is taken back by OK, or
+  // the next life begins.
+  void FailRecords(Status error);
   // Below the reserve: writes are refused (PROTOCOL 25).
   void SetFull(bool full);
   // How long flushes and checkpoints take on the store's executor, uniform in [min, max]. Zero: at the next task.
   void SetLatency(Duration min, Duration max);
+  // A random one of so many flushes of the log takes longer by a time that is uniform in [min, max]. Zero: none does.
+  void SetSlowFlushes(uint64_t one_of, Duration min, Duration max);
   // How much longer than a flush checkpoints take that begin from now on.
   void SetCheckpointTime(Duration longer);
   SimulatedLogDisk& log_disk() { return log_disk_; }
 
   int64_t checkpoints() const;
+  bool checkpointing() const;  // one has begun and is not durable
 
  private:
   friend class FakeRecordStore;
@@ -83,12 +90,12 @@ class SimulatedDisk {
   // An executor whose tasks wait for the disk: each runs once its latency has passed, and not while the disk stalls.
   class Queue final : public Executor {
    public:
-    Queue(SimulatedDisk& disk, Executor& executor, bool of_checkpoints)
-        : disk_(disk), executor_(executor), of_checkpoints_(of_checkpoints) {}
+    Queue(SimulatedDisk& disk, Executor& executor, bool of_log) : disk_(disk), executor_(executor), of_log_(of_log) {}
     MonotonicTime Now() const override { return executor_.Now(); }
     int64_t TimeOfDayMs() const override { return executor_.TimeOfDayMs(); }
     uint64_t Random() override { return executor_.Random(); }
     void Post(Task task) override;
+    void PostEndOfCheckpoint(Task task);
     TimerId After(Duration delay, Task task) override { return executor_.After(delay, std::move(task)); }
     void Cancel(TimerId timer) override { executor_.Cancel(timer); }
     bool InThread() const override { return executor_.InThread(); }
@@ -96,14 +103,16 @@ class SimulatedDisk {
    private:
     SimulatedDisk& disk_;
     Executor& executor_;
-    const bool of_checkpoints_;
+    const bool of_log_;
   };
 
   // A life begins; the one before may have ended well or in a crash.
   SharedLog& Open();
   void Close();
   void CrashIn(std::move_only_function<void()> work, CrashKind kind) EBLA_REQUIRES(mutex_);
+  void RunLater(Executor& executor, Duration latency, Task task);
   void RunOrPark(Executor& executor, Task task);
+  Duration Within(Duration min, Duration max) EBLA_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   std::mt19937_64 random_ EBLA_GUARDED_BY(mutex_);
@@ -113,8 +122,9 @@ class SimulatedDisk {
   Status dead_ EBLA_GUARDED_BY(mutex_);
   Status injected_ EBLA_GUARDED_BY(mutex_);  // the failure that is to come; OK: none
 
-  RecordsImage records_ EBLA_GUARDED_BY(mutex_);     // as the store shows it
-  RecordsImage checkpoint_ EBLA_GUARDED_BY(mutex_);  // as every crash leaves it
+  RecordsImage records_ EBLA_GUARDED_BY(mutex_);               // as the store shows it
+  RecordsImage checkpoint_ EBLA_GUARDED_BY(mutex_);            // as every crash leaves it
+  std::optional<RecordsImage> begun_ EBLA_GUARDED_BY(mutex_);  // as the checkpoint that is under way will have it
   std::set<TableId> tables_ EBLA_GUARDED_BY(mutex_);
   std::set<TabletId> present_ EBLA_GUARDED_BY(mutex_);  // replicas that were not dropped
   int64_t checkpoints_ EBLA_GUARDED_BY(mutex_) = 0;
@@ -122,10 +132,14 @@ class SimulatedDisk {
   bool full_ EBLA_GUARDED_BY(mutex_) = false;
   mutable int refuse_ EBLA_GUARDED_BY(mutex_) = 0;  // appends of clients' writes
   bool refuse_to_apply_ EBLA_GUARDED_BY(mutex_) = false;
+  Status records_fail_ EBLA_GUARDED_BY(mutex_);
   bool stalled_ EBLA_GUARDED_BY(mutex_) = false;
   std::vector<std::pair<Executor*, Task>> parked_ EBLA_GUARDED_BY(mutex_);  // run when it no longer stalls
   Duration latency_min_ EBLA_GUARDED_BY(mutex_){0};
   Duration latency_max_ EBLA_GUARDED_BY(mutex_){0};
+  uint64_t slow_one_of_ EBLA_GUARDED_BY(mutex_) = 0;  // flushes; none: zero
+  Duration slow_min_ EBLA_GUARDED_BY(mutex_){0};
+  Duration slow_max_ EBLA_GUARDED_BY(mutex_){0};
   Duration checkpoint_longer_ EBLA_GUARDED_BY(mutex_){0};
 };
 

@@ -49,26 +49,53 @@ SimulatedStore::SimulatedStore(SimulatedDisk& disk, Executor& executor, Options 
     : disk_(disk),
       life_(disk),
       executor_(executor),
-      flusher_(disk, executor, false),
-      checkpoints_(disk, executor, true),
+      flusher_(disk, executor, /*of_log=*/true),
+      background_(disk, executor, /*of_log=*/false),
       watch_(options.watch != nullptr ? std::move(options.watch) : std::make_unique<Watch>()),
       records_(options.records ? options.records(disk) : std::make_unique<FakeRecordStore>(disk)),
       store_(disk.Open(), life_, *records_,
-             {.flusher = &flusher_, .background = &checkpoints_, .memory = options.memory, .watch = watch_.get()}) {
+             {.flusher = &flusher_, .background = &background_, .memory = options.memory, .watch = watch_.get()}) {
   watch_->disk_ = &disk;
-  watch_->store_ = &store_;
+  watch_->life_ = this;
   const Status opened = store_.Open();
   CHECK(opened.ok()) << opened;
   CleanLater();
 }
 
 SimulatedStore::~SimulatedStore() {
-  cleaner_->Close();
+  gate_->Close();
   disk_.Close();
 }
 
+// ---- checkpoints, one at a time --------------------------------------------------------------------------------------
+
+void SimulatedStore::Watch::TakeCheckpoint(RecordStore&, std::move_only_function<void(Status)> done) {
+  life_->checkpoints_.push_back(std::move(done));
+  if (life_->checkpoints_.size() == 1) life_->BeginCheckpoint();
+}
+
+void SimulatedStore::BeginCheckpoint() {
+  background_.Post([this, gate = gate_] {
+    gate->Enter([this] {
+      const Status begun = records_->BeginCheckpoint();
+      if (!begun.ok()) return FinishCheckpoint(begun);
+      background_.PostEndOfCheckpoint([this, gate = gate_] { gate->Enter([this] { EndCheckpoint(); }); });
+    });
+  });
+}
+
+void SimulatedStore::EndCheckpoint() { FinishCheckpoint(records_->EndCheckpoint()); }
+
+void SimulatedStore::FinishCheckpoint(const Status& status) {
+  checkpoints_.front()(status);
+  checkpoints_.pop_front();
+  if (!checkpoints_.empty()) BeginCheckpoint();
+}
+
+// ----------------------------------------------------------------------------------------------------------------------
+
 void SimulatedStore::CleanLater() {
-  executor_.After(kCleanEvery, [this, gate = cleaner_] {
+  executor_.After(kCleanEvery, [this, gate = gate_] {
     gate->Enter([this] {
       store_.CleanLog(true);
       CleanLater();

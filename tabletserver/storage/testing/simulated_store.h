@@ -2,9 +2,12 @@
 // A TabletStore on a SimulatedDisk, for one life of a server: for the simulator and for tests.
 // Misuse:  removing applied entries, and truncating log that the last checkpoint still needs, are CHECK failures here: the
 //          simulator is to find them.
+// Checkpoint: takes time, as WiredTiger's does. The log is flushed, the records that it will hold are those of a moment
+//          after, and later still it is durable. Meanwhile entries are applied, and a crash leaves the one before.
 // Threads: any; the simulator uses one. Pending completions never run once it is gone: a crash, or a clean end.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -23,14 +26,15 @@ class SimulatedStore {
     void BeforePutState(TabletId tablet, const ReplicaState& state) override;
     void BeforeRemoveSuffix(TabletId tablet, Lsn from) override;
     void BeforeTruncateLog(TabletId tablet, Lsn below) override;
+    void TakeCheckpoint(RecordStore& records, std::move_only_function<void(Status)> done) final;
 
    protected:
-    TabletStore& store() { return *store_; }
+    TabletStore& store() { return **life_; }
 
    private:
     friend class SimulatedStore;
     SimulatedDisk* disk_ = nullptr;
-    TabletStore* store_ = nullptr;
+    SimulatedStore* life_ = nullptr;
   };
   using MakeRecords = std::function<std::unique_ptr<FakeRecordStore>(SimulatedDisk& disk)>;
   struct Options {
@@ -49,15 +53,19 @@ class SimulatedStore {
 
  private:
   void CleanLater();
+  void BeginCheckpoint();
+  void EndCheckpoint();
+  void FinishCheckpoint(const Status& status);
 
   SimulatedDisk& disk_;
   SimulatedDisk::Life life_;
   Executor& executor_;
-  SimulatedDisk::Queue flusher_, checkpoints_;
+  SimulatedDisk::Queue flusher_, background_;
   const std::unique_ptr<Watch> watch_;
   const std::unique_ptr<FakeRecordStore> records_;
   TabletStore store_;
-  const std::shared_ptr<TaskGate> cleaner_ = std::make_shared<TaskGate>();
+  std::deque<std::move_only_function<void(Status)>> checkpoints_;  // the first is under way
+  const std::shared_ptr<TaskGate> gate_ = std::make_shared<TaskGate>();
 };
 
 // A single range.

@@ -1,0 +1,153 @@
+// The faults of a simulated store: checkpoints that take time, records that fail, flushes that are slow.
+#include "tabletserver/storage/testing/simulated_store.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/testing/sim_executor.h"
+#include "tabletserver/storage/testing/store_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr TableId kTable{7};
+constexpr TabletId kTablet{70};
+
+class SimulatedStoreTest : public ::testing::Test {
+ protected:
+  SimulatedStoreTest() {
+    EXPECT_TRUE(store().EnsureTable(kTable, TableCompression::kNone).ok());
+    ReplicaState state;
+    state.table = kTable;
+    state.promised = {1};
+    EXPECT_TRUE(store().PutReplicaState(kTablet, state).ok());
+  }
+  TabletStore& store() { return **life_; }
+  Status Write(uint64_t lsn) {
+    const LogEntry entry = Entry(lsn, {Put("a", std::to_string(lsn))});
+    EXPECT_TRUE(AppendOne(store(), kTablet, entry).ok());
+    return ApplyOne(store(), kTablet, kTable, entry);
+  }
+  // The outcomes of checkpoints, in their order, and the position that each one holds.
+  void BeginCheckpoint() {
+    store().Checkpoint(executor_, [this](const Result<TabletStore::CheckpointResult>& result) {
+      outcomes_.push_back(result ? Status() : result.error());
+      if (result) held_.push_back(result->at(kTablet));
+    });
+  }
+  void Crash() {
+    life_.reset();
+    disk_.Crash(SimulatedDisk::CrashKind::kProcess);
+    life_ = std::make_unique<SimulatedStore>(disk_, executor_);
+  }
+  std::string Records() { return Dump(store(), kTable); }
+
+  ebla::testing::SimScheduler scheduler_{1};
+  ebla::testing::SimExecutor executor_{scheduler_};
+  SimulatedDisk disk_{TestSeed()};
+  std::unique_ptr<SimulatedStore> life_ = std::make_unique<SimulatedStore>(disk_, executor_);
+  std::vector<Status> outcomes_;
+  std::vector<Lsn> held_;
+};
+
+TEST_F(SimulatedStoreTest, ACrashBeforeTheEndOfACheckpointLeavesTheOneBefore) {
+  ASSERT_TRUE(Write(1).ok());
+  BeginCheckpoint();
+  scheduler_.RunFor(1ms);
+  ASSERT_EQ(outcomes_, std::vector{Status()});
+  disk_.SetCheckpointTime(100ms);
+  ASSERT_TRUE(Write(2).ok());
+  BeginCheckpoint();
+  scheduler_.RunFor(50ms);
+  EXPECT_TRUE(disk_.checkpointing());
+  EXPECT_EQ(Records(), "a=2@2") << "it is read as ever";
+  EXPECT_EQ(store().DropTable(kTable).code(), Code::kComeAgain) << "the checkpoint holds it";
+  Crash();
+  EXPECT_FALSE(disk_.checkpointing());
+  EXPECT_EQ(Records(), "a=1@1");
+  scheduler_.RunFor(200ms);
+  EXPECT_EQ(outcomes_.size(), 1u) << "nobody is told in the next life";
+  Crash();
+  EXPECT_EQ(Records(), "a=1@1");
+}
+
+TEST_F(SimulatedStoreTest, ACheckpointHoldsWhatWasAppliedBeforeItBegan) {
+  disk_.SetCheckpointTime(100ms);
+  ASSERT_TRUE(Write(1).ok());
+  BeginCheckpoint();
+  scheduler_.RunFor(50ms);
+  ASSERT_TRUE(Write(2).ok());
+  scheduler_.RunFor(60ms);
+  ASSERT_EQ(outcomes_, std::vector{Status()});
+  EXPECT_EQ(held_, std::vector{Lsn{1}});
+  Crash();
+  EXPECT_EQ(Records(), "a=1@1");
+}
+
+TEST_F(SimulatedStoreTest, CheckpointsAreTakenOneAtATime) {
+  disk_.SetCheckpointTime(100ms);
+  ASSERT_TRUE(Write(1).ok());
+  BeginCheckpoint();
+  BeginCheckpoint();
+  scheduler_.RunFor(150ms);
+  EXPECT_EQ(outcomes_.size(), 1u);
+  ASSERT_TRUE(Write(2).ok());
+  scheduler_.RunFor(100ms);
+  EXPECT_EQ(outcomes_, (std::vector{Status(), Status()}));
+  EXPECT_EQ(disk_.checkpoints(), 2);
+}
+
+TEST_F(SimulatedStoreTest, RecordsThatFailChangeNothingUntilTheyAreTriedAgain) {
+  ASSERT_TRUE(Write(1).ok());
+  disk_.FailRecords(Status(Code::kOverloaded, "for now"));
+  EXPECT_EQ(Write(2).code(), Code::kOverloaded);
+  EXPECT_EQ(store().TruncateRange(kTable, {}).code(), Code::kOverloaded);
+  EXPECT_EQ(store().ReplaceInterval(kTable, {}, {}).code(), Code::kOverloaded);
+  EXPECT_EQ(store().DropTable(kTable).code(), Code::kOverloaded);
+  EXPECT_EQ(store().EnsureTable(TableId{8}, TableCompression::kNone).code(), Code::kOverloaded);
+  BeginCheckpoint();
+  scheduler_.RunFor(1ms);
+  EXPECT_EQ(outcomes_.back().code(), Code::kOverloaded);
+  EXPECT_EQ(Records(), "a=1@1");
+  EXPECT_EQ(store().Tables(), std::vector{kTable});
+  EXPECT_TRUE(store().health().status.ok()) << "the store lives";
+  disk_.FailRecords(Status::Ok());
+  EXPECT_TRUE(ApplyOne(store(), kTablet, kTable, Entry(2, {Put("a", "2")})).ok());
+  disk_.SetCheckpointTime(100ms);
+  BeginCheckpoint();
+  scheduler_.RunFor(50ms);
+  disk_.FailRecords(Status(Code::kOverloaded, "for now"));
+  scheduler_.RunFor(60ms);
+  EXPECT_EQ(outcomes_.back().code(), Code::kOverloaded) << "as it ends";
+  Crash();
+  EXPECT_EQ(Records(), "") << "no checkpoint was ever durable";
+  EXPECT_TRUE(store().EnsureTable(TableId{8}, TableCompression::kNone).ok()) << "the next life starts sound";
+}
+
+TEST_F(SimulatedStoreTest, SlowFlushesMakeLaterOnesWait) {
+  disk_.SetSlowFlushes(/*one_of=*/1, 100ms, 100ms);
+  std::vector<Status> flushed;
+  const auto flush = [&] {
+    store().Flush(FlushMode::kSync, executor_, [&](Status status) { flushed.push_back(std::move(status)); });
+  };
+  flush();
+  scheduler_.RunFor(50ms);
+  flush();
+  scheduler_.RunFor(40ms);
+  EXPECT_TRUE(flushed.empty());
+  scheduler_.RunFor(20ms);
+  EXPECT_EQ(flushed, (std::vector{Status(), Status()}));
+  disk_.SetSlowFlushes(0, 0ms, 0ms);
+  flush();
+  scheduler_.RunFor(1ms);
+  EXPECT_EQ(flushed.size(), 3u);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing
