@@ -24,12 +24,6 @@ bool NotExecuted(Code code) {
   return code == Code::kUnavailable || code == Code::kDeadlineExceeded || code == Code::kOverloaded;
 }
 
-// The only INTERNAL that may happen here is a disk's failure; a write that met one is UNKNOWN_OUTCOME, naming it.
-bool IsBug(const Status& status) {
-  const std::string text = status.ToString();
-  return text.contains(CodeName(Code::kInternal)) && !text.contains(kDiskFailure);
-}
-
 bool IsStrong(const Read& read) {
   return read.level() == Read::Level::kStrong || read.level() == Read::Level::kDefault;
 }
@@ -115,7 +109,7 @@ int CellOf(const std::string& key) {
 
 SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
                      const WorkloadOptions& options)
-    : ClientProcess(std::move(name), std::move(process), cluster, record), options_(options) {
+    : ClientProcess(std::move(name), std::move(process), cluster, record), cluster_(cluster), options_(options) {
   node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
   core_ =
       std::make_unique<client::ClientCore>(std::vector<client::IoContext>{{&executor_, node_.get()}},
@@ -278,6 +272,16 @@ size_t SimClient::BeginRead(int group, int cell, const Read& read, uint64_t sess
   return index;
 }
 
+// The only INTERNAL that may happen is the failure of the disk of a server that was asked; a write that met one is
+// UNKNOWN_OUTCOME, naming it.
+bool SimClient::IsBug(const Status& status, const Operation& operation) const {
+  const std::string text = status.ToString();
+  if (!text.contains(CodeName(Code::kInternal))) return false;
+  const MonotonicTime since = record_.history.moments[operation.invoked];
+  return !cluster_.disk_failures().Excuses(
+      text, since, [&](const ServerName& server) { return cluster_.network().HasCalled(name_, server, since); });
+}
+
 void SimClient::Found(size_t index, std::optional<Cell> cell) {
   Operation& operation = Recorded(index);
   operation.returned = record_.history.Event(scheduler_.Now());
@@ -311,7 +315,7 @@ Status SimClient::Found(size_t index, const Result<Record>& result) {
     return status;
   }
   log_.Add(name_, operation.ToString() + " (" + status.ToString() + ")");
-  if (!NotExecuted(status.code()) && (status.code() != Code::kInternal || IsBug(status))) {
+  if (IsBug(status, operation) || (!NotExecuted(status.code()) && status.code() != Code::kInternal)) {
     record_.problems.push_back(operation.ToString() + " was answered " + status.ToString());
   }
   ++record_.not_executed;
@@ -515,7 +519,7 @@ void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
   const bool unknown = status.code() == Code::kUnknownOutcome;
   if (!unknown) operation.outcome = Outcome::kNotExecuted;
   log_.Add(name_, operation.ToString() + " (" + status.ToString() + ")");
-  if (IsBug(status) || (!unknown && !NotExecuted(status.code()))) {
+  if (IsBug(status, operation) || (!unknown && !NotExecuted(status.code()))) {
     record_.problems.push_back(operation.ToString() + " was answered " + status.ToString());
   }
   ++(unknown ? record_.unknown : record_.not_executed);

@@ -87,9 +87,11 @@ class SimClient : private ClientProcess {
   // Writes down what a read found, or that it was not answered.
   Status Found(size_t index, const Result<Record>& result);
   void Found(size_t index, std::optional<Cell> cell);
+  bool IsBug(const Status& status, const Operation& operation) const;
   int DrawGroup();
   std::chrono::milliseconds DrawDeadline();
 
+  Cluster& cluster_;
   const WorkloadOptions options_;
   std::shared_ptr<Network::Node> node_;
   std::unique_ptr<client::ClientCore> core_;

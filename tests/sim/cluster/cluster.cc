@@ -9,7 +9,9 @@ namespace ebla::sim {
 namespace {
 
 constexpr Duration kSlowRead = std::chrono::milliseconds(5);
-constexpr Duration kCheckpoint = std::chrono::milliseconds(5);  // takes less
+constexpr Duration kCheckpoint = std::chrono::milliseconds(10);  // takes less
+// Less than a lease, so that a primary can lead where flushes are slow.
+constexpr Duration kSlowFlushLeast = std::chrono::milliseconds(20), kSlowFlushMost = std::chrono::milliseconds(400);
 
 // Short sessions: servers are back soon after a crash, for clients that still retry what it cut off.
 coordination::SimCoordination::Options CoordinationOptions() {
@@ -169,6 +171,7 @@ Cluster::Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape)
     disks_.push_back(std::make_unique<ServerDisk>(scheduler.Random()));
     disks_.back()->uuid = "uuid-" + std::to_string(i + 1);
     disks_.back()->disk.SetLatency(std::chrono::microseconds(50), std::chrono::milliseconds(3));
+    disks_.back()->disk.SetSlowFlushes(shape.slow_flush_one_of, kSlowFlushLeast, kSlowFlushMost);
   }
   if (shape.memory_loss) state_.LetHistoriesPart();
   for (int i = 0; i < shape.masters; ++i) StartMaster(i);
@@ -236,6 +239,7 @@ void Cluster::KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind)
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");
   if (on_death_ && server(index) != nullptr) on_death_(index);
   servers_[static_cast<size_t>(index)].reset();
+  disk_failures_.End(ServerName(index), scheduler_.Now());
   state_.Dies(ServerName(index));
   std::erase_if(incomplete_, [index](const auto& item) { return item.first == index; });
   disk(index).disk.Crash(kind);
@@ -268,6 +272,7 @@ Epochs EpochsOf(const tabletserver::TabletView& view, const std::string& key) {
 void Cluster::Look() {
   for (int i = 0; i < servers(); ++i) {
     if (server(i) == nullptr) continue;
+    LookAtStore(i);
     for (const auto& handle : server(i)->host().directory().snapshot()->All()) {
       const auto view = handle->view();
       if (view != nullptr && !view->failure.empty() && server(i)->store().health().status.ok()) {
@@ -282,6 +287,14 @@ void Cluster::Look() {
     }
   }
   state_.EndLook();
+}
+
+// A store that is dead has a disk that was made to fail.
+void Cluster::LookAtStore(int index) {
+  const Status status = server(index)->store().health().status;
+  const auto its = [index](const ebla::ServerName& failed) { return failed == ServerName(index); };
+  if (!status.ok() && !disk_failures_.Excuses(status.message(), scheduler_.Now(), its))
+    state_.StoreFails(ServerName(index), status.ToString());
 }
 
 void Cluster::Check(int index, const tabletserver::TabletView& view) {
@@ -348,6 +361,7 @@ void Cluster::EndServer(int index) {
   log_.Add(ServerName(index), "has ended");
   if (on_death_ && server(index) != nullptr) on_death_(index);
   servers_[static_cast<size_t>(index)].reset();
+  disk_failures_.End(ServerName(index), scheduler_.Now());
   state_.Dies(ServerName(index));
   disk(index).disk.Crash(tabletserver::SimulatedDisk::CrashKind::kProcess);
 }

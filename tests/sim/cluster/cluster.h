@@ -25,6 +25,7 @@
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 #include "tests/sim/checker/levels.h"
+#include "tests/sim/cluster/disk_failures.h"
 #include "tests/sim/cluster/event_log.h"
 #include "tests/sim/cluster/faulty_records.h"
 #include "tests/sim/cluster/network.h"
@@ -86,13 +87,12 @@ struct Shape {
   int64_t window_ms = 600'000;   // of what tablets remember of writes
   size_t window_bytes = 16 << 20;
   uint64_t log_entries_retained_max = 1'000'000;
-  bool slow_truncations = false;  // of logs: other things happen in between
+  bool slow_truncations = false;   // of logs: other things happen in between
+  uint64_t slow_flush_one_of = 0;  // of the logs' flushes, one of so many takes long; none: zero
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
   StoreFault store_fault = StoreFault::kNone;
 };
-
-inline constexpr char kDiskFailure[] = "simulated failure of the disk";  // what FailNext is given
 
 // What outlives a tablet server's process.
 struct ServerDisk {
@@ -176,6 +176,7 @@ class Cluster {
   Network& network() { return network_; }
   coordination::SimCoordination& coordination() { return coordination_; }
   EventLog& log() { return log_; }
+  DiskFailures& disk_failures() { return disk_failures_; }
   testing::SimScheduler& scheduler() { return scheduler_; }
   std::vector<rpc::Endpoint> master_endpoints() const;
 
@@ -222,8 +223,10 @@ class Cluster {
   EventLog& log_;
   Shape shape_;
   StateWatch state_;
+  DiskFailures disk_failures_;
   std::set<std::pair<int, TabletId>> incomplete_;  // replicas, as last looked at
   void Check(int server, const tabletserver::TabletView& view);
+  void LookAtStore(int server);
   coordination::SimCoordination coordination_;
   Network network_;
   std::vector<UnresolvedEntry> kept_;

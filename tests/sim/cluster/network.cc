@@ -118,6 +118,11 @@ void Network::MendAll() {
   held_.clear();
 }
 
+bool Network::HasCalled(const std::string& from, const std::string& to, MonotonicTime since) const {
+  const auto last = called_.find({from, to});
+  return last != called_.end() && last->second >= since;
+}
+
 bool Network::IsCut(const std::string& from, const std::string& to) {
   if (!cut_.contains({from, to})) return false;
   ++counters_.cut;
@@ -166,6 +171,7 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
   });
 
   const std::string method(MethodOf(call.message));
+  network_.called_[{name_, to.host}] = network_.scheduler_.Now();
   network_.NoteOrder(method, to, call.message);
   if (!network_.awaited_.empty()) network_.NoteSent(Called(name_, method, to.host));
   const NetworkConditions& conditions = network_.conditions_;

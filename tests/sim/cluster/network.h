@@ -68,6 +68,8 @@ class Network {
   void LetGo(const std::string& method, const std::string& to);
   void MendAll();
   const Counters& counters() const { return counters_; }
+  // Whether a process has called another since then.
+  bool HasCalled(const std::string& from, const std::string& to, MonotonicTime since) const;
   // `task` runs once, just when `from` has sent its `count`th call from now on; forgotten when that life ends first.
   void OnceSent(const std::string& from, int count, Task task) {
     awaited_.emplace(from, Awaited{count, std::move(task)});
@@ -124,6 +126,7 @@ class Network {
   Counters counters_;
   std::set<std::pair<std::string, std::string>> cut_;
   std::multimap<std::string, Awaited> awaited_;
+  std::map<std::pair<std::string, std::string>, MonotonicTime> called_;       // the last time
   std::deque<Order> orders_;                                                  // the latest that masters sent
   std::map<std::pair<std::string, std::string>, std::deque<Order>> sent_to_;  // by receiver and method
   std::map<std::pair<std::string, std::string>, Duration> slow_;

@@ -252,6 +252,10 @@ void StateWatch::Fails(TabletId tablet, const ServerName& server, const std::str
   failed_.emplace(tablet, server + " has failed: " + why);
 }
 
+void StateWatch::StoreFails(const ServerName& server, const std::string& why) {
+  Problem({}, "the store of " + server + " has failed: " + why);
+}
+
 void StateWatch::Discards(const ServerName& server, std::string_view key) {
   Problem({}, server + " discards " + std::string(key) + ", which is being read");
 }

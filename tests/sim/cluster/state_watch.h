@@ -68,6 +68,8 @@ class StateWatch {
   void ChildCreated(TabletId tablet, Version at, Version newest, const ServerName& server);
   // Its log or its records contradict what it is told: it serves no more. No disk is to blame.
   void Fails(TabletId tablet, const ServerName& server, const std::string& why);
+  // The server's store is dead, and the nemesis has not broken its disk.
+  void StoreFails(const ServerName& server, const std::string& why);
   // It discards what somebody who may is reading there.
   void Discards(const ServerName& server, std::string_view key);
   // Records of a complete replica at this position, as a digest; of all that were ever told of one, the same is

@@ -20,6 +20,7 @@ void FailoverScenarios::Begin(Fault fault, const Target& target) {
     case Fault::kCutThenCrash: return CutThenCrash(target);
     case Fault::kRapidTransfers: return RapidTransfers(target);
     case Fault::kCrashSuccessor: return CrashSuccessor(target);
+    case Fault::kReleaseUnseen: return ReleaseUnseen(target);
     default: return;
   }
 }
@@ -260,17 +261,60 @@ int FailoverScenarios::Beginner(const Target& target, Epoch epoch) {
   return -1;
 }
 
-// A follower that is to lead, and is level, restarts before it is told, and may have forgotten what it had.
+// A follower that is to lead, and is level, restarts before it is told, and may have forgotten what it had. In half of
+// the cases its disk has been stuck, so that the primary and the second follower have committed the end of the log. It
+// is told by another master, which has fenced, or by the same one, which presumes that it has that end.
 void FailoverScenarios::CrashSuccessor(const Target& target) {
   const int successor = target.followers[0];
   const std::string primary = Cluster::ServerName(target.primary);
-  cluster_.log().Add(primary, "is to transfer to " + Cluster::ServerName(successor));
-  cluster_.network().OnceAnswered(primary, "transfer", [this, successor] {
+  tabletserver::SimulatedDisk& disk = cluster_.disk(successor).disk;
+  const bool stuck = scheduler_.Random(2) == 0;
+  const bool same_master = scheduler_.Random(2) == 0;
+  cluster_.log().Add(primary,
+                     "is to transfer to " + Cluster::ServerName(successor) + (stuck ? ", which is stuck" : ""));
+  cluster_.network().OnceAnswered(primary, "transfer", [this, successor, same_master, &disk] {
     if (healed() || cluster_.server(successor) == nullptr || !Free(successor)) return;
-    masters_.PauseLeader(seconds(3), seconds(4));
+    if (same_master) {
+      masters_.PauseLeader(milliseconds(200), milliseconds(1200));
+    } else {
+      masters_.PauseLeader(seconds(3), seconds(4));
+    }
     servers_.KillAndRestart(successor, CrashKind::kMachine, Within(milliseconds(5), milliseconds(60)));
+    disk.SetStalled(false);
   });
+  if (stuck) {
+    Undisturbed(seconds(3));
+    disk.SetStalled(true);
+    After(seconds(3), [&disk] { disk.SetStalled(false); });
+    for (int i = 0; i < 3; ++i) hooks_.write(target.primary, target.tablet, /*large=*/false, {});
+  }
   hooks_.transfer(target.tablet, Cluster::ServerName(successor));
+}
+
+// A transfer's target leads, and the master that has told it dies. The previous primary reports its release to the next
+// master. For a while no report of the target and its follower arrives there, and these take writes.
+void FailoverScenarios::ReleaseUnseen(const Target& target) {
+  const std::string previous = Cluster::ServerName(target.primary);
+  const std::string successor = Cluster::ServerName(target.followers[0]);
+  Undisturbed(seconds(6));
+  cluster_.log().Add(previous, "is to transfer to " + successor + ", unseen by the next master");
+  const int leader = masters_.Leader();
+  if (leader < 0) return;
+  const auto told = [this, target, previous, successor, leader] {
+    if (healed() || cluster_.master(leader) == nullptr) return;
+    constexpr Duration kUnseen = seconds(4);
+    masters_.Kill(leader);
+    network_.CutBoth(previous, successor, kUnseen);
+    for (const std::string& master : cluster_.MasterNames()) {
+      for (const int silent : target.followers) network_.CutOff(Cluster::ServerName(silent), master, kUnseen);
+    }
+    const auto leads = [this, target] { return Successor(target) >= 0; };
+    Await(leads, [this, target] { hooks_.write(Successor(target), target.tablet, /*large=*/false, {}); }, 400);
+  };
+  cluster_.network().OnceAnswered(previous, "transfer", [this, leader, successor, told] {
+    if (!healed()) cluster_.network().OnceSentTo(Cluster::MasterName(leader), "configure", successor, 1, told);
+  });
+  hooks_.transfer(target.tablet, successor);
 }
 
 }  // namespace ebla::sim

@@ -22,6 +22,7 @@ class FailoverScenarios : ScenarioFamily {
   void CrashFenced(const Target& target);
   void CutThenCrash(const Target& target);
   void CrashSuccessor(const Target& target);
+  void ReleaseUnseen(const Target& target);
   void RapidTransfers(const Target& target);
   void TransferOn(const Target& target, int polls);
   void DieSending(const Target& target, int second);

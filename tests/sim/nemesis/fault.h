@@ -33,13 +33,16 @@ enum class Fault : uint8_t {
   kIsolatePrimary,     // a tablet's primary is cut from all servers and masters, alone or with the clients
   kBadNetwork,         // calls slow, lost, late, twice
   kDiskStall,
-  kDiskFull,       // one replica refuses writes
-  kDiskFailure,    // a flush fails; the server is replaced by a new start on the same disk
-  kAppendRefused,  // a few appends of a primary find no room
-  kOldOrder,       // orders of a master arrive once more, long after
-  kResize,         // the clients' table is to have one replica more, or one less, for a while
-  kLateCreate,     // a voter of a tablet that is being made is told late
-  kFillThenPower,  // no disk has room, while records expire; then every machine dies
+  kDiskFull,         // one replica refuses writes
+  kDiskFailure,      // a flush fails; the server is replaced by a new start on the same disk
+  kAppendRefused,    // a few appends of a primary find no room
+  kRecordsFailure,   // what changes a server's records, or makes them durable, fails for a while
+  kApplyRefused,     // a server logs what is committed, and applies none of it
+  kCheckpointCrash,  // a server dies while a checkpoint is under way
+  kOldOrder,         // orders of a master arrive once more, long after
+  kResize,           // the clients' table is to have one replica more, or one less, for a while
+  kLateCreate,       // a voter of a tablet that is being made is told late
+  kFillThenPower,    // no disk has room, while records expire; then every machine dies
   // Directed at a tablet of several voters:
   kDeposedPrimaryServes,  // its primary lives and serves, but is dead to the masters, and to some of its followers
   kFollowerReset,         // while the primary is cut off, a follower that granted it a lease restarts at once
@@ -55,6 +58,7 @@ enum class Fault : uint8_t {
   kDropLate,                   // a follower is removed, comes back, and is told again of its drop
   kChangeMembers,              // members come and go, and the primary dies in between
   kCrashSuccessor,             // who is handed the lead restarts before it knows
+  kReleaseUnseen,              // a master dies when it has told a transfer's target, and the next one is not told of it
   // Where tablets are split:
   kSplitCommitUnseen,  // nobody hears that a split is committed, and the next primary applies it
   kSplitLate,          // the order to split arrives when the split has been given up
@@ -63,6 +67,7 @@ enum class Fault : uint8_t {
   kSplitMeanwhile,
   kSplitDiscard,       // what has been split is dropped or copied somewhere, and the machine dies in the midst of it
   kSplitBeforeCreate,  // a table is made and split before one of its servers hears of it
+  kSplitBehind,        // who has not applied a split is copied to, or from
   kSplitRemembered,    // what was done before a tablet was split is asked again afterwards
   kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
   // who has frozen hears nothing of what it was merged into, which others lead and clients write to

@@ -61,6 +61,13 @@ void MasterFaults::Pause(int index, Duration lasting) {
   });
 }
 
+int MasterFaults::Leader() {
+  for (int i = 0; i < cluster_.masters(); ++i) {
+    if (cluster_.master(i) != nullptr && cluster_.master(i)->ready() && !busy_[static_cast<size_t>(i)]) return i;
+  }
+  return -1;
+}
+
 void MasterFaults::PauseLeader(Duration least, Duration most) {
   for (int i = 0; i < cluster_.masters(); ++i) {
     if (cluster_.master(i) != nullptr && cluster_.master(i)->ready()) Pause(i, Within(least, most));

@@ -18,10 +18,12 @@ class MasterFaults : FaultFamily {
   bool Inject(Fault fault);
   // The one that leads, for a time that is drawn.
   void PauseLeader(Duration least, Duration most);
+  // The one that leads and suffers nothing; -1: none.
+  int Leader();
+  void Kill(int index);  // for a while
 
  private:
   void Pause(int index, Duration lasting);
-  void Kill(int index);
   void KillAtWork(int index);
 
   std::vector<bool> busy_;  // masters that suffer already

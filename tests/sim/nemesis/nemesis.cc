@@ -132,6 +132,8 @@ void Nemesis::HealServers() {
     cluster_.disk(i).disk.SetStalled(false);
     cluster_.disk(i).disk.SetFull(false);
     cluster_.disk(i).disk.RefuseAppends(0);
+    cluster_.disk(i).disk.RefuseToApply(false);
+    cluster_.disk(i).disk.FailRecords(Status::Ok());
     cluster_.disk(i).disk.SetCheckpointTime(Duration(0));
     cluster_.disk(i).disk.FailNext(Status::Ok());
     SimServer* server = cluster_.server(i);
@@ -140,6 +142,7 @@ void Nemesis::HealServers() {
       cluster_.KillServer(i, ServerFaults::CrashKind::kMachine);
       server = nullptr;
     }
+    cluster_.disk_failures().End(Cluster::ServerName(i), scheduler_.Now());
     if (server == nullptr) cluster_.StartServer(i);
     cluster_.server(i)->process().Resume();
     cluster_.server(i)->coordinator().HoldOff(false);

@@ -63,15 +63,56 @@ bool ServerFaults::InjectAt(Fault fault, int index) {
       return true;
     case Fault::kDiskFailure:
       cluster_.log().Add(name, "disk fails");
-      disk.FailNext(Status(Code::kInternal, kDiskFailure));
+      disk.FailNext(cluster_.disk_failures().Begin(name));
       free_after(Within(milliseconds(500), seconds(3)), [this, index, &disk] {
         disk.FailNext(Status::Ok());  // where nothing was flushed meanwhile
         cluster_.KillServer(index, CrashKind::kMachine);
         cluster_.StartServer(index);
       });
       return true;
+    case Fault::kRecordsFailure:
+    case Fault::kApplyRefused: FailRecords(fault, index); return true;
+    case Fault::kCheckpointCrash: CrashInCheckpoint(index); return true;
     default: return false;
   }
+}
+
+// For a while, at whose end the process may die, too.
+void ServerFaults::FailRecords(Fault fault, int index) {
+  tabletserver::SimulatedDisk& disk = cluster_.disk(index).disk;
+  const bool all = fault == Fault::kRecordsFailure;
+  cluster_.log().Add(Cluster::ServerName(index), all ? "records fail" : "applies nothing");
+  if (all) {
+    disk.FailRecords(Status(Code::kOverloaded, "simulated failure of the records"));
+  } else {
+    disk.RefuseToApply(true);
+  }
+  const bool dies = scheduler_.Random(3) == 0;
+  const CrashKind kind = scheduler_.Random(2) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
+  After(Within(milliseconds(100), seconds(4)), [this, index, &disk, dies, kind] {
+    disk.FailRecords(Status::Ok());
+    disk.RefuseToApply(false);
+    if (!dies || cluster_.server(index) == nullptr) return Release(index);
+    cluster_.KillServer(index, kind);
+    RestartAfter(index, Within(milliseconds(20), seconds(2)));
+  });
+}
+
+// Its machine or its process dies after a checkpoint was begun, and before that is durable.
+void ServerFaults::CrashInCheckpoint(int index) {
+  constexpr int kLooks = 1400;  // longer than the period of checkpoints
+  tabletserver::SimulatedDisk& disk = cluster_.disk(index).disk;
+  cluster_.log().Add(Cluster::ServerName(index), "is to die in a checkpoint");
+  disk.SetCheckpointTime(Within(milliseconds(300), seconds(3)));
+  const auto begun = [&disk, looks = std::make_shared<int>(0)] { return disk.checkpointing() || ++*looks == kLooks; };
+  const auto die = [this, index, &disk] {
+    disk.SetCheckpointTime(Duration(0));
+    if (!disk.checkpointing() || cluster_.server(index) == nullptr) return Release(index);
+    cluster_.log().Add(Cluster::ServerName(index), "has a checkpoint under way");
+    cluster_.KillServer(index, scheduler_.Random(4) == 0 ? CrashKind::kProcess : CrashKind::kMachine);
+    RestartAfter(index, Within(milliseconds(20), seconds(6)));
+  };
+  Await(begun, [this, die] { After(Within(milliseconds(0), milliseconds(300)), die); }, kLooks);
 }
 
 // Its machine or its process dies just when it has sent something.
@@ -159,6 +200,17 @@ void ServerFaults::RefuseAllAppends(int index) {
   constexpr int kAll = 1'000'000;
   cluster_.log().Add(Cluster::ServerName(index), "has no room for entries");
   cluster_.disk(index).disk.RefuseAppends(kAll);
+}
+
+void ServerFaults::RefuseToApply(int index, Duration at_most) {
+  cluster_.log().Add(Cluster::ServerName(index), "applies nothing");
+  cluster_.disk(index).disk.RefuseToApply(true);
+  After(at_most, [this, index] { TakeApplies(index); });
+}
+
+void ServerFaults::TakeApplies(int index) {
+  cluster_.log().Add(Cluster::ServerName(index), "applies again");
+  cluster_.disk(index).disk.RefuseToApply(false);
 }
 
 bool ServerFaults::RefuseAppends() {

@@ -23,6 +23,9 @@ class ServerFaults : FaultFamily {
   // No entry finds room there until appends are taken again.
   void RefuseAllAppends(int index);
   void TakeAppends(int index) { cluster_.disk(index).disk.RefuseAppends(0); }
+  // Nothing that is committed is applied there, for so long or until its process ends.
+  void RefuseToApply(int index, Duration at_most);
+  void TakeApplies(int index);
 
  private:
   bool InjectAt(Fault fault, int index);
@@ -30,6 +33,8 @@ class ServerFaults : FaultFamily {
   bool LoseAllPower();
   bool FillThenLosePower();
   bool RefuseAppends();
+  void FailRecords(Fault fault, int index);
+  void CrashInCheckpoint(int index);
   void Pause(int index, Duration lasting);
   void ReplaceStopped(int index);
   void Restart(int index);  // one that is dead; it suffers nothing any more

@@ -24,6 +24,7 @@ void SplitScenarios::Begin(Fault fault, const Target& target) {
     case Fault::kSplitInCopy: return SplitInCopy(target);
     case Fault::kSplitMeanwhile: return SplitMeanwhile(target);
     case Fault::kSplitDiscard: return SplitThenDiscard(target);
+    case Fault::kSplitBehind: return SplitBehind(target);
     case Fault::kSplitRemembered: return SplitRemembered(target);
     default: return;
   }
@@ -115,9 +116,12 @@ void SplitScenarios::SplitInCopy(const Target& target) {
 }
 
 void SplitScenarios::SplitMeanwhile(const Target& target) {
-  const uint64_t how = scheduler_.Random(3);
-  if (how == 0) return ChangeWhileSplit(target);
-  how == 1 ? SplitUnseen(target) : SplitUnreported(target);
+  switch (scheduler_.Random(4)) {
+    case 0: return ChangeWhileSplit(target);
+    case 1: return SplitUnseen(target);
+    case 2: return SplitUnreported(target);
+    default: return SplitUnapplied(target);
+  }
 }
 
 // The order to split takes so long that an operator wants other members before it is obeyed.
@@ -223,6 +227,80 @@ void SplitScenarios::WriteThenReadAtFormer(const Target& target) {
         });
       },
       600);
+}
+
+// The primary leads the parent on, and cannot apply the split that its followers have applied. One of these leads the
+// child before long; a client writes there, and reads at the parent's primary.
+void SplitScenarios::SplitUnapplied(const Target& target) {
+  constexpr Duration kUnapplied = seconds(8);
+  servers_.RefuseToApply(target.primary, kUnapplied);
+  KeepWhole(target.tablet);
+  Undisturbed(seconds(6));
+  hooks_.split(target.tablet);
+  const auto child = std::make_shared<Target>(target);
+  const auto made = [this, target, child] {
+    const CatalogWatch::Tablet* const now = RightOf(target.tablet);
+    if (now == nullptr || !IsSplit(target.followers[0], target.tablet)) return false;
+    child->tablet = now->id;
+    return now->primary == Cluster::ServerName(target.primary);
+  };
+  const auto led = [this, child] { return Successor(*child) >= 0; };
+  const auto write = [this, child] {
+    hooks_.write(Successor(*child), child->tablet, /*large=*/false, [this, child] {
+      if (!healed()) hooks_.read(child->primary, child->tablet, Read::Strong());
+    });
+  };
+  Await(
+      made,
+      [this, child, led, write] {
+        cluster_.log().Add("admin", "wants another to lead the child");
+        hooks_.transfer(child->tablet, Cluster::ServerName(child->followers[0]));
+        Await(led, write, 1000);
+      },
+      600);
+}
+
+// A follower has a split in its log, and cannot apply it; later it lacks so much of the parent's log that it has to be
+// copied. Or it is the primary that cannot.
+void SplitScenarios::SplitBehind(const Target& target) {
+  if (const int to = membership_.AnyNonMember(target); to >= 0 && scheduler_.Random(3) == 0)
+    return CopyFromBehind(target, to);
+  const int behind = target.followers[0];
+  servers_.RefuseToApply(behind, seconds(14));
+  KeepWhole(target.tablet);
+  Undisturbed(seconds(9));
+  hooks_.split(target.tablet);
+  const auto logged = [this, target, behind] {
+    const auto view = ViewAt(behind, target.tablet);
+    return IsSplit(target.primary, target.tablet) && view != nullptr && view->splitting;
+  };
+  const auto incomplete = [this, behind, tablet = target.tablet] {
+    const auto view = ViewAt(behind, tablet);
+    return view != nullptr && view->incomplete;
+  };
+  Await(
+      logged,
+      [this, target, behind, incomplete] {
+        membership_.LagBehind(target);
+        WriteOn(target, 100);
+        Await(incomplete, [this, behind] { servers_.TakeApplies(behind); }, 2400);
+      },
+      600);
+}
+
+// The primary leads on, and has not applied the split that is in its log, when a new replica is copied from it.
+void SplitScenarios::CopyFromBehind(const Target& target, int to) {
+  const std::string mover = Cluster::ServerName(target.followers[1]);
+  servers_.RefuseToApply(target.primary, Within(seconds(3), seconds(6)));
+  KeepWhole(target.tablet);
+  Undisturbed(seconds(5));
+  hooks_.split(target.tablet);
+  Await([this, target] { return IsSplit(target.followers[0], target.tablet); },
+        [this, target, to, mover] {
+          cluster_.log().Add("admin", "moves a replica from " + mover + " to " + Cluster::ServerName(to));
+          hooks_.move(target.tablet, mover, Cluster::ServerName(to));
+        },
+        600);
 }
 
 void SplitScenarios::SplitThenDiscard(const Target& target) {

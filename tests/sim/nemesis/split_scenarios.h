@@ -1,6 +1,6 @@
 // tests/sim/nemesis/split_scenarios.h
-// Tablets that are split while nobody hears of it, while replicas are copied or dropped, or before a server has heard
-// of the table; and what a split leaves to be remembered.
+// Tablets that are split while nobody hears of it, while replicas are copied or dropped, before a server has applied
+// it, or has heard of the table; and what a split leaves to be remembered.
 // Threads: one.
 #pragma once
 
@@ -33,6 +33,9 @@ class SplitScenarios : ScenarioFamily {
   void SplitUnseen(const Target& target);
   void SplitUnreported(const Target& target);
   void WriteThenReadAtFormer(const Target& target);
+  void SplitUnapplied(const Target& target);
+  void SplitBehind(const Target& target);
+  void CopyFromBehind(const Target& target, int to);
   void SplitThenDiscard(const Target& target);
   void SplitThenDrop(const Target& target, int to);
   void SplitThenLag(const Target& target);

@@ -114,6 +114,8 @@ class Run {
       shape.copy_chunk_records = 1 + scheduler_.Random(3);
       shape.copy_bytes_per_second = (workload_.large ? kCopyOfLargeLeast : 8'000) << scheduler_.Random(6);
     }
+    constexpr std::array<uint64_t, 3> kSlowFlushOneOf = {0, 200, 30};
+    shape.slow_flush_one_of = kSlowFlushOneOf[scheduler_.Random(kSlowFlushOneOf.size())];
     workload_.lww_groups = scheduler_.Random(2) == 0 ? 4 : 0;
     if (options_.splits) shape.window_bytes = kWindowBytes;
     return shape;
