@@ -247,8 +247,8 @@ TEST_P(StoreTest, AnIntervalIsReplacedWithinItsBoundsAlone) {
   EXPECT_EQ(this->Records(), "a=1@1 aa=new@2 by=new@2 c=4@1");
   ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"c", ""}, Records{{"d", record}}).ok());
   EXPECT_EQ(this->Records(), "a=1@1 aa=new@2 by=new@2 d=new@2");
-  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"", "b"}, Records{{"", record}}).ok());
-  EXPECT_EQ(this->Records(), "=new@2 by=new@2 d=new@2");
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"", "b"}, Records{{"0", record}}).ok());
+  EXPECT_EQ(this->Records(), "0=new@2 by=new@2 d=new@2");
   ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {}, Records{{"z", record}}).ok());
   EXPECT_EQ(this->Records(), "z=new@2");
 }

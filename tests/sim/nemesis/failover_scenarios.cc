@@ -291,28 +291,34 @@ void FailoverScenarios::CrashSuccessor(const Target& target) {
   hooks_.transfer(target.tablet, Cluster::ServerName(successor));
 }
 
-// A transfer's target leads, and the master that has told it dies. The previous primary reports its release to the next
-// master. For a while no report of the target and its follower arrives there, and these take writes.
+// A transfer's target and the second follower are told, and the master dies. The previous primary, which is told of
+// nothing, reports its release to the next master. For a while no report of the target and its follower arrives there,
+// and these take writes.
 void FailoverScenarios::ReleaseUnseen(const Target& target) {
+  constexpr Duration kUnseen = seconds(7);
   const std::string previous = Cluster::ServerName(target.primary);
   const std::string successor = Cluster::ServerName(target.followers[0]);
-  Undisturbed(seconds(6));
-  cluster_.log().Add(previous, "is to transfer to " + successor + ", unseen by the next master");
   const int leader = masters_.Leader();
   if (leader < 0) return;
-  const auto told = [this, target, previous, successor, leader] {
-    if (healed() || cluster_.master(leader) == nullptr) return;
-    constexpr Duration kUnseen = seconds(4);
+  Undisturbed(seconds(9));
+  cluster_.log().Add(previous, "is to transfer to " + successor + ", unseen by the next master");
+  const auto leads = [this, target] { return Successor(target) >= 0; };
+  const auto die = [this, target, previous, leader] {
+    cluster_.network().LetGo("configure", previous);
+    if (cluster_.master(leader) == nullptr) return;
     masters_.Kill(leader);
-    network_.CutBoth(previous, successor, kUnseen);
     for (const std::string& master : cluster_.MasterNames()) {
       for (const int silent : target.followers) network_.CutOff(Cluster::ServerName(silent), master, kUnseen);
     }
-    const auto leads = [this, target] { return Successor(target) >= 0; };
-    Await(leads, [this, target] { hooks_.write(Successor(target), target.tablet, /*large=*/false, {}); }, 400);
+    hooks_.write(Successor(target), target.tablet, /*large=*/false, {});
   };
-  cluster_.network().OnceAnswered(previous, "transfer", [this, leader, successor, told] {
-    if (!healed()) cluster_.network().OnceSentTo(Cluster::MasterName(leader), "configure", successor, 1, told);
+  cluster_.network().OnceAnswered(previous, "transfer", [this, target, previous, leads, die] {
+    if (healed()) return;
+    cluster_.network().HoldBack("configure", previous);
+    cluster_.network().LoseFurther("configure", previous);
+    After(seconds(3), [this, previous] { cluster_.network().LetGo("configure", previous); });
+    for (const int follower : target.followers) network_.CutBoth(previous, Cluster::ServerName(follower), kUnseen);
+    Await(leads, die, 200);
   });
   hooks_.transfer(target.tablet, successor);
 }

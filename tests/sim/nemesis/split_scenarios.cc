@@ -271,8 +271,9 @@ void SplitScenarios::SplitBehind(const Target& target) {
   Undisturbed(seconds(9));
   hooks_.split(target.tablet);
   const auto logged = [this, target, behind] {
-    const auto view = ViewAt(behind, target.tablet);
-    return IsSplit(target.primary, target.tablet) && view != nullptr && view->splitting;
+    const auto view = ViewAt(target.primary, target.tablet);
+    const Lsn last = cluster_.state().LastAppended(Cluster::ServerName(behind), target.tablet).lsn;
+    return view != nullptr && view->split_at() && view->split_at() <= last && !IsSplit(behind, target.tablet);
   };
   const auto incomplete = [this, behind, tablet = target.tablet] {
     const auto view = ViewAt(behind, tablet);
