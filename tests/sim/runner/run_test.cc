@@ -69,10 +69,9 @@ std::vector<Pin> PinnedSeeds() {
 }
 
 // No seed shows these. The end of docs/design/replication-rules.md states the reasons.
-const std::set<std::string_view> kWithoutSeed = {
-    "copy_forgets_split", "create_below_tombstone", "lead_with_short_log", "reads_not_parked",
-    "take_back_unled",    "merge_unchecked_epoch",  "thaw_after_merge",    "failover_in_open_merge",
-    "give_up_unexcluded", "merge_despite_promise"};
+const std::set<std::string_view> kWithoutSeed = {"create_below_tombstone", "merge_unchecked_epoch",
+                                                 "thaw_after_merge",       "failover_in_open_merge",
+                                                 "give_up_unexcluded",     "merge_despite_promise"};
 
 TEST(PinnedSeeds, EveryBugHasOneOrAReasonWhyNot) {
   std::set<std::string> bugs;
