@@ -195,18 +195,43 @@ TEST_F(MasterMergeOutageTest, AnotherMasterTakesTheEpochOfAThaw) {
   EXPECT_EQ(SafeMode(), "");
 }
 
-// A primary dies in the midst of it: its failover waits for the merge's fate, and no longer.
-TEST_F(MasterMergeOutageTest, APrimaryThatDiesIsFailedOverAtOnce) {
+// A primary dies in the midst of it: its failover waits for the merge's fate, and no longer. Parameter: how it dies.
+class MasterMergeFailoverTest : public MasterMergeOutageTest,
+                                public ::testing::WithParamInterface<std::function<void(FakeServer&)>> {};
+INSTANTIATE_TEST_SUITE_P(Deaths, MasterMergeFailoverTest,
+                         ::testing::Values([](FakeServer& server) { server.Stop(); },
+                                           [](FakeServer& server) { server.mute = server.deaf = server.silent = true; },
+                                           [](FakeServer& server) { server.coordinator().Expire(); }));
+TEST_P(MasterMergeFailoverTest, APrimaryThatDiesIsFailedOverAtOnce) {
   Begin();
   EachServer([](FakeServer& server) { server.hold_freezes = true; });
   AskToMerge();
   ASSERT_TRUE(cluster().RunUntil([&] { return AllFrozen(); }, 10s));
-  ServerOf(left_.primary).Stop();
-  EXPECT_LE(LongestPause(15s), 3s);
+  FakeServer& primary = ServerOf(left_.primary);
+  GetParam()(primary);
+  EXPECT_LE(LongestPause(15s), 1'600ms);
   EXPECT_GT(Tablet("").epoch, left_.epoch);
-  ServerOf(left_.primary).Start();
+  primary.mute = primary.deaf = primary.silent = false;
+  if (!primary.running()) primary.Start();
   EachServer([](FakeServer& server) { server.hold_freezes = false; });
   ExpectGivenUp();
+}
+
+// The exclusion is repeated for as long as too few voters live, and raises no epoch meanwhile.
+TEST_F(MasterMergeOutageTest, AFenceThatIsRepeatedRaisesNoEpoch) {
+  Begin();
+  EachServer([](FakeServer& server) { server.hold_freezes = true; });
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return AllFrozen(); }, 10s));
+  const int64_t into = Node(left_.tabletId)->merge.intoId, first = Node(left_.tabletId)->merge.intoEpoch;
+  for (const std::string& voter : left_.voters) {
+    if (voter != left_.primary) ServerOf(voter).deaf = true;
+  }
+  cluster().KillMaster(*cluster().Leader());
+  cluster().scheduler().RunFor(300s);
+  EXPECT_EQ(ServerOf(left_.primary).fenced[into], first + 1);
+  EachServer([](FakeServer& server) { server.deaf = server.hold_freezes = false; });
+  WaitServing();
 }
 
 TEST_F(MasterMergeOutageTest, AFailoverInAnOpenMergeDecidesNothing) {

@@ -41,7 +41,11 @@ void DropTable::FindHolders(const TableEntry& table) {
   for (const auto& [start, id] : context_.image().TabletsOf(table_)) {
     const TabletEntry& tablet = *context_.image().Tablet(id);
     for (const auto* servers : {&tablet.node.info.voters, &tablet.node.info.learners}) {
-      for (const ServerName& server : *servers) holders_[server].left[id] = tablet.epoch().Next();
+      for (const ServerName& server : *servers) {
+        holders_[server].left[id] = tablet.epoch_max().Next();
+        // It may be there ahead of the catalog.
+        if (tablet.merges_ahead()) holders_[server].left[tablet.into()] = tablet.into_epoch().Next();
+      }
     }
   }
   for (const auto& [server, holder] : holders_) former_holders_.insert(server);

@@ -14,13 +14,13 @@ MergeStep NextMergeStep(const MergeFacts& facts) {
   }
   if (facts.thawed) return MergeStep::kThaw;  // an answer to FREEZE that arrives late counts no more
   if (facts.told) return MergeStep::kForward;
+  if (!facts.mine && facts.excluded) return MergeStep::kGiveUp;
   const bool unwanted = facts.changed || (facts.mine && facts.cancelled);
   if (!unwanted) {
     if (facts.frozen || facts.reported) return MergeStep::kForward;
     if (!facts.failing && !facts.cancelled) return MergeStep::kFreeze;
   }
   if (facts.mine) return MergeStep::kThaw;
-  if (facts.excluded) return MergeStep::kGiveUp;
   return facts.found ? MergeStep::kAwaitReport : MergeStep::kExclude;
 }
 

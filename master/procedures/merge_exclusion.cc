@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
 #include "master/cluster/options.h"
@@ -65,6 +66,7 @@ void MergeExclusion::Fence(const TabletEntry& left, const TabletEntry& right, bo
   left_ = left.id();
   right_ = right.id();
   into_ = left.into();
+  floor_first_ = left.into_epoch();
   voters_ = left.node.info.voters;
   const TableEntry* table = context_.image().LivingTable(left);
   in_memory_ = table && IsInMemory(table->node.schema);
@@ -75,7 +77,8 @@ void MergeExclusion::Fence(const TabletEntry& left, const TabletEntry& right, bo
   waiting_ = voters_.size();
   idl::FenceTablet order;
   order.tabletId = static_cast<int64_t>(into_.value);
-  order.epoch = static_cast<int64_t>(std::max(left.into_epoch(), floor_).Next().value);
+  // A voter accepts the epoch that it has promised again, so repetition raises nothing.
+  order.epoch = static_cast<int64_t>(std::max(left.into_epoch().Next(), floor_).value);
   const uint64_t round = ++round_;
   context_.executor.Cancel(timer_);
   timer_ = context_.executor.After(kFencePatience, if_alive_([this] { End(); }));
@@ -94,7 +97,9 @@ void MergeExclusion::OnFenced(const ServerName& server, const Result<std::map<Ta
   } else if (result != results->end()) {
     const idl::FenceResult& its = result->second;
     const Status status = rpc::FromIdl(its.status);
-    floor_ = std::max(floor_, Epoch{static_cast<uint64_t>(std::max<int64_t>(its.promisedEpoch, 0))});
+    const Epoch promised{static_cast<uint64_t>(std::max<int64_t>(its.promisedEpoch, 0))};
+    // No master reaches an epoch so far beyond, so the promise does not count.
+    if (!limits::IsLeap(floor_first_, promised, limits::kReportedEpochLeapMax)) floor_ = std::max(floor_, promised);
     if (status.ok() || its.known) {
       answers_[server] = {its.known, its.known && !its.incomplete, status.ok() && !its.known && IsProof(server)};
     } else {
@@ -133,6 +138,8 @@ MergeExclusion::Outcome MergeExclusion::Judge() const {
   const bool all = std::ranges::all_of(voters_, answered);
   const TabletEntry *left = context_.image().Tablet(left_), *right = context_.image().Tablet(right_);
   if (!left || !right) return Outcome::kUndecided;
+  // Without a majority the merged tablet could not serve, and the two may have gone on at voters that did not answer.
+  if (known && !loss_accepted_ && answers_.size() <= voters_.size() / 2) return Outcome::kUndecided;
   if (known && !GoesOn(context_, *left) && !GoesOn(context_, *right)) {
     const bool lost = all && !complete && !LookAtMerge(context_, *left, *right).merged;
     return lost ? Outcome::kExcluded : Outcome::kFound;

@@ -11,7 +11,8 @@
 // Place:      merge_tablets.h asks, for a master that did not write the intents.
 // Invariants: 1. Excluded: a majority of proofs, or an answer of every voter, and none found. For a table in memory
 //                every voter must answer or be gone for long, because a restart takes the tablet with it.
-//             2. If an operator has accepted the loss of a majority, the voters that live are enough.
+//             2. Found: a majority has answered, and a voter has it.
+//             3. If an operator has accepted the loss of a majority, the voters that live are enough.
 // Tests:      master/host/master_merge_outage_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
@@ -60,7 +61,8 @@ class MergeExclusion {
   std::vector<ServerName> voters_;
   bool in_memory_ = false;
   bool loss_accepted_ = false;
-  Epoch floor_;  // promised already
+  Epoch floor_first_;  // the merged tablet's first epoch
+  Epoch floor_;        // promised already
   std::map<ServerName, Answer> answers_;
   size_t waiting_ = 0;
   uint64_t round_ = 0;

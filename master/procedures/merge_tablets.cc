@@ -4,12 +4,9 @@
 
 #include <algorithm>
 
-#include "common/base/features.h"
-#include "common/base/lineage.h"
 #include "common/rpc/idl_convert.h"
 #include "master/catalog/rules.h"
 #include "master/cluster/options.h"
-#include "master/procedures/caught_up.h"
 #include "master/procedures/tablet_batch.h"
 
 namespace ebla::master {
@@ -32,140 +29,15 @@ constexpr Duration kThawPatience = std::chrono::seconds(2);
 // After a replica has come to where it was moved, for the next step.
 constexpr Duration kBeginPatience = std::chrono::seconds(30);
 
-std::string Id(TabletId tablet) { return std::to_string(tablet.value); }
-
-std::string Both(const Neighbours& two) { return "tablets " + Id(two.left) + " and " + Id(two.right); }
-
-bool SameServers(std::vector<ServerName> one, std::vector<ServerName> other) {
-  std::ranges::sort(one);
-  std::ranges::sort(other);
-  return one == other;
-}
-
-bool MergeOf(const TabletEntry& one, const TabletEntry& other) {
-  return one.merging() && one.neighbour() == other.id();
-}
-
 // No repetition of the order changes it.
 bool EndsMerge(Code code) {
   return code == Code::kInvalidArgument || code == Code::kStaleEpoch || code == Code::kNotFound ||
          code == Code::kConditionFailed;
 }
 
-// Why two that carry intents cannot be replaced; empty: they can, once frozen.
-std::string Changed(const TabletEntry& left, const TabletEntry& right) {
-  if (!MergeOf(left, right) || !MergeOf(right, left) || left.into() != right.into())
-    return "one of them is not being merged any more";
-  for (const TabletEntry* tablet : {&left, &right}) {
-    const bool later = tablet->node.info.epoch != tablet->node.merge.epoch;
-    if (later && rules::MergeNeedsItsEpochs()) return "tablet " + Id(tablet->id()) + " was failed over";
-    if (!tablet->node.info.learners.empty()) return "tablet " + Id(tablet->id()) + " has got a learner";
-  }
-  if (!SameServers(left.node.info.voters, right.node.info.voters))
-    return "they do not lie on the same servers any more";
-  return "";
-}
-
-// Why the tablet is not to be merged at present; OK: it is led, and all of its voters live and are caught up.
-Status CheckSide(const Context& context, const TabletReconciler& reconciler, const TabletEntry& tablet) {
-  const std::string which = "tablet " + Id(tablet.id());
-  // Its creation would miss the two, and make them again.
-  const TableEntry* table = context.image().LivingTable(tablet);
-  if (!table || !table->serving()) return Error(Code::kUnavailable, "the table of " + which + " is still being made");
-  if (tablet.splitting()) return Error(Code::kUnavailable, which + " is being split: it is merged after that");
-  if (tablet.failovers_only()) return Error(Code::kUnavailable, which + " is being merged already");
-  const idl::TabletLoad* load = reconciler.SettledLoad(tablet);
-  if (!load)
-    return Error(Code::kUnavailable,
-                 which + " is not settled at present: it needs a primary, and a majority of its voters live");
-  if (tablet.node.__isset.move)
-    return Error(Code::kUnavailable, "a replica of " + which + " is being moved: it is merged after that");
-  if (!tablet.node.info.learners.empty()) {
-    return Error(Code::kUnavailable, "a replica of " + which + " is being made: it is merged after that");
-  }
-  for (const ServerName& voter : tablet.node.info.voters) {
-    if (!context.servers.IsLive(voter))
-      return Error(Code::kUnavailable, which + " has a replica on " + voter + ", which is not live");
-    const idl::TabletLoad* its = context.servers.LoadOf(voter, tablet.id());
-    const bool whole = its && !its->failed && !its->incomplete && !its->forgetful;
-    if (!whole || (voter != tablet.node.info.primary && !CaughtUp(*load, voter))) {
-      return Error(Code::kUnavailable, which + "'s replica on " + voter + " is not caught up with its primary");
-    }
-  }
-  return {};
-}
-
-void PutIntent(const TabletEntry& tablet, idl::MergeIntent intent, TabletId neighbour, const RequestOrigin& origin,
-               Change& change) {
-  idl::TabletNode node = tablet.node;
-  intent.neighbourId = static_cast<int64_t>(neighbour.value);
-  intent.epoch = node.info.epoch;
-  Put(origin, intent);
-  node.__set_merge(intent);
-  change.PutTablet(std::move(node));
-}
-
 }  // namespace
 
 std::string MergeTabletsName(const Neighbours& two) { return "merge " + Both(two); }
-
-Result<Neighbours> FindNeighbours(const Image& image, const std::string& name, const std::string& key) {
-  const TableEntry* table = image.Table(name);
-  if (!table || table->node.state == idl::TableState::DROPPING) return NoTable(name);
-  const Image::StartKeys& starts = image.TabletsOf(table->id());
-  const auto right = starts.find(key);
-  if (right != starts.end() && right != starts.begin()) return Neighbours{std::prev(right)->second, right->second};
-  if (key.empty() || right != starts.end()) {
-    return Error(
-        Code::kInvalidArgument,
-        "table " + name + "'s first tablet has none before it: name the key where the second of the two begins");
-  }
-  const auto after = starts.upper_bound(key);
-  const std::string holder = after == starts.begin() ? "" : std::prev(after)->first;
-  return Error(Code::kInvalidArgument, "no tablet of table " + name + " begins at \"" + EscapeBytes(key) +
-                                           "\"; the one that holds it begins at \"" + EscapeBytes(holder) + "\"");
-}
-
-std::optional<Neighbours> NeighboursOf(const Image& image, const std::set<TabletId>& merging) {
-  const TabletEntry* one = merging.empty() ? nullptr : image.Tablet(*merging.begin());
-  const TabletEntry* other = one && one->merging() ? image.Tablet(one->neighbour()) : nullptr;
-  if (!other) return std::nullopt;
-  const bool ordered = one->node.info.range.startKey < other->node.info.range.startKey;
-  return ordered ? Neighbours{one->id(), other->id()} : Neighbours{other->id(), one->id()};
-}
-
-Status CheckMerge(const Image& image, const Neighbours& two) {
-  const TabletEntry *left = image.Tablet(two.left), *right = image.Tablet(two.right);
-  if (!left || !right || !image.LivingTable(*left)) return Error(Code::kNotFound, "one of " + Both(two) + " is gone");
-  const bool meet = left->table() == right->table() && !left->node.info.range.endKey.empty() &&
-                    left->node.info.range.endKey == right->node.info.range.startKey;
-  return meet ? Status() : Error(Code::kConditionFailed, Both(two) + " are no neighbours");
-}
-
-Result<Change> BeginMerge(const Context& context, const TabletReconciler& reconciler, const Neighbours& two,
-                          const RequestOrigin& origin) {
-  const Image& image = context.image();
-  EBLA_TRY(CheckMerge(image, two));
-  const TabletEntry &left = *image.Tablet(two.left), &right = *image.Tablet(two.right);
-  Change change;
-  if (MergeOf(left, right) && MergeOf(right, left)) return change;
-  EBLA_TRY(CheckSide(context, reconciler, left));
-  EBLA_TRY(CheckSide(context, reconciler, right));
-  if (!SameServers(left.node.info.voters, right.node.info.voters)) {
-    return Error(Code::kUnavailable, Both(two) + " do not lie on the same servers");
-  }
-  const TabletId into = LineageId(two.left, image.next_id());
-  idl::MergeIntent intent;
-  intent.intoId = static_cast<int64_t>(into.value);
-  if (context.options.features->Has(kMergesWithoutCoordinator)) {
-    intent.__set_term(static_cast<int64_t>(context.catalog.term()));
-    intent.__set_intoEpoch(std::max(left.node.info.epoch, right.node.info.epoch) + 1);
-  }
-  PutIntent(left, intent, two.right, origin, change);
-  PutIntent(right, intent, two.left, origin, change);
-  change.SetNextId(into.value + 1);
-  return change;
-}
 
 MergeTablets::MergeTablets(const Context& context, TabletReconciler& reconciler, Neighbours two,
                            MergeCallbacks callbacks, MonotonicTime begin_until)
@@ -203,7 +75,9 @@ void MergeTablets::Step(Done done) {
   if (auto stale = context_.stale_catalog.Why())
     return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
   switch (NextMergeStep(LookAround(*left, *right, given_up))) {
-    case MergeStep::kEnd: return Thaw(*left, *right, std::move(done));
+    case MergeStep::kEnd:
+      if (left->merge_open() || right->merge_open()) return GiveUp(std::move(done));  // of one side alone so far
+      return Thaw(*left, *right, std::move(done));
     case MergeStep::kFreeze: return Freeze(*left, *right, std::move(done));
     case MergeStep::kForward: return Forward(*left, *right, std::move(done));
     case MergeStep::kThaw: return ThawAhead(*left, *right, std::move(done));
@@ -219,6 +93,7 @@ MergeFacts MergeTablets::LookAround(const TabletEntry& left, const TabletEntry& 
   if (given_up) return facts;
   facts.ahead = left.merges_ahead() && right.merges_ahead();
   facts.mine = left.node.merge.term == static_cast<int64_t>(context_.catalog.term()) || !rules::OnlyTheWriterThaws();
+  earlier_may_have_told_ = facts.ahead && !facts.mine;
   facts.told = told_;
   facts.thawed = thawed_since_.has_value();
   facts.frozen = frozen_.size() == 2;
@@ -237,7 +112,8 @@ MergeFacts MergeTablets::LookAround(const TabletEntry& left, const TabletEntry& 
     if (facts.reported && !facts.frozen && !told_) merged_ = reports.merged;
     for (const TabletEntry* tablet : {&left, &right}) {
       const bool gone = reconciler_.WantsFailover(*tablet) && !reports.found;
-      facts.failing = because(gone, "the primary of tablet " + Id(tablet->id()) + " is gone") || facts.failing;
+      if (gone) gone_.insert(tablet->id());
+      facts.failing = because(gone, "the primary of tablet " + IdText(tablet->id()) + " is gone") || facts.failing;
     }
   }
   const bool late = patience_.waited() >= (facts.ahead ? kFreezePatience : kFreezePatienceInCatalog);
@@ -254,14 +130,14 @@ void MergeTablets::Prepare(const TabletEntry& left, const TabletEntry& right, Do
     const TabletEntry& moved = moving_->tablet == two_.left ? left : right;
     const idl::TabletInfo& info = moved.node.info;
     if (moved.node.__isset.move) {
-      return done(Progress::Later(Error(Code::kUnavailable, "first the replica of tablet " + Id(moved.id()) + " on " +
-                                                                moving_->from + " is moved to " + moving_->to +
+      return done(Progress::Later(Error(Code::kUnavailable, "first the replica of tablet " + IdText(moved.id()) +
+                                                                " on " + moving_->from + " is moved to " + moving_->to +
                                                                 ", where the other tablet lies")));
     }
     if (IsIn(moving_->from, info.voters) || !IsIn(moving_->to, info.voters)) {
       return done(Progress::Done(
           Error(Code::kUnavailable, "the move that was to bring both to the same servers was ended: tablet " +
-                                        Id(moved.id()) + " from " + moving_->from + " to " + moving_->to)));
+                                        IdText(moved.id()) + " from " + moving_->from + " to " + moving_->to)));
     }
     moving_.reset();
     begin_until_ = std::max(begin_until_, context_.executor.Now() + kBeginPatience);
@@ -317,7 +193,7 @@ void MergeTablets::Align(const TabletEntry& left, const TabletEntry& right, Done
     const bool copying = tablet->node.__isset.move || !tablet->node.info.learners.empty();
     if (!copying && !tablet->failovers_only() && reconciler_.SettledLoad(*tablet)) continue;
     why_ =
-        Error(Code::kUnavailable, "tablet " + Id(tablet->id()) +
+        Error(Code::kUnavailable, "tablet " + IdText(tablet->id()) +
                                       (copying ? "'s replicas are being moved or made" : " is not settled at present") +
                                       ": it is merged after that");
     return done(Progress::Later(why_));
@@ -397,7 +273,7 @@ void MergeTablets::OnFrozen(TabletId tablet, uint64_t round, Result<std::map<Tab
   if (status.ok() && result->second.__isset.freeze) {
     frozen_[tablet] = result->second;
   } else {
-    why_ = Error(Code::kUnavailable, "tablet " + Id(tablet) + " is not frozen: " + status.message());
+    why_ = Error(Code::kUnavailable, "tablet " + IdText(tablet) + " is not frozen: " + status.message());
     refused_ = refused_ || (answered && EndsMerge(status.code()));
   }
   if (round != round_ || !done_ || --waiting_ > 0) return;
@@ -476,7 +352,7 @@ void MergeTablets::AwaitLed(const TabletEntry& merged, Done done) {
   if (!context_.image().LivingTable(merged)) return done(Progress::Done(Error(Code::kNotFound, "the table is gone")));
   if (context_.servers.Leads(merged.node.info.primary, merged.id(), merged.epoch())) return done(Progress::Done());
   done(Progress::Later(
-      Error(Code::kUnavailable, "tablet " + Id(into_) + ", which they have become, has no primary yet")));
+      Error(Code::kUnavailable, "tablet " + IdText(into_) + ", which they have become, has no primary yet")));
 }
 
 // ---- giving up ------------------------------------------------------------------------------------------------------
@@ -489,6 +365,7 @@ void MergeTablets::ThawAhead(const TabletEntry& left, const TabletEntry& right, 
     thawed_since_ = now;
     LOG(WARNING) << Both(two_) << " are not merged: " << why_.message();
     for (const TabletEntry* tablet : {&left, &right}) {
+      if (gone_.contains(tablet->id())) continue;  // a failover is what it needs
       TabletEntry next = *tablet;
       next.node.info.epoch = static_cast<int64_t>(tablet->thaw_epoch().value);
       repeater_.Add(ConfigureOrder(context_, next, *context_.image().LivingTable(*tablet)));
@@ -496,8 +373,11 @@ void MergeTablets::ThawAhead(const TabletEntry& left, const TabletEntry& right, 
     repeater_.Send();
   }
   const auto waits = [this](const TabletEntry& tablet) {
-    return !repeater_.Obeyed(tablet.id(), tablet.node.info.primary) && !reconciler_.WantsFailover(tablet);
+    return !repeater_.Obeyed(tablet.id(), tablet.node.info.primary) && !gone_.contains(tablet.id());
   };
+  for (const TabletEntry* tablet : {&left, &right}) {
+    if (reconciler_.WantsFailover(*tablet)) gone_.insert(tablet->id());
+  }
   if ((waits(left) || waits(right)) && now - *thawed_since_ < kThawLooks)
     return done(Progress::Soon(kLookAgain, Error(Code::kUnavailable, "the merge is given up: " + why_.message())));
   GiveUp(std::move(done));
@@ -505,6 +385,11 @@ void MergeTablets::ThawAhead(const TabletEntry& left, const TabletEntry& right, 
 
 // Whether servers have the merged tablet: a new master's first reports may not be there yet.
 void MergeTablets::Exclude(const TabletEntry& left, const TabletEntry& right, Done done) {
+  const bool loss_accepted = reconciler_.losses_accepted().contains(into_);
+  const auto live = std::ranges::count_if(left.node.info.voters,
+                                          [this](const ServerName& voter) { return context_.servers.IsLive(voter); });
+  if (static_cast<size_t>(live) <= left.node.info.voters.size() / 2 && !loss_accepted)
+    return done(Progress::Later(Error(Code::kUnavailable, "most voters of " + Both(two_) + " do not live")));
   const auto reported = [this](const ServerName& voter) {
     return !context_.servers.IsLive(voter) || context_.servers.ReportOf(voter);
   };
@@ -513,7 +398,7 @@ void MergeTablets::Exclude(const TabletEntry& left, const TabletEntry& right, Do
     return done(Progress::Soon(kFreezeAgain, Error(Code::kUnavailable, "not every voter has reported yet whether " +
                                                                            Both(two_) + " are merged there")));
   }
-  exclusion_.Fence(left, right, reconciler_.losses_accepted().contains(into_),
+  exclusion_.Fence(left, right, loss_accepted,
                    if_alive_([this, done = std::move(done)](std::pair<MergeExclusion::Outcome, Status> end) mutable {
                      excluded_ = end.first == MergeExclusion::Outcome::kExcluded;
                      found_ = end.first == MergeExclusion::Outcome::kFound;
@@ -525,7 +410,7 @@ void MergeTablets::Exclude(const TabletEntry& left, const TabletEntry& right, Do
 
 void MergeTablets::AwaitReport(Done done) {
   if (++found_looks_ > kFoundLooksMax) found_ = false;  // it has gone since
-  done(Progress::Soon(kFreezeAgain, Error(Code::kUnavailable, "a server has tablet " + Id(into_) +
+  done(Progress::Soon(kFreezeAgain, Error(Code::kUnavailable, "a server has tablet " + IdText(into_) +
                                                                   " already, and has not reported how it begins")));
 }
 
@@ -570,9 +455,14 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
     const bool moves = over(*tablet) || ThawedAhead(*tablet);
     some = some || moves;
     if (moves) continue;
-    waits = "the merge is given up, and tablet " + Id(tablet->id()) + " is taken to a later epoch: " + why_.message();
-    if (late) reconciler_.FenceFrom(tablet->id());
-    if (!late && tablet->node.info.epoch <= tablet->node.merge.epoch) reconciler_.NextEpochOf(tablet->id());
+    waits =
+        "the merge is given up, and tablet " + IdText(tablet->id()) + " is taken to a later epoch: " + why_.message();
+    const bool at_first = tablet->node.info.epoch <= tablet->node.merge.epoch;
+    if (late || (at_first && gone_.contains(tablet->id()))) {
+      reconciler_.FenceFrom(tablet->id());
+    } else if (at_first) {
+      reconciler_.NextEpochOf(tablet->id());
+    }
   }
   if (!some) return done(Progress::Later(Error(Code::kUnavailable, std::move(waits))));
   auto decide = [this, over](const Image& image) -> Result<Change> {

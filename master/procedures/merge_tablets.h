@@ -38,6 +38,7 @@
 #include "master/procedures/configure_repeater.h"
 #include "master/procedures/merge_decision.h"
 #include "master/procedures/merge_exclusion.h"
+#include "master/procedures/merge_intents.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/procedure.h"
 #include "master/procedures/request_origin.h"
@@ -48,27 +49,7 @@ namespace ebla::master {
 // Both wait so long for a FREEZE at most; an operation has a second left to find them going on.
 inline constexpr Duration kFreezePatience = std::chrono::seconds(1);
 
-// Two tablets of a table, of which one ends where the other begins.
-struct Neighbours {
-  TabletId left;
-  TabletId right;
-  friend bool operator==(const Neighbours&, const Neighbours&) = default;
-};
-
 std::string MergeTabletsName(const Neighbours& two);
-
-// The tablet that begins at the key, and the one before it: NO_SUCH_TABLE; INVALID_ARGUMENT none begins there, or it is
-// the first.
-Result<Neighbours> FindNeighbours(const Image& image, const std::string& table, const std::string& key);
-// Of open intents: who is on which side. None: the catalog has not both.
-std::optional<Neighbours> NeighboursOf(const Image& image, const std::set<TabletId>& merging);
-// NOT_FOUND one is gone; CONDITION_FAILED they are no neighbours.
-Status CheckMerge(const Image& image, const Neighbours& two);
-
-// The change that begins it, if both are settled and caught up on the same servers, or are being merged already;
-// UNAVAILABLE: not at present.
-Result<Change> BeginMerge(const Context& context, const TabletReconciler& reconciler, const Neighbours& two,
-                          const RequestOrigin& origin);
 
 // What a merge needs of the leader term.
 struct MergeCallbacks {
@@ -86,7 +67,8 @@ class MergeTablets final : public Procedure {
                MonotonicTime begin_until);
   ~MergeTablets() override;
   Subject subject() const override {
-    return {.kind = "merge", .tablet = two_.left, .table = {}, .server = {}, .decided = told_};
+    return {
+        .kind = "merge", .tablet = two_.left, .table = {}, .server = {}, .decided = told_ || earlier_may_have_told_};
   }
   void Step(coordination::Callback<Progress> done) override;
 
@@ -128,6 +110,8 @@ class MergeTablets final : public Procedure {
   bool refused_ = false;                          // by a primary, for good
   std::optional<idl::Merged> merged_;             // how the merged tablet begins, once that is decided
   bool told_ = false;                             // of it: its voters
+  bool earlier_may_have_told_ = false;            // ...a master of an earlier term
+  std::set<TabletId> gone_;                       // their primaries: a failover follows once the merge is given up
   bool excluded_ = false;                         // a majority has promised not to make it
   bool found_ = false;                            // a voter has it
   int found_looks_ = 0;                           // for its report

@@ -60,7 +60,10 @@ bool ReadAttempt::Admit(const KeyRange* touched, std::string_view key, Monotonic
   if (leads && of_child && level != ReadLevel::kEventual && rules::ChildsReadsWait())
     return Postpone({.kind = NextStep::Kind::kAwait, .upto = view.splitting});
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
-  if (level == ReadLevel::kSession && !view.incomplete) {
+  // A merged tablet that has applied nothing of its own may be one that was given up: it knows no later epoch of the
+  // two, and would judge a session's versions without it.
+  const bool merged_only = view.merged && view.applied == view.merged->position;
+  if (level == ReadLevel::kSession && !view.incomplete && !merged_only) {
     // Within this tablet: of what lies beyond it, its history knows nothing.
     const KeyRange keys =
         touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : touched->Intersect(view.range);

@@ -149,6 +149,20 @@ TEST_P(ShardMergeTest, OnlyTheEpochsLeaderFreezes) {
   EXPECT_EQ(Split("ts-1", 1, "c", kLeft + 64 * 5).status.code, idl::Code::COME_AGAIN);
 }
 
+// PROTOCOL 17: it may be given up, and the two may go on in epochs that it does not know.
+TEST_P(ShardMergeTest, AMergedTabletJudgesNoSessionBeforeItsBarrier) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  FreezeBoth();
+  Crash("ts-2");
+  Crash("ts-3");
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  EXPECT_EQ(Get("ts-1", "a", idl::ReadLevel::SESSION).header.code, idl::Code::COME_AGAIN);
+  EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::EVENTUAL), "1");
+  Start("ts-2");
+  ASSERT_TRUE(Serves("ts-1", kInto));
+  EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::SESSION), "1");
+}
+
 // PROTOCOL 14: no write, no STRONG read; the weaker ones go on.
 TEST_P(ShardMergeTest, AFrozenTabletServesWhatItStillMay) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
