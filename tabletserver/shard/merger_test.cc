@@ -159,6 +159,7 @@ TEST_P(ShardMergeTest, AMergedTabletJudgesNoSessionBeforeItsBarrier) {
   EXPECT_EQ(Get("ts-1", "a", idl::ReadLevel::SESSION).header.code, idl::Code::COME_AGAIN);
   EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::EVENTUAL), "1");
   Start("ts-2");
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1"))) << "ts-2 merges them, too";
   ASSERT_TRUE(Serves("ts-1", kInto));
   EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::SESSION), "1");
 }
