@@ -381,8 +381,7 @@ void GroupRig::Remind() {
                                .voters = catalog_.voters,
                                .learners = catalog_.learners,
                                .created_empty = catalog_.epoch == Epoch{1}};
-    Order(
-        server, [configure](CoreRig& rig) { return rig.Configure(configure, {}); }, [](const ControlReply*) {});
+    Order(server, [configure](CoreRig& rig) { return rig.Configure(configure, {}); }, [](const ControlReply*) {});
   }
 }
 
