@@ -76,7 +76,7 @@ void MergeTablets::Step(Done done) {
     return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
   switch (NextMergeStep(LookAround(*left, *right, given_up))) {
     case MergeStep::kEnd:
-      if (left->merge_open() || right->merge_open()) return GiveUp(std::move(done));  // of one side alone so far
+      if (IsOpen(*left) || IsOpen(*right)) return GiveUp(std::move(done));  // of one side alone so far
       return Thaw(*left, *right, std::move(done));
     case MergeStep::kFreeze: return Freeze(*left, *right, std::move(done));
     case MergeStep::kForward: return Forward(*left, *right, std::move(done));
@@ -86,6 +86,9 @@ void MergeTablets::Step(Done done) {
     case MergeStep::kGiveUp: return GiveUp(std::move(done));
   }
 }
+
+// It carries this merge's intent, and not that of a later merge.
+bool MergeTablets::IsOpen(const TabletEntry& tablet) const { return tablet.merge_open() && tablet.into() == into_; }
 
 MergeFacts MergeTablets::LookAround(const TabletEntry& left, const TabletEntry& right, bool given_up) {
   MergeFacts facts;

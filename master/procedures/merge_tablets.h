@@ -80,6 +80,7 @@ class MergeTablets final : public Procedure {
   void EndAlignment(Done done);
   int64_t SizeOf(const TabletEntry& tablet) const;
   void Begin(Done done);
+  bool IsOpen(const TabletEntry& tablet) const;
   MergeFacts LookAround(const TabletEntry& left, const TabletEntry& right, bool given_up);
   void Freeze(const TabletEntry& left, const TabletEntry& right, Done done);
   void AwaitAnswers(uint64_t round, int looks);
