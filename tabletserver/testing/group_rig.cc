@@ -324,7 +324,6 @@ void GroupRig::OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerNam
   GroupCatalog next = fencing->seen;
   next.epoch = fencing->epoch;
   next.primary = *best;
-  next.untold = false;
   if (!CompareAndSet(fencing->seen.version, next)) {
     if (fencing->done) fencing->done(false);
     return;
@@ -335,10 +334,6 @@ void GroupRig::OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerNam
 }
 
 void GroupRig::Change(std::vector<ServerName> voters, std::vector<ServerName> learners, Told done) {
-  if (catalog_.untold) {
-    if (done) done(false);
-    return;
-  }
   GroupCatalog next = catalog_;
   next.epoch = next.epoch.Next();
   next.voters = std::move(voters);
@@ -348,30 +343,23 @@ void GroupRig::Change(std::vector<ServerName> voters, std::vector<ServerName> le
 }
 
 void GroupRig::Transfer(const ServerName& target, Duration patience, Told done) {
-  const GroupCatalog before = catalog_;
-  GroupCatalog named = before;
-  named.epoch = before.epoch.Next();
-  named.primary = target;
-  named.untold = true;
-  if (before.untold || target == before.primary || !CompareAndSet(before.version, named)) {
-    if (done) done(false);
-    return;
-  }
+  const GroupCatalog seen = catalog_;
   Order(
-      before.primary, [before, target, patience](CoreRig& rig) { return rig.Transfer(before.epoch, target, patience); },
-      [this, version = catalog_.version, done](const ControlReply* reply) {
+      seen.primary, [seen, target, patience](CoreRig& rig) { return rig.Transfer(seen.epoch, target, patience); },
+      [this, seen, target, done](const ControlReply* reply) {
+        GroupCatalog next = seen;
+        next.epoch = seen.epoch.Next();
+        next.primary = target;
         const bool released = reply != nullptr && reply->status.ok();
-        if (!released || catalog_.version != version) {  // a failover decides
+        if (!released || !CompareAndSet(seen.version, next)) {
           if (done) done(false);
           return;
         }
-        catalog_.untold = false;
         Configure(catalog_, {.transfer = true, .presumed = reply->last_appended, .learnt = reply->time}, done);
       });
 }
 
 void GroupRig::Remind() {
-  if (catalog_.untold) return;
   std::vector<ServerName> all = catalog_.voters;
   all.insert(all.end(), catalog_.learners.begin(), catalog_.learners.end());
   for (const ServerName& server : all) {

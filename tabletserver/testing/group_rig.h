@@ -27,7 +27,6 @@ struct GroupCatalog {
   ServerName primary;
   std::vector<ServerName> voters;
   std::vector<ServerName> learners;
-  bool untold = false;  // by a transfer whose previous primary has not released its epoch yet
 };
 
 class GroupRig {
