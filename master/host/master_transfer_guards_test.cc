@@ -10,12 +10,15 @@ namespace {
 
 class MasterTransferGuardsTest : public MasterReplicasTest {
  protected:
-  // The catalog names a target that its primary does not reach.
-  void BeginTransferThatCannotEnd() {
+  void BeginSettled() {
     Begin({});
     MakeTable(3);
     cluster().scheduler().RunFor(3s);
     before_ = Tablet();
+  }
+  // The catalog names a target that its primary does not reach.
+  void BeginTransferThatCannotEnd() {
+    BeginSettled();
     cluster().Cut(before_.primary, before_.voters.at(1));
     ASSERT_EQ(Transfer("", before_.voters.at(1), 300).header.code, idl::Code::UNAVAILABLE);
     ASSERT_EQ(Tablet().epoch, before_.epoch + 1);
@@ -31,10 +34,7 @@ class MasterTransferGuardsTest : public MasterReplicasTest {
 };
 
 TEST_F(MasterTransferGuardsTest, TheNextMasterNoticesThatATargetIsSilent) {
-  Begin({});
-  MakeTable(3);
-  cluster().scheduler().RunFor(3s);
-  before_ = Tablet();
+  BeginSettled();
   ASSERT_EQ(Transfer("", before_.voters.at(1)).header.code, idl::Code::OK);
   WaitServing();
   cluster().scheduler().RunFor(3s);
@@ -46,13 +46,7 @@ TEST_F(MasterTransferGuardsTest, TheNextMasterNoticesThatATargetIsSilent) {
 }
 
 TEST_F(MasterTransferGuardsTest, TheNextMasterHearsThatAnUntoldTargetsPreviousPrimaryIsSilent) {
-  Begin({});
-  MakeTable(3);
-  cluster().scheduler().RunFor(3s);
-  before_ = Tablet();
-  cluster().Cut(before_.primary, before_.voters.at(1));
-  ASSERT_EQ(Transfer("", before_.voters.at(1), 300).header.code, idl::Code::UNAVAILABLE);
-  ASSERT_EQ(Tablet().epoch, before_.epoch + 1);
+  BeginTransferThatCannotEnd();
   cluster().KillMaster(*cluster().Leader());
   Hang(previous());
   ASSERT_TRUE(cluster().WaitForLeader());
@@ -60,10 +54,7 @@ TEST_F(MasterTransferGuardsTest, TheNextMasterHearsThatAnUntoldTargetsPreviousPr
 }
 
 TEST_F(MasterTransferGuardsTest, APrimaryThatHangsWithTheOrderIsReplacedInTime) {
-  Begin({});
-  MakeTable(3);
-  cluster().scheduler().RunFor(3s);
-  before_ = Tablet();
+  BeginSettled();
   Hang(previous());
   Transfer("", before_.voters.at(1), 300);
   EXPECT_LT(TimeToLead(), 2s);
@@ -79,10 +70,7 @@ TEST_F(MasterTransferGuardsTest, APrimaryThatDiesBetweenTwoPausesIsReplacedInTim
 }
 
 TEST_F(MasterTransferGuardsTest, ATargetThatDoesNotAnswerIsReplaced) {
-  Begin({});
-  MakeTable(3);
-  cluster().scheduler().RunFor(3s);
-  before_ = Tablet();
+  BeginSettled();
   target().deaf = true;
   Transfer("", before_.voters.at(1), 300);
   EXPECT_LE(TimeToLead(), 5s);

@@ -378,9 +378,6 @@ void MergeTablets::ThawAhead(const TabletEntry& left, const TabletEntry& right, 
   const auto waits = [this](const TabletEntry& tablet) {
     return !repeater_.Obeyed(tablet.id(), tablet.node.info.primary) && !gone_.contains(tablet.id());
   };
-  for (const TabletEntry* tablet : {&left, &right}) {
-    if (reconciler_.WantsFailover(*tablet)) gone_.insert(tablet->id());
-  }
   if ((waits(left) || waits(right)) && now - *thawed_since_ < kThawLooks)
     return done(Progress::Soon(kLookAgain, Error(Code::kUnavailable, "the merge is given up: " + why_.message())));
   GiveUp(std::move(done));
@@ -389,9 +386,7 @@ void MergeTablets::ThawAhead(const TabletEntry& left, const TabletEntry& right, 
 // Whether servers have the merged tablet: a new master's first reports may not be there yet.
 void MergeTablets::Exclude(const TabletEntry& left, const TabletEntry& right, Done done) {
   const bool loss_accepted = reconciler_.losses_accepted().contains(into_);
-  const auto live = std::ranges::count_if(left.node.info.voters,
-                                          [this](const ServerName& voter) { return context_.servers.IsLive(voter); });
-  if (static_cast<size_t>(live) <= left.node.info.voters.size() / 2 && !loss_accepted)
+  if (!TabletNeeds(context_).MajorityLives(left) && !loss_accepted)
     return done(Progress::Later(Error(Code::kUnavailable, "most voters of " + Both(two_) + " do not live")));
   const auto reported = [this](const ServerName& voter) {
     return !context_.servers.IsLive(voter) || context_.servers.ReportOf(voter);
