@@ -106,7 +106,8 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
                  "the Barrier of epoch " + EpochText(common_.epoch) + " is not committed: fence a higher one");
   }
   if (state_.incomplete && rules::IncompleteOffersNoLog() && !(input.anew && HasLostAll())) {
-    return Error(Code::kUnavailable, "the replica is incomplete and has no log to offer");
+    // A repetition changes nothing: a tablet without a primary is not copied.
+    return Error(Code::kConditionFailed, "the replica is incomplete and has no log to offer");
   }
   if (last < input.presumed && rules::LeaderHoldsPresumedLog()) {
     return Error(Code::kConditionFailed,

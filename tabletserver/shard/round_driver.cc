@@ -252,8 +252,9 @@ void RoundDriver::ApplyAll(std::span<TakenOutput*> taken) {
       core.Step(ApplyFailed{status, std::move(batches[i])});
     }
   }
-  if (!status.ok()) return;
-  for (Splitter::Creation& creation : creations) parts_.splitter.Create(creation);
+  for (Splitter::Creation& creation : creations) {
+    status.ok() ? parts_.splitter.Create(creation) : parts_.splitter.Withdraw(creation);
+  }
 }
 
 }  // namespace ebla::tabletserver

@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tabletserver/reads/tablet_directory.h"
@@ -35,6 +36,13 @@ Status Splitter::PrepareChild(TakenOutput& parent, std::vector<Creation>& creati
   EBLA_TRY(shard_.tablets.PutState(*creation.child, creation.child->core->StateAtCreation(*creation.split_child)));
   creations.push_back(std::move(creation));
   return Status::Ok();
+}
+
+void Splitter::Withdraw(const Creation& creation) {
+  ReplicaState state = creation.child->core->replica().state();
+  state.promised = std::max(state.promised, creation.split_child->split.version.epoch);  // no promise is taken back
+  const Status put = shard_.tablets.PutState(*creation.child, state);
+  LOG_IF(WARNING, !put.ok()) << "cannot store the state of tablet " << creation.child->id << ": " << put;
 }
 
 void Splitter::Create(Creation& creation) {

@@ -500,6 +500,23 @@ TEST_F(ShardSplitTest, ADropAppliesACommittedSplitFirst) {
   EXPECT_EQ(Value("ts-3", "p", idl::ReadLevel::EVENTUAL), "1");
 }
 
+// The child's state is stored before the split is applied. If it cannot be applied, and the parent is dropped with its
+// log, a start must not look for the child.
+TEST_F(ShardSplitTest, ADropAfterASplitThatCouldNotBeAppliedLeavesNoChild) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  ASSERT_TRUE(Until([&] { return View("ts-3")->applied == View("ts-1")->last_appended; }, 10s));
+  at("ts-3").disk.FailRecords(Status(Code::kOverloaded, "no room"));
+  SplitHere();
+  ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-3"); }, 10s));
+  scheduler_.RunFor(1s);  // some attempts fail
+  ASSERT_EQ(TryDrop("ts-3", 2), idl::Code::OK);
+  at("ts-3").disk.FailRecords(Status::Ok());
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3").empty(); }, 20s)) << Ranges("ts-3");
+  Crash("ts-3");
+  Start("ts-3");
+  EXPECT_EQ(Ranges("ts-3"), "");
+}
+
 // A crash between the drop and that checkpoint: the parent is a tombstone, and replayed all the same.
 TEST_F(ShardSplitTest, ADroppedParentBringsItsChildBack) {
   Lead({"ts-1", "ts-2", "ts-3"});
