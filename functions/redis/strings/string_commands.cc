@@ -298,13 +298,12 @@ void ReplyRanges(const std::vector<CommonRange>& ranges, const LcsOptions& optio
 void Lcs(const Words& words, std::string_view a, std::string_view b, Reply& reply) {
   const std::optional<LcsOptions> options = ToLcsOptions(words, reply);
   if (!options) return;
-  // The table of lengths takes four bytes for each pair of theirs, and its loop some nanoseconds.
-  constexpr size_t kPairsMax = 4 << 20;
-  const size_t width = b.size() + 1;
-  if ((a.size() + 1) * width > kPairsMax) {
-    reply.Failure("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+  if (a.size() * b.size() > kLcsProductMax) {
+    reply.Failure("ERR LCS of values whose lengths have a product above " + std::to_string(kLcsProductMax) +
+                  " is not served by Ebla");
     return;
   }
+  const size_t width = b.size() + 1;
   std::vector<uint32_t> table((a.size() + 1) * width);
   for (size_t i = 1; i <= a.size(); ++i) {
     for (size_t j = 1; j <= b.size(); ++j) {

@@ -1,5 +1,5 @@
 // functions/redis/strings/string_commands.h
-// Strings: SET, GET and the other commands that change or read one value.
+// Strings: SET, GET and the other commands that change or read one value, and LCS of two.
 // Source:  Redis 7.0's documentation of each command, whose replies and errors these are.
 // Threads: functions of their arguments.
 #pragma once
@@ -24,7 +24,9 @@ void StrLen(Update& update);
 void GetRange(Update& update);
 void SetRange(Update& update);
 
-// The longest common subsequence of two values; words from the fourth on are its options.
+inline constexpr size_t kLcsProductMax = 4'000'000;
+// The longest common subsequence of two values; words from the fourth on are its options. The time grows with the
+// product of the values' lengths, so Lcs refuses a greater one than kLcsProductMax.
 void Lcs(const Words& words, std::string_view a, std::string_view b, Reply& reply);
 
 // A SET whose effect does not depend on the old value.
