@@ -38,7 +38,7 @@ class Splitter {
   Status Prepare(std::span<TakenOutput*> taken, std::vector<ApplyBatch>& batches, std::vector<Creation>& creations);
   // Once they are applied.
   void Create(Creation& creation);
-  // Instead, where they could not be applied: stores the child's former state. If the parent is dropped before the split
+  // Stores the child's former state, because the batches could not be applied. If the parent is dropped before the split
   // succeeds, no log can make the child, and a start must not look for it.
   void Withdraw(const Creation& creation);
   // Names in the server's log what was created since: as slow as a write, it can wait for a tick.
