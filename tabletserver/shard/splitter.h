@@ -38,8 +38,8 @@ class Splitter {
   Status Prepare(std::span<TakenOutput*> taken, std::vector<ApplyBatch>& batches, std::vector<Creation>& creations);
   // Once they are applied.
   void Create(Creation& creation);
-  // Stores the child's former state, because the batches could not be applied. If the parent is dropped before the split
-  // succeeds, no log can make the child, and a start must not look for it.
+  // Stores the child's former state, because the batches could not be applied. If the parent is dropped before the
+  // split succeeds, no log can make the child, and a start must not look for it.
   void Withdraw(const Creation& creation);
   // Names in the server's log what was created since: as slow as a write, it can wait for a tick.
   void LogNew();
