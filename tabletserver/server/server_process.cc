@@ -20,6 +20,8 @@ namespace {
 constexpr rpc::Scheduling kBehindLoops{.nicer = 5, .slice = std::chrono::microseconds(100)};
 // These may take long, and few wait for it.
 constexpr rpc::Scheduling kInBackground{.nicer = 5};
+// Merges take most of a processor for minutes, and clients wait for none of them.
+constexpr rpc::Scheduling kMerges{.nicer = 15};
 constexpr Duration kDrainPatience = std::chrono::seconds(3);
 
 std::vector<std::unique_ptr<rpc::EventLoop>> MakeLoops(const std::string& name, size_t count,
@@ -82,10 +84,14 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   flusher_ = StartLoop("flusher", kBehindLoops);
   checkpoints_ = StartLoop("checkpoint", kInBackground);
   watcher_ = StartLoop("disk-watch", kInBackground);
+  run_writer_ = StartLoop("run-writer", kInBackground);
+  run_merger_ = StartLoop("run-merger", kMerges);
   options.store.directory = options.data_dir + "/store";
   options.store.flusher = flusher_.get();
   options.store.background = checkpoints_.get();
   options.store.watcher = watcher_.get();
+  options.store.writer = run_writer_.get();
+  options.store.merger = run_merger_.get();
   in_memory_ = std::make_unique<InMemoryStore>(options.memory_tables_bytes);
   options.store.memory_tables = in_memory_.get();
   EBLA_ASSIGN(store_, WtStore::Open(options.store));
@@ -196,7 +202,9 @@ Status ServerProcess::Stop(Duration patience) {
   if (patience > Duration(0) && directory_ != nullptr && store.ok()) {
     if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;
   }
-  if (watcher_ != nullptr) watcher_->Stop();
+  for (const auto* loop : {&watcher_, &run_writer_, &run_merger_}) {
+    if (*loop != nullptr) (*loop)->Stop();
+  }
   if (checkpoints_ != nullptr) checkpoints_->Stop();
   if (flusher_ != nullptr) flusher_->Stop();
   directory_.reset();

@@ -85,6 +85,8 @@ class ServerProcess {
   std::unique_ptr<rpc::EventLoop> flusher_;
   std::unique_ptr<rpc::EventLoop> checkpoints_;
   std::unique_ptr<rpc::EventLoop> watcher_;
+  std::unique_ptr<rpc::EventLoop> run_writer_;
+  std::unique_ptr<rpc::EventLoop> run_merger_;
   std::unique_ptr<InMemoryStore> in_memory_;
   std::unique_ptr<WtStore> store_;
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;

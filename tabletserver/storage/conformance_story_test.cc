@@ -102,6 +102,9 @@ void Tell(Story story, int steps) {
 }
 
 TEST(StoresTest, TellTheSameStory) { Tell(Story(TestSeed(), StoreKind::kWiredTiger, StoreKind::kSimulated), 400); }
+TEST(StoresTest, SortedTablesTellTheSameStory) {
+  Tell(Story(TestSeed(), StoreKind::kSortedTables, StoreKind::kSimulated), 400);
+}
 
 TEST(StoresTest, TablesInMemoryTellTheSameStory) {
   Tell(Story(TestSeed(), StoreKind::kTablesInMemory, StoreKind::kSimulated), 2'000);

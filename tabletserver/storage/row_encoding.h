@@ -10,6 +10,8 @@
 //   table applied       tablet                            AppliedState
 //   table window        tablet, client, sequence          DedupRow
 //   data_<table id>     the user's key                    StoredRecord
+//   run_<number>        the user's key                    StoredRecord, or nothing of a deleted one
+//   table runs          table, run                        wiredtiger/wt_run_rows.h
 //   Up to format 2, three more tables (wiredtiger/format_conversion.h reads them):
 //   oplog               tablet, lsn                       log_entry.cc; with the greatest lsn, kLogEnd: zeros, no entry
 //   replica_state       tablet                            ReplicaState

@@ -57,9 +57,12 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
 class DurableStoreTest : public StoreTest {};
 
 // The stores of a suite, and their names in those of its tests.
-inline auto DurableStores() { return ::testing::Values(StoreKind::kWiredTiger, StoreKind::kSimulated); }
+inline auto DurableStores() {
+  return ::testing::Values(StoreKind::kWiredTiger, StoreKind::kSortedTables, StoreKind::kSimulated);
+}
 inline auto AllStores() {
-  return ::testing::Values(StoreKind::kWiredTiger, StoreKind::kSimulated, StoreKind::kTablesInMemory);
+  return ::testing::Values(StoreKind::kWiredTiger, StoreKind::kSortedTables, StoreKind::kSimulated,
+                           StoreKind::kTablesInMemory);
 }
 inline std::string NameOfParam(const ::testing::TestParamInfo<StoreKind>& info) { return NameOf(info.param); }
 

@@ -64,6 +64,8 @@ WtStoreOptions OptionsOf(const CrashChildOptions& given, Executor& flusher, Exec
   WtStoreOptions options = SmallStore(given.directory, flusher, background);
   options.disk_reserve_bytes = given.disk_reserve_bytes;
   options.disk_check_period = std::chrono::milliseconds(5);
+  options.sorted_tables = given.sorted_tables;
+  if (given.sorted_tables) options.buffer_bytes = kSmallBufferBytes;
   return options;
 }
 
@@ -138,13 +140,14 @@ class Writer {
 }  // namespace
 
 int CrashChildMain(int argc, char** argv) {
-  CHECK_EQ(argc, 7);
+  CHECK_EQ(argc, 8);
   CrashChildOptions options;
   options.directory = argv[2];
   options.mode = std::string(argv[3]) == "sync" ? FlushMode::kSync : FlushMode::kInterval;
   options.value_bytes = std::strtoull(argv[4], nullptr, 10);
   options.disk_reserve_bytes = std::strtoll(argv[5], nullptr, 10);
   options.checkpoints = std::string(argv[6]) == "checkpoints";
+  options.sorted_tables = std::string(argv[7]) == "sorted";
   ebla::testing::ThreadExecutor flusher, background, completions;
   auto store = WtStore::Open(OptionsOf(options, flusher, background));
   CHECK(store) << store.error();
@@ -173,7 +176,7 @@ CrashChild::CrashChild(const CrashChildOptions& options) {
     close(ends[1]);
     execl("/proc/self/exe", "storage_test", "crash-child", options.directory.c_str(),
           options.mode == FlushMode::kSync ? "sync" : "interval", value.c_str(), reserve.c_str(),
-          options.checkpoints ? "checkpoints" : "none", nullptr);
+          options.checkpoints ? "checkpoints" : "none", options.sorted_tables ? "sorted" : "in_place", nullptr);
     _exit(127);
   }
   close(ends[1]);

@@ -24,6 +24,7 @@ struct CrashChildOptions {
   uint64_t value_bytes = 100;
   int64_t disk_reserve_bytes = 0;
   bool checkpoints = true;  // and log truncation after each
+  bool sorted_tables = false;
 };
 
 // The child's side.

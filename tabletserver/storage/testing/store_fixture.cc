@@ -58,11 +58,14 @@ std::set<std::string> FilesOf(const std::string& directory) {
 
 class WtUnderTest final : public StoreUnderTest {
  public:
-  WtUnderTest() { Reopen(); }
+  explicit WtUnderTest(bool sorted_tables) : sorted_tables_(sorted_tables) { Reopen(); }
   TabletStore& operator*() override { return **store_; }
   void Reopen() override {
     store_.reset();
-    auto opened = WtStore::Open(SmallStore(directory_ / "store" + std::to_string(life_), flusher_, background_));
+    WtStoreOptions options = SmallStore(directory_ / "store" + std::to_string(life_), flusher_, background_);
+    options.sorted_tables = sorted_tables_;
+    if (sorted_tables_) options.buffer_bytes = kSmallBufferBytes;
+    auto opened = WtStore::Open(std::move(options));
     CHECK(opened) << opened.error();
     store_ = std::move(*opened);
   }
@@ -77,6 +80,7 @@ class WtUnderTest final : public StoreUnderTest {
   }
 
  private:
+  const bool sorted_tables_;
   TemporaryDirectory directory_;
   int life_ = 0;
   ebla::testing::ThreadExecutor flusher_;
@@ -129,15 +133,17 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
   switch (kind) {
     case StoreKind::kSimulated: return std::make_unique<SimulatedUnderTest>(false);
     case StoreKind::kTablesInMemory: return std::make_unique<SimulatedUnderTest>(true);
+    case StoreKind::kSortedTables: return std::make_unique<WtUnderTest>(true);
     case StoreKind::kWiredTiger: break;
   }
-  return std::make_unique<WtUnderTest>();
+  return std::make_unique<WtUnderTest>(false);
 }
 
 std::string NameOf(StoreKind kind) {
   switch (kind) {
     case StoreKind::kSimulated: return "Simulated";
     case StoreKind::kTablesInMemory: return "TablesInMemory";
+    case StoreKind::kSortedTables: return "SortedTables";
     case StoreKind::kWiredTiger: break;
   }
   return "WiredTiger";

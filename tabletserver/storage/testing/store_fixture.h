@@ -40,8 +40,9 @@ class StoreUnderTest {
   virtual bool KeepsRecords() const { return true; }  // from one life to the next
 };
 
-// kTablesInMemory: MakeTable's are, beside a simulated disk.
-enum class StoreKind { kWiredTiger, kSimulated, kTablesInMemory };
+// kSortedTables is WiredTiger with tables in sorted runs. kTablesInMemory has MakeTable's in memory, beside a simulated
+// disk.
+enum class StoreKind { kWiredTiger, kSortedTables, kSimulated, kTablesInMemory };
 std::string NameOf(StoreKind kind);
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 
@@ -53,6 +54,8 @@ bool CopyFiles(const std::string& from, const std::string& to);
 // ones.
 std::vector<std::string> RemovedFiles(const std::string& directory);
 
+// So small that a few writes make runs, and runs are merged.
+inline constexpr int64_t kSmallBufferBytes = 64 << 10;
 // Options for a small store.
 WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background);
 

@@ -17,8 +17,10 @@ namespace ebla::tabletserver {
 
 namespace {
 
-// Since 2 a log ended in a row that is no entry; since 3 logs are not WiredTiger's (log/).
+// Since 2 a log ended in a row that is no entry; since 3 logs are not WiredTiger's (log/). A store of format 4 may have
+// sorted tables (wt_sorted_tables.h).
 constexpr int kStoreFormat = 3;
+constexpr int kSortedFormat = 4;
 constexpr std::string_view kFormatName = "ebla-store ";
 
 Result<int> Lock(const std::string& path) {
@@ -50,12 +52,12 @@ std::string ChecksumLine(std::string_view line) {
 }
 
 // Written whole or not at all; a store without it has nothing in it yet.
-Status WriteFormat(const std::string& path) {
+Status WriteFormat(const std::string& path, int format) {
   const std::string file = path + "/FORMAT";
   const std::string fresh = file + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return SystemError(Code::kInternal, "cannot write " + fresh);
-  const std::string line = std::string(kFormatName) + std::to_string(kStoreFormat);
+  const std::string line = std::string(kFormatName) + std::to_string(format);
   const std::string text = line + "\n" + ChecksumLine(line) + "\n";
   const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
   close(fd);
@@ -77,7 +79,7 @@ Result<int> FindStoreFormat(const std::string& path) {
                                                " holds a database but no FORMAT file: it is damaged, or not Ebla's; "
                                                "restore it from a replica or use an empty directory");
     }
-    EBLA_TRY(WriteFormat(path));
+    EBLA_TRY(WriteFormat(path, kStoreFormat));
     return kStoreFormat;
   }
   std::string line, checksum;
@@ -94,12 +96,12 @@ Result<int> FindStoreFormat(const std::string& path) {
     }
   }
   if (format == 0) return Error(Code::kInvalidArgument, path + "/FORMAT is damaged: \"" + line.substr(0, 80) + "\"");
-  if (format > kStoreFormat) {
+  if (format > kSortedFormat) {
     return Error(Code::kInvalidArgument, path + " has store format " + std::to_string(format) +
-                                             ", this build knows up to " + std::to_string(kStoreFormat) +
+                                             ", this build knows up to " + std::to_string(kSortedFormat) +
                                              ": start the newer build that wrote it");
   }
-  if (format == kStoreFormat && !checked) EBLA_TRY(WriteFormat(path));
+  if (format >= kStoreFormat && !checked) EBLA_TRY(WriteFormat(path, format));
   return format;
 }
 
@@ -117,10 +119,12 @@ Result<StoreDirectory> StoreDirectory::Open(const std::string& path) {
 }
 
 Status StoreDirectory::NoteConverted() {
-  EBLA_TRY(WriteFormat(path_));
+  EBLA_TRY(WriteFormat(path_, kStoreFormat));
   found_format_ = kStoreFormat;
   return {};
 }
+
+Status StoreDirectory::NoteSortedTables(const std::string& path) { return WriteFormat(path, kSortedFormat); }
 
 StoreDirectory::StoreDirectory(StoreDirectory&& other) noexcept
     : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)), found_format_(other.found_format_) {}

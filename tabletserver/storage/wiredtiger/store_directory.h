@@ -19,8 +19,10 @@ class StoreDirectory {
   StoreDirectory(StoreDirectory&& other) noexcept;
   StoreDirectory& operator=(StoreDirectory&&) = delete;
 
-  // The greatest format that this build reads, and the one that it writes.
+  // The format that this build writes.
   static int format();
+  // Durably notes that the store in the directory may have sorted tables, whose records an earlier build would miss.
+  static Status NoteSortedTables(const std::string& path);
   // What was found: a lesser one has to be converted before anything else.
   int found_format() const { return found_format_; }
   // Durably notes that the store has the format that this build writes.

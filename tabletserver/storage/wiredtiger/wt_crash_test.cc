@@ -53,12 +53,19 @@ class LogFiles {
   size_t used_again_ = 0;
 };
 
-class WtCrashTest : public ::testing::TestWithParam<FlushMode> {
+struct CrashKind {
+  FlushMode mode;
+  bool sorted_tables;
+};
+
+class WtCrashTest : public ::testing::TestWithParam<CrashKind> {
  protected:
   std::unique_ptr<WtStore> MustOpen(const CrashChildOptions& options) {
     WtStoreOptions open = SmallStore(options.directory, flusher, background);
     open.disk_reserve_bytes = options.disk_reserve_bytes;
     open.disk_check_period = std::chrono::milliseconds(5);
+    open.sorted_tables = options.sorted_tables;
+    if (open.sorted_tables) open.buffer_bytes = kSmallBufferBytes;
     auto store = WtStore::Open(open);
     CHECK(store) << store.error();
     CHECK((**store)->EnsureTable(kCrashTable, TableCompression::kNone).ok());
@@ -75,7 +82,8 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
   std::mt19937_64 random(TestSeed());
   CrashChildOptions options;
   options.directory = directory / "store";
-  options.mode = GetParam();
+  options.mode = GetParam().mode;
+  options.sorted_tables = GetParam().sorted_tables;
   uint64_t acknowledged = 0;
   for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 5); ++round) {
     CrashChild child(options);
@@ -100,7 +108,8 @@ TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
   std::mt19937_64 random(TestSeed());
   CrashChildOptions options;
   options.directory = directory / "store";
-  options.mode = GetParam();
+  options.mode = GetParam().mode;
+  options.sorted_tables = GetParam().sorted_tables;
   options.value_bytes = 4000;
   for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 2); ++round) {
     CrashChild child(options);
@@ -116,8 +125,13 @@ TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, WtCrashTest, ::testing::Values(FlushMode::kSync, FlushMode::kInterval),
-                         [](const auto& info) { return info.param == FlushMode::kSync ? "Sync" : "Interval"; });
+INSTANTIATE_TEST_SUITE_P(Modes, WtCrashTest,
+                         ::testing::Values(CrashKind{FlushMode::kSync, false}, CrashKind{FlushMode::kInterval, false},
+                                           CrashKind{FlushMode::kInterval, true}),
+                         [](const auto& info) {
+                           return std::string(info.param.mode == FlushMode::kSync ? "Sync" : "Interval") +
+                                  (info.param.sorted_tables ? "Sorted" : "");
+                         });
 
 // ---- full disks ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +170,8 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   if (!disk.ok()) GTEST_SKIP() << "cannot mount a small filesystem here: " << disk.why();
   CrashChildOptions options;
   options.directory = directory / "disk/store";
-  options.mode = GetParam();
+  options.mode = GetParam().mode;
+  options.sorted_tables = GetParam().sorted_tables;
   options.value_bytes = 10'000;
   options.disk_reserve_bytes = 12 << 20;
   options.checkpoints = false;

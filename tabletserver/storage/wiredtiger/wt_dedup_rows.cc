@@ -12,7 +12,20 @@ namespace {
 
 constexpr size_t kPiece = 256;  // rows of a tablet that are written out at once: its writes wait meanwhile
 
-int RemoveRows(WtSession& session, TabletId tablet) {
+int WriteChange(WtCursor& window, TabletId tablet, const DedupChange& change) {
+  for (const auto& [client, sequence] : change.erase) {
+    if (const int error = window.Remove(DedupKey(tablet, client, sequence))) return error;
+  }
+  for (const DedupRow& row : change.put) {
+    const std::string key = DedupKey(tablet, row.client, row.sequence);
+    if (const int error = window.Insert(key, EncodeDedupRow(row))) return error;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int RemoveDedupRows(WtSession& session, TabletId tablet) {
   WtCursor window(session, SystemTable::kWindow);
   if (const int error = window.error()) return error;
   int error = window.SeekAtOrAfter(DedupKey(tablet, {}, {}));
@@ -26,19 +39,6 @@ int RemoveRows(WtSession& session, TabletId tablet) {
   }
   return error == WT_NOTFOUND ? 0 : error;
 }
-
-int WriteChange(WtCursor& window, TabletId tablet, const DedupChange& change) {
-  for (const auto& [client, sequence] : change.erase) {
-    if (const int error = window.Remove(DedupKey(tablet, client, sequence))) return error;
-  }
-  for (const DedupRow& row : change.put) {
-    const std::string key = DedupKey(tablet, row.client, row.sequence);
-    if (const int error = window.Insert(key, EncodeDedupRow(row))) return error;
-  }
-  return 0;
-}
-
-}  // namespace
 
 // A sequence is executed once: one that does not wait here is not in the table either.
 void WtDedupRows::Waiting::Put(const DedupRow& row) {
@@ -82,7 +82,7 @@ WtDedupRows::Change::~Change() EBLA_NO_THREAD_SAFETY_ANALYSIS {  // as above
 int WtDedupRows::Change::Write(WtSession& session) const {
   for (const ApplyBatch& batch : batches_) {
     if (!batch.forget) continue;
-    if (const int error = RemoveRows(session, batch.tablet)) return error;
+    if (const int error = RemoveDedupRows(session, batch.tablet)) return error;
   }
   if (!through_) return 0;
   WtCursor window(session, SystemTable::kWindow);

@@ -27,6 +27,9 @@
 
 namespace ebla::tabletserver {
 
+// Removes the tablet's rows, inside the caller's transaction. A WiredTiger error.
+int RemoveDedupRows(WtSession& session, TabletId tablet);
+
 class WtDedupRows {
   struct Waiting;
 

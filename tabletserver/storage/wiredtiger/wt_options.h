@@ -23,6 +23,11 @@ struct DiskSpace {
 struct WtStoreOptions {
   std::string directory;  // made when missing; its parent must exist
   int64_t cache_bytes = int64_t{1} << 30;
+  // Tables that are made from now on keep their records in sorted runs (wt_sorted_tables.h).
+  bool sorted_tables = false;
+  // The bound of the applied writes of sorted tables that are in no file yet. 0: a quarter of the cache, 256 MiB at
+  // most.
+  int64_t buffer_bytes = 0;
   int eviction_threads_min = 1;
   int eviction_threads_max = 4;
   int64_t cache_wait_ms_max = 2000;  // a thread waits at most this long for cache space, then WT_ROLLBACK and a retry
@@ -40,6 +45,9 @@ struct WtStoreOptions {
   Executor* flusher = nullptr;
   // Runs checkpoints. May be busy for minutes.
   Executor* background = nullptr;
+  // Writes the buffers of sorted tables to files, and merges these. Each does nothing else. Null: `background`.
+  Executor* writer = nullptr;
+  Executor* merger = nullptr;
   InMemoryStore* memory_tables = nullptr;  // null: none; outlives the store
   // Looks at the disk, makes or gives back the ballast, and gives back what removed files took; another thread, as a
   // disk fills fastest during a checkpoint.

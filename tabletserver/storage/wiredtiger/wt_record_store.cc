@@ -1,5 +1,9 @@
 #include "tabletserver/storage/wiredtiger/wt_record_store.h"
 
+#include <algorithm>
+#include <iterator>
+#include <map>
+
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/wt_tablet_states.h"
 
@@ -38,7 +42,72 @@ int ReadRecord(WtCursor& data, std::string_view key, std::optional<StoredRecord>
 
 }  // namespace
 
+Status WtRecordStore::Open() {
+  EBLA_TRY(tables_.Open());
+  sorted_tables_.SetOnRuns([this](TableId table) { merger_.Look(table); });
+  EBLA_TRY(sorted_tables_.Open());
+  for (const SortedTablePtr& table : sorted_tables_.All()) merger_.Look(table->id);
+  return {};
+}
+
+Status WtRecordStore::PrepareLast() {
+  merger_.Stop();
+  sorted_tables_.Stop();
+  const Status written = connection_.failed() ? Status() : sorted_tables_.WriteAll();
+  EBLA_TRY(checkpoints_.PrepareLast(connection_));
+  return written;
+}
+
+// ---- tables ---------------------------------------------------------------------------------------------------------
+
+Status WtRecordStore::EnsureTable(TableId table, TableCompression compression) {
+  if (sorted_tables_.Find(table) != nullptr) return connection_.status();
+  if (makes_sorted_tables_ && !tables_.Has(table)) return sorted_tables_.Ensure(table, compression);
+  return tables_.Ensure(table, compression);
+}
+
+Status WtRecordStore::DropTable(TableId table) {
+  const SortedTablePtr sorted = sorted_tables_.Find(table);
+  return sorted != nullptr ? sorted_tables_.Drop(sorted) : tables_.Drop(table);
+}
+
+std::vector<TableId> WtRecordStore::Tables() const {
+  std::vector<TableId> ids = tables_.Ids();
+  for (const SortedTablePtr& table : sorted_tables_.All()) ids.push_back(table->id);
+  std::ranges::sort(ids);
+  return ids;
+}
+
+// ---- records --------------------------------------------------------------------------------------------------------
+
+// One call may be for several tables. A transaction that spans tablets, of a split or a merge, is of one.
 Status WtRecordStore::Apply(std::span<const ApplyBatch> batches) {
+  EBLA_TRY(connection_.status());
+  std::map<TableId, SortedTablePtr> tables;
+  for (const ApplyBatch& batch : batches) {
+    SortedTablePtr& table = tables[batch.table];
+    if (table == nullptr) table = sorted_tables_.Find(batch.table);
+  }
+  if (tables.size() == 1) {
+    const SortedTablePtr& table = tables.begin()->second;
+    return table != nullptr ? sorted_.Apply(*table, batches) : ApplyInPlace(batches);
+  }
+  for (const auto& [id, table] : tables) {
+    if (table == nullptr && !tables_.Has(id)) return sessions_->CheckTable(ENOENT, id, "applying");
+  }
+  std::vector<ApplyBatch> in_place;
+  for (const auto& [id, table] : tables) {
+    if (table == nullptr) continue;
+    std::vector<ApplyBatch> own;
+    std::ranges::copy_if(batches, std::back_inserter(own), [id](const ApplyBatch& batch) { return batch.table == id; });
+    EBLA_TRY(sorted_.Apply(*table, own));
+  }
+  std::ranges::copy_if(batches, std::back_inserter(in_place),
+                       [&](const ApplyBatch& batch) { return tables[batch.table] == nullptr; });
+  return in_place.empty() ? Status() : ApplyInPlace(in_place);
+}
+
+Status WtRecordStore::ApplyInPlace(std::span<const ApplyBatch> batches) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   WtDedupRows::Change dedup_rows(dedup_rows_, batches);
   TableId table;
@@ -57,6 +126,7 @@ Status WtRecordStore::Apply(std::span<const ApplyBatch> batches) {
 
 Result<std::optional<StoredRecord>> WtRecordStore::Get(TableId table, std::string_view key,
                                                        SnapshotPosition* position) {
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return sorted_.Get(*sorted, key, position);
   EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   std::optional<StoredRecord> record;
   Status damage;
@@ -77,6 +147,8 @@ Result<std::optional<StoredRecord>> WtRecordStore::Get(TableId table, std::strin
 Result<std::vector<std::optional<StoredRecord>>> WtRecordStore::MultiGet(TableId table,
                                                                          std::span<const std::string_view> keys,
                                                                          size_t bytes_max, SnapshotPosition* position) {
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table))
+    return sorted_.MultiGet(*sorted, keys, bytes_max, position);
   EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   std::vector<std::optional<StoredRecord>> records;
   records.reserve(keys.size());
@@ -105,6 +177,7 @@ Result<std::vector<std::optional<StoredRecord>>> WtRecordStore::MultiGet(TableId
 
 Status WtRecordStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
                            SnapshotPosition* position) {
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return sorted_.Scan(*sorted, bounds, visitor, position);
   if (bounds.range.Empty()) return {};
   EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   StoredRecord record;
@@ -143,7 +216,24 @@ Status WtRecordStore::Scan(TableId table, const ScanBounds& bounds, const Visito
   return damage;
 }
 
+Status WtRecordStore::ReplaceInterval(TableId table, const KeyRange& interval,
+                                      std::span<const std::pair<std::string, StoredRecord>> records) {
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) {
+    return sorted_.ReplaceInterval(*sorted, interval, records);
+  }
+  return ranges_.Replace(table, interval, records);
+}
+
+Result<std::vector<RecordStore::RangeSize>> WtRecordStore::EstimateSizes(TableId table,
+                                                                         std::span<const KeyRange> ranges) {
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return sorted_.EstimateSizes(*sorted, ranges);
+  return ranges_.EstimateSizes(table, ranges);
+}
+
+// ---- replicas -------------------------------------------------------------------------------------------------------
+
 Result<RecordStore::TabletRows> WtRecordStore::Recover(TabletId tablet) {
+  EBLA_TRY(sorted_tables_.WriteAll());
   EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   // Nothing waits after a start; a store that has served shows what it would bring back.
   EBLA_TRY(sessions_->Check(dedup_rows_.WriteOut(*session), "writing out dedup windows"));
@@ -154,16 +244,33 @@ Result<RecordStore::TabletRows> WtRecordStore::Recover(TabletId tablet) {
 }
 
 Status WtRecordStore::Forget(TabletId tablet) {
+  if (sorted_tables_.Forget(tablet)) return connection_.status();
   EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   const int applied = RunTransaction(*session, [&] { return RemoveAppliedState(*session, tablet); });
   EBLA_TRY(sessions_->Check(applied, "forgetting a replica's applied state"));
   return sessions_->Check(dedup_rows_.Forget(*session, tablet), "forgetting a replica's dedup window");
 }
 
+// ---- files ----------------------------------------------------------------------------------------------------------
+
+Status WtRecordStore::Checkpoint() {
+  EBLA_TRY(sorted_tables_.WriteAll());
+  const uint64_t begun = sorted_tables_.BeginCheckpoint();
+  EBLA_TRY(checkpoints_.Take());
+  sorted_tables_.EndCheckpoint(begun);
+  return {};
+}
+
 Result<bool> WtRecordStore::Compact(TableId table, Duration limit) {
   EBLA_TRY(connection_.status());
   EBLA_ASSIGN([[maybe_unused]] const int64_t before, FileBytes(table));
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return merger_.MergeAll(*sorted);
   return checkpoints_.Compact(table, limit);
+}
+
+Result<int64_t> WtRecordStore::FileBytes(TableId table) const {
+  const SortedTablePtr sorted = sorted_tables_.Find(table);
+  return sorted != nullptr ? sorted_tables_.FileBytes(*sorted) : tables_.FileBytes(table);
 }
 
 RecordStore::Figures WtRecordStore::figures() const {

@@ -16,8 +16,11 @@
 #include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
 #include "tabletserver/storage/wiredtiger/wt_dedup_rows.h"
 #include "tabletserver/storage/wiredtiger/wt_ranges.h"
+#include "tabletserver/storage/wiredtiger/wt_run_merger.h"
 #include "tabletserver/storage/wiredtiger/wt_scrub.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
+#include "tabletserver/storage/wiredtiger/wt_sorted_records.h"
+#include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
 
 namespace ebla::tabletserver {
@@ -28,21 +31,22 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
       : connection_(connection),
         reserve_(reserve),
         sessions_(std::make_shared<WtSessions>(connection, options.sessions_max)),
-        tables_(options, *sessions_) {}
+        tables_(options, *sessions_),
+        makes_sorted_tables_(options.sorted_tables),
+        sorted_tables_(options, connection, *sessions_),
+        merger_(options, connection, *sessions_, sorted_tables_) {}
   ~WtRecordStore() override { sessions_->Close(); }  // a thread that ends just now may keep the pool a little longer
-  Status Open() { return tables_.Open(); }
+  Status Open();
   // The process is about to stop: checkpoints rest no more.
   void Hurry() { checkpoints_.Hurry(); }
   // For the checkpoint that WiredTiger takes as it closes.
-  Status PrepareLast() { return checkpoints_.PrepareLast(connection_); }
+  Status PrepareLast();
   // For figures().
   void ReadCounters();
 
-  Status EnsureTable(TableId table, TableCompression compression) override {
-    return tables_.Ensure(table, compression);
-  }
-  Status DropTable(TableId table) override { return tables_.Drop(table); }
-  std::vector<TableId> Tables() const override { return tables_.Ids(); }
+  Status EnsureTable(TableId table, TableCompression compression) override;
+  Status DropTable(TableId table) override;
+  std::vector<TableId> Tables() const override;
   RecordFiles* files() override { return this; }
 
   Status Apply(std::span<const ApplyBatch> batches) override;
@@ -51,23 +55,21 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
                                                             size_t bytes_max, SnapshotPosition* position) override;
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override;
   Status ReplaceInterval(TableId table, const KeyRange& interval,
-                         std::span<const std::pair<std::string, StoredRecord>> records) override {
-    return ranges_.Replace(table, interval, records);
-  }
-  Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override {
-    return ranges_.EstimateSizes(table, ranges);
-  }
+                         std::span<const std::pair<std::string, StoredRecord>> records) override;
+  Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override;
 
   Result<TabletRows> Recover(TabletId tablet) override;
   Status Forget(TabletId tablet) override;
-  Status Checkpoint() override { return checkpoints_.Take(); }
+  Status Checkpoint() override;
   Figures figures() const override;  // disk figures are disk_check_period old
   std::optional<uint64_t> PagesReadByThisThread() const override { return ThreadReads(); }
 
  private:
+  Status ApplyInPlace(std::span<const ApplyBatch> batches);
+
   // ---- RecordFiles ----
   Result<bool> Compact(TableId table, Duration limit) override;
-  Result<int64_t> FileBytes(TableId table) const override { return tables_.FileBytes(table); }
+  Result<int64_t> FileBytes(TableId table) const override;
   Status Scrub(const Pace& pace) override { return scrub_.Run(pace); }
   std::vector<TableId> Damaged() const override { return sessions_->damaged().All(); }
 
@@ -75,10 +77,14 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   const DiskReserve& reserve_;
   const std::shared_ptr<WtSessions> sessions_;
   WtTables tables_;
+  const bool makes_sorted_tables_;
+  WtSortedTables sorted_tables_;
+  WtSortedRecords sorted_{*sessions_, sorted_tables_};
+  WtRunMerger merger_;
   WtDedupRows dedup_rows_;
   WtRanges ranges_{*sessions_};
   WtCheckpoints checkpoints_{*sessions_, dedup_rows_, reserve_};
-  WtScrub scrub_{*sessions_, tables_};
+  WtScrub scrub_{*sessions_, tables_, sorted_tables_};
   std::atomic<int64_t> cache_bytes_{0};
   std::atomic<int64_t> cache_misses_{0};
 };

@@ -67,6 +67,14 @@ Status WtScrub::Run(const RecordFiles::Pace& pace) {
     if (error == 0) error = Read(DataTableUri(table), pace, stopped);
     if (error != 0) sessions_.CheckTable(error, table, "scrubbing").ok();  // noted; the other tables are checked too
   }
+  for (const SortedTablePtr& table : sorted_.All()) {
+    const RunSetPtr runs = table->buffer.runs();
+    for (const RunOfTable& run : runs->runs) {
+      if (stopped) return {};
+      const int error = Read(RunFileUri({run.file->run.number}), pace, stopped);
+      if (error != 0) sessions_.CheckTable(error, table->id, "scrubbing").ok();  // noted
+    }
+  }
   return {};
 }
 

@@ -11,13 +11,15 @@
 
 #include <string>
 
+#include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
 
 namespace ebla::tabletserver {
 
 class WtScrub {
  public:
-  WtScrub(WtSessions& sessions, const WtTables& tables) : sessions_(sessions), tables_(tables) {}
+  WtScrub(WtSessions& sessions, const WtTables& tables, const WtSortedTables& sorted)
+      : sessions_(sessions), tables_(tables), sorted_(sorted) {}
 
   // See RecordFiles::Scrub.
   Status Run(const RecordFiles::Pace& pace);
@@ -31,6 +33,7 @@ class WtScrub {
 
   WtSessions& sessions_;
   const WtTables& tables_;
+  const WtSortedTables& sorted_;
 };
 
 }  // namespace ebla::tabletserver

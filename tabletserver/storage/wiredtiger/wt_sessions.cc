@@ -42,11 +42,14 @@ std::string SystemTableUri(SystemTable table) {
   switch (table) {
     case SystemTable::kApplied: return "table:applied";
     case SystemTable::kWindow: return "table:window";
+    case SystemTable::kRuns: return "table:runs";
   }
   return {};
 }
 
 std::string DataTableUri(TableId table) { return "table:data_" + std::to_string(table.value); }
+
+std::string RunFileUri(RunFileId file) { return "file:run_" + std::to_string(file.number) + ".wt"; }
 
 std::optional<int64_t> Statistic(WT_SESSION* session, int key) {
   WT_CURSOR* cursor = nullptr;
@@ -87,6 +90,26 @@ int WtSession::DataCursor(TableId table, WT_CURSOR** cursor) {
   }
   data_.emplace(table, *cursor);
   return 0;
+}
+
+int WtSession::RunCursor(RunFileId file, WT_CURSOR** cursor) {
+  mutex_.AssertHeld();  // Use holds it
+  WT_CURSOR*& slot = runs_[file.number];
+  if (slot == nullptr) {
+    if (const int error = session_->open_cursor(session_, RunFileUri(file).c_str(), nullptr, nullptr, &slot)) {
+      runs_.erase(file.number);
+      return error == WT_ERROR ? kDamagedBlock : error;  // of the file's first block
+    }
+  }
+  *cursor = slot;
+  return 0;
+}
+
+void WtSession::CloseRunCursor(RunFileId file) {
+  const auto found = runs_.find(file.number);
+  if (found == runs_.end()) return;
+  found->second->close(found->second);
+  runs_.erase(found);
 }
 
 void WtSession::CloseDataCursor(TableId table) {
@@ -180,14 +203,29 @@ void WtSessions::ThreadEnded(WtSession* session) {
   sessions_.erase(found);
 }
 
-bool WtSessions::CloseCursors(TableId table) {
+template <class Body>
+bool WtSessions::CloseInAll(const Body& close) {
   MutexLock lock(mutex_);
   for (const auto& session : sessions_) {
     if (!session->mutex_.TryLock()) return false;
-    session->CloseDataCursor(table);
+    close(*session);
     session->mutex_.Unlock();
   }
   return true;
+}
+
+bool WtSessions::CloseCursors(TableId table) {
+  return CloseInAll([table](WtSession& session) {
+    session.mutex_.AssertHeld();
+    session.CloseDataCursor(table);
+  });
+}
+
+bool WtSessions::CloseCursors(RunFileId file) {
+  return CloseInAll([file](WtSession& session) {
+    session.mutex_.AssertHeld();
+    session.CloseRunCursor(file);
+  });
 }
 
 void WtSessions::Close() {

@@ -28,11 +28,16 @@
 
 namespace ebla::tabletserver {
 
-enum class SystemTable : uint8_t { kApplied, kWindow };
-inline constexpr size_t kSystemTables = 2;
+enum class SystemTable : uint8_t { kApplied, kWindow, kRuns };
+inline constexpr size_t kSystemTables = 3;
 
 std::string SystemTableUri(SystemTable table);
 std::string DataTableUri(TableId table);
+// A file of sorted rows (wt_run_files.h).
+struct RunFileId {
+  uint64_t number = 0;
+};
+std::string RunFileUri(RunFileId file);
 
 inline WT_ITEM ToItem(std::string_view bytes) {
   WT_ITEM item{};
@@ -60,6 +65,8 @@ class WtSession {
   // WT_NOTFOUND or ENOENT: no such table. kDamagedBlock: its file cannot be opened for damage.
   int DataCursor(TableId table, WT_CURSOR** cursor);
   void CloseDataCursor(TableId table) EBLA_REQUIRES(mutex_);
+  int RunCursor(RunFileId file, WT_CURSOR** cursor);
+  void CloseRunCursor(RunFileId file) EBLA_REQUIRES(mutex_);
 
  private:
   friend class WtSessions;
@@ -68,6 +75,7 @@ class WtSession {
   Mutex mutex_;
   WT_CURSOR* system_[kSystemTables] EBLA_GUARDED_BY(mutex_) = {};
   std::unordered_map<TableId, WT_CURSOR*> data_ EBLA_GUARDED_BY(mutex_);
+  std::unordered_map<uint64_t, WT_CURSOR*> runs_ EBLA_GUARDED_BY(mutex_);
   ByteWriter scratch_;  // only its own thread uses it
 };
 
@@ -76,6 +84,7 @@ class WtCursor {
  public:
   WtCursor(WtSession& session, SystemTable table) : error_(session.Cursor(table, &cursor_)) {}
   WtCursor(WtSession& session, TableId table) : error_(session.DataCursor(table, &cursor_)) {}
+  WtCursor(WtSession& session, RunFileId file) : error_(session.RunCursor(file, &cursor_)) {}
   WtCursor(WtSession& session, const std::string& uri, const char* config)
       : kept_(false), error_(session.get()->open_cursor(session.get(), uri.c_str(), nullptr, config, &cursor_)) {}
   WtCursor(const WtCursor&) = delete;
@@ -172,12 +181,15 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
 
   // Closes every thread's cursor on a table. False: one of them is in use just now.
   bool CloseCursors(TableId table);
+  bool CloseCursors(RunFileId file);
   // Closes all sessions; no thread may use one any more.
   void Close();
   size_t count() const;
 
  private:
   friend struct ThreadSlots;
+  template <class Body>
+  bool CloseInAll(const Body& close);
   Result<WtSession*> Open();
   void ThreadEnded(WtSession* session);
 

@@ -82,14 +82,37 @@ TEST_F(WtStoreTest, ADirectoryInUseIsRefused) {
 
 TEST_F(WtStoreTest, ANewerFormatIsRefused) {
   MustOpen().reset();
-  WriteFile(directory / "store/FORMAT", "ebla-store 4\n");
+  WriteFile(directory / "store/FORMAT", "ebla-store 5\n");
   const Status status = OpenError();
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("has store format 4, this build knows up to 3"));
+  EXPECT_THAT(status.message(), HasSubstr("has store format 5, this build knows up to 4"));
   WriteFile(directory / "store/FORMAT", "rubbish");
   EXPECT_THAT(OpenError().message(), HasSubstr("FORMAT is damaged"));
   std::filesystem::remove(directory / "store/FORMAT");
   EXPECT_THAT(OpenError().message(), HasSubstr("no FORMAT file"));
+}
+
+// An earlier build would find no records of a sorted table, and take the table for empty.
+TEST_F(WtStoreTest, AStoreWithSortedTablesHasANewerFormat) {
+  const auto format = [this] {
+    std::ifstream file(directory / "store/FORMAT");
+    std::string line;
+    std::getline(file, line);
+    return line;
+  };
+  WtStoreOptions options = Options();
+  options.sorted_tables = true;
+  {
+    auto store = MustOpen(options);
+    EXPECT_EQ(format(), "ebla-store 3");
+    ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
+    EXPECT_EQ(format(), "ebla-store 4");
+    ASSERT_TRUE(ApplyOne(**store, kTablet, kTable, Entry(1, {Put("a", "1")})).ok());
+  }
+  auto store = MustOpen();
+  EXPECT_EQ(Dump(**store, kTable), "a=1@1") << "also where new tables are not sorted";
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
+  EXPECT_EQ(Dump(**store, kTable), "a=1@1");
 }
 
 TEST_F(WtStoreTest, AMissingParentIsNamed) {

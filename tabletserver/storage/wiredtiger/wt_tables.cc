@@ -20,6 +20,8 @@ constexpr char kRowConfig[] = "key_format=u,value_format=u,checksum=on,os_cache_
 // The longest key fits on its page too. A checkpoint may have to read the block of a separate key, and fails if that is
 // damaged.
 constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_key_max=4KB,leaf_value_max=64MB,split_pct=90";
+// Loaded in order, pages are full.
+constexpr char kRunPages[] = ",leaf_page_max=8KB,leaf_key_max=4KB,leaf_value_max=64MB,split_pct=100";
 static_assert(kKeyBytesMax == 4 << 10);
 
 std::string_view CompressorName(TableCompression compression) {
@@ -32,6 +34,11 @@ std::string_view CompressorName(TableCompression compression) {
 }
 
 }  // namespace
+
+std::string RunConfig(TableCompression compression) {
+  std::string config = std::string(kRowConfig) + kRunPages + ",block_compressor=";
+  return config += CompressorName(compression);
+}
 
 Status WtTables::Open() {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
@@ -78,6 +85,11 @@ Status WtTables::Ensure(TableId table, TableCompression compression) {
 std::vector<TableId> WtTables::Ids() const {
   MutexLock lock(mutex_);
   return {tables_.begin(), tables_.end()};
+}
+
+bool WtTables::Has(TableId table) const {
+  MutexLock lock(mutex_);
+  return tables_.contains(table);
 }
 
 Status WtTables::Drop(TableId table) {

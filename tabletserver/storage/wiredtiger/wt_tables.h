@@ -4,6 +4,7 @@
 #pragma once
 
 #include <set>
+#include <string>
 #include <vector>
 
 #include "common/base/mutex.h"
@@ -12,6 +13,9 @@
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {
+
+// How the file of a run is made (wt_run_writer.h).
+std::string RunConfig(TableCompression compression);
 
 class WtTables {
  public:
@@ -23,6 +27,7 @@ class WtTables {
   Status Ensure(TableId table, TableCompression compression);
   Status Drop(TableId table);
   std::vector<TableId> Ids() const;
+  bool Has(TableId table) const;
   Result<int64_t> FileBytes(TableId table) const;
 
  private:

@@ -1,6 +1,7 @@
 #include "tabletserver/storage/wiredtiger/wt_tablet_states.h"
 
 #include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/wiredtiger/wt_dedup_rows.h"
 
 namespace ebla::tabletserver {
 
@@ -15,6 +16,28 @@ int RemoveAppliedState(WtSession& session, TabletId tablet) {
   WtCursor applied(session, SystemTable::kApplied);
   if (const int error = applied.error()) return OfSystemTable(error);
   return OfSystemTable(applied.Remove(TabletKey(tablet)));
+}
+
+int WriteTabletChanges(WtSession& session, TabletId tablet, const TabletChanges& changes) {
+  if (changes.forget) {
+    if (const int error = RemoveAppliedState(session, tablet)) return error;
+    if (const int error = RemoveDedupRows(session, tablet)) return OfSystemTable(error);
+  }
+  if (changes.applied) {
+    WtCursor applied(session, SystemTable::kApplied);
+    if (const int error = applied.error()) return OfSystemTable(error);
+    const int error = applied.Insert(TabletKey(tablet), EncodeAppliedState(*changes.applied));
+    if (error != 0) return OfSystemTable(error);
+  }
+  if (changes.dedup_window.empty()) return 0;
+  WtCursor window(session, SystemTable::kWindow);
+  if (const int error = window.error()) return OfSystemTable(error);
+  for (const auto& [id, unwritten] : changes.dedup_window) {
+    const std::string key = DedupKey(tablet, id.first, id.second);
+    const int error = unwritten.row ? window.Insert(key, EncodeDedupRow(*unwritten.row)) : window.Remove(key);
+    if (error != 0) return OfSystemTable(error);
+  }
+  return 0;
 }
 
 int ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage) {

@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "tabletserver/storage/buffer/table_buffer.h"
 #include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
@@ -14,6 +15,8 @@ namespace ebla::tabletserver {
 // Inside the caller's transaction: a batch's state, or that there is none any more.
 int WriteAppliedState(WtSession& session, const ApplyBatch& batch);
 int RemoveAppliedState(WtSession& session, TabletId tablet);
+// The same for applied state and dedup window of a tablet of a sorted table.
+int WriteTabletChanges(WtSession& session, TabletId tablet, const TabletChanges& changes);
 // Reads the applied lsn inside the caller's snapshot.
 int ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage);
 Result<std::optional<AppliedState>> ReadAppliedState(WtSessions& sessions, WtSession& session, TabletId tablet);

@@ -1,0 +1,88 @@
+#include "tabletserver/storage/buffer/sorted_rows.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr size_t kPageRows = 64;
+constexpr size_t kPageBytes = 64 << 10;
+
+}  // namespace
+
+uint64_t SortedRows::HintOf(std::string_view key) {
+  uint64_t hint = 0;
+  std::memcpy(&hint, key.data(), std::min(key.size(), sizeof hint));
+  return std::endian::native == std::endian::little ? __builtin_bswap64(hint) : hint;
+}
+
+SortedRows::Version* SortedRows::NewVersion(Bytes row, ChangeNumber change, Version* older) {
+  const auto size = static_cast<uint32_t>(row ? row->size() : 0);
+  char* const at = arena_.Allocate(sizeof(Version) + size);
+  auto* const version = new (at) Version{change, older, row ? size : kDeleted, size};
+  if (row) std::memcpy(version->data(), row->data(), size);
+  return version;
+}
+
+void SortedRows::Put(std::string_view key, Bytes row, ChangeNumber change, ChangeNumber scanned) {
+  if (const auto found = index_.find(key); found != index_.end()) {
+    Version*& latest = (*found)->latest;
+    if (latest->change <= scanned) {
+      latest = NewVersion(row, change, latest);
+    } else if (row && row->size() > latest->room) {
+      latest = NewVersion(row, change, latest->older);
+    } else {
+      if (row) std::memcpy(latest->data(), row->data(), row->size());
+      latest->size = row ? static_cast<uint32_t>(row->size()) : kDeleted;
+      latest->change = change;
+    }
+    return;
+  }
+  Row* const added = new (arena_.Allocate(sizeof(Row) + key.size())) Row{nullptr, static_cast<uint32_t>(key.size())};
+  std::memcpy(added->data(), key.data(), key.size());
+  added->latest = NewVersion(row, change, nullptr);
+  tree_.insert(Slot{HintOf(key), added});
+  index_.insert(added);
+  rows_.store(tree_.size(), std::memory_order_relaxed);
+}
+
+std::optional<SortedRows::Bytes> SortedRows::Find(std::string_view key) const {
+  const auto found = index_.find(key);
+  if (found == index_.end()) return std::nullopt;
+  return (*found)->latest->bytes();
+}
+
+bool SortedRows::AnyIn(const KeyRange& range) const {
+  const auto at = tree_.lower_bound(std::string_view(range.start));
+  return at != tree_.end() && range.Contains(at->row->key());
+}
+
+void SortedRows::Add(const Row& row, ChangeNumber change, Page& page) {
+  const Version* version = row.latest;
+  while (version != nullptr && version->change > change) version = version->older;
+  if (version == nullptr) return;
+  const std::string_view key = row.key();
+  const Bytes bytes = version->bytes();
+  page.rows.push_back({page.bytes.size(), key.size(), bytes ? bytes->size() : 0, !bytes});
+  page.bytes.append(key);
+  if (bytes) page.bytes.append(*bytes);
+}
+
+void SortedRows::Read(const KeyRange& range, bool reverse, ChangeNumber change, Page& page) const {
+  page.bytes.clear();
+  page.rows.clear();
+  auto begin = tree_.lower_bound(std::string_view(range.start));
+  auto end = range.end.empty() ? tree_.end() : tree_.lower_bound(std::string_view(range.end));
+  const auto full = [&page] { return page.rows.size() >= kPageRows || page.bytes.size() >= kPageBytes; };
+  if (reverse) {
+    while (end != begin && !full()) Add(*(--end)->row, change, page);
+  } else {
+    for (; begin != end && !full(); ++begin) Add(*begin->row, change, page);
+  }
+}
+
+}  // namespace ebla::tabletserver

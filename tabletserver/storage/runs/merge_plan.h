@@ -1,0 +1,45 @@
+// tabletserver/storage/runs/merge_plan.h
+// Decides which runs of a table are merged to one: tiered compaction, as a pure function of their sizes.
+// Terms:      tier 0 has the runs below smallest_tier_bytes, tier t those below smallest_tier_bytes * runs_per_tier^t.
+//             A tiny run is below an eighth of smallest_tier_bytes. A stretch is a series of adjacent runs, as long as
+//             it can be.
+// Rules:      the first that finds a stretch wins, the newest stretch first.
+//             1. Four tiny runs or more.
+//             2. For tiers t from 0 up, runs_per_tier runs or more of tiers up to t, whose sum is of a higher tier.
+//             3. If there are more than 3 * runs_per_tier runs, the runs_per_tier adjacent ones with the least sum.
+// Writes:     A merge by rule 2 makes a run of a higher tier than any that it read. So a table of n tiers writes a byte
+//             n times at most, its flush included. Without the condition on the sum, a large run is written again for
+//             every few small ones: 64 GiB in flushes of 32 MiB are then written 147 times with 8 runs a tier and 343
+//             times with 4, instead of 5 and 7 times.
+//             For every three flushes, rule 1 writes them and less than an eighth of smallest_tier_bytes. Flushes far
+//             below that are therefore written often, but never much at a time.
+//             Rule 3 writes the newest runs a few times more. It bounds the reads of a table with many tiers, and of
+//             one whose runs are not in the order of their sizes.
+// Invariants: 1. A plan has two adjacent runs or more, so no newer row ever is below an older row of its key.
+//             2. Without a plan, there are at most 3 * runs_per_tier runs.
+// Threads:    a function of its arguments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace ebla::tabletserver {
+
+struct MergeLimits {
+  size_t runs_per_tier = 8;  // 2 at least
+  int64_t smallest_tier_bytes = int64_t{64} << 20;
+};
+
+// Adjacent runs.
+struct MergePlan {
+  size_t first = 0;  // the newest of them; 0 is the newest of all
+  size_t count = 0;
+  friend bool operator==(const MergePlan&, const MergePlan&) = default;
+};
+
+// The sizes of all runs, the newest first. None: nothing is to be merged.
+std::optional<MergePlan> PlanMerge(std::span<const int64_t> bytes, const MergeLimits& limits);
+
+}  // namespace ebla::tabletserver

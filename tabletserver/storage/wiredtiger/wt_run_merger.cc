@@ -1,0 +1,105 @@
+#include "tabletserver/storage/wiredtiger/wt_run_merger.h"
+
+#include <glog/logging.h>
+
+#include "tabletserver/storage/wiredtiger/wt_run_scan.h"
+#include "tabletserver/storage/wiredtiger/wt_run_writer.h"
+
+namespace ebla::tabletserver {
+
+WtRunMerger::WtRunMerger(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions,
+                         WtSortedTables& tables)
+    : options_(options),
+      limits_{.smallest_tier_bytes = 2 * tables.generation_bytes_max()},
+      executor_(options.merger != nullptr ? *options.merger : *options.background),
+      connection_(connection),
+      sessions_(sessions),
+      tables_(tables) {}
+
+void WtRunMerger::Stop() {
+  stopping_ = true;
+  gate_->Close();
+}
+
+void WtRunMerger::Look(TableId table) {
+  {
+    const MutexLock lock(mutex_);
+    waiting_.insert(table);
+    if (std::exchange(posted_, true)) return;
+  }
+  executor_.Post([this, gate = gate_] { gate->Enter([this] { MergeNext(); }); });
+}
+
+// A merge a turn, so that others' turns on the executor come.
+void WtRunMerger::MergeNext() {
+  TableId id;
+  {
+    const MutexLock lock(mutex_);
+    posted_ = false;
+    if (waiting_.empty()) return;
+    id = waiting_.extract(waiting_.begin()).value();
+  }
+  if (const SortedTablePtr table = tables_.Find(id)) {
+    const Result<bool> merged = MergeSome(*table, [this](const RunSet& runs) {
+      std::vector<int64_t> bytes;
+      for (const RunOfTable& run : runs.runs) bytes.push_back(run.file->run.bytes);
+      return PlanMerge(bytes, limits_);
+    });
+    LOG_IF(WARNING, !merged && !stopping_) << "runs of table " << id << " are not merged: " << merged.error();
+    if (merged.value_or(false)) return Look(id);
+  }
+  bool more = false;
+  {
+    const MutexLock lock(mutex_);
+    more = !waiting_.empty() && !std::exchange(posted_, true);
+  }
+  if (more) executor_.Post([this, gate = gate_] { gate->Enter([this] { MergeNext(); }); });
+}
+
+Result<bool> WtRunMerger::MergeAll(SortedTable& table) {
+  EBLA_TRY(tables_.Write(table));
+  bool single = false;
+  EBLA_ASSIGN(const bool merged, MergeSome(table, [&single](const RunSet& runs) -> std::optional<MergePlan> {
+                if (runs.runs.empty()) return single = true, std::nullopt;
+                const RunOfTable& first = runs.runs.front();
+                single = runs.runs.size() == 1 && first.holes.empty() && first.file->run.deletes == 0;
+                if (single) return std::nullopt;
+                return MergePlan{0, runs.runs.size()};
+              }));
+  return merged || single;
+}
+
+Result<bool> WtRunMerger::MergeSome(SortedTable& table, const WtSortedTables::MergeChoice& choose) {
+  const std::vector<RunOfTable> inputs = tables_.BeginMerge(table, choose);
+  if (inputs.empty()) return false;
+  const Status merged = Merge(table, inputs);
+  if (!merged.ok()) tables_.AbandonMerge(table);
+  EBLA_TRY(merged);
+  return true;
+}
+
+Status WtRunMerger::Merge(SortedTable& table, const std::vector<RunOfTable>& inputs) {
+  // No older run has rows that deletions of these would have to hide.
+  const RunSetPtr runs = table.buffer.runs();
+  const bool oldest = !runs->runs.empty() && inputs.back().file == runs->runs.back().file;
+  WtRunWriter writer(connection_, options_.directory, tables_.NextFile(), table.compression);
+  EBLA_TRY(sessions_.Check(writer.Begin(), "merging runs"));
+  std::shared_ptr<const RunFile> run;
+  {
+    WtSession session(writer.session());
+    WtRunScan rows(session, nullptr, inputs, {.range = {}, .read_once = true, .deleted = !oldest});
+    int error = rows.Start();
+    for (; error == 0 && rows.valid(); error = rows.Next()) {
+      if (stopping_) return Error(Code::kComeAgain, "the store is closing");
+      if (table.dropped) return Error(Code::kNoSuchTable, "the table was dropped");
+      if ((error = writer.Add(rows.key(), rows.row())) != 0) break;
+    }
+    EBLA_TRY(sessions_.CheckTable(error, table.id, "merging runs"));
+  }
+  EBLA_TRY(sessions_.Check(writer.Finish(inputs.front().file->run.order, run), "merging runs"));
+  EBLA_TRY(tables_.EndMerge(table, inputs, run, writer.filter()));
+  if (run != nullptr) writer.Keep();
+  return {};
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,33 @@
+// tabletserver/storage/wiredtiger/wt_sorted_records.h
+// Reads and changes of sorted tables, by the contract of RecordStore (../records/record_store.h).
+// Place:   wt_record_store.h calls it for the tables that wt_sorted_tables.h has.
+// Threads: any, but one tablet's records change only from its shard.
+#pragma once
+
+#include "tabletserver/storage/records/record_store.h"
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+#include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
+
+namespace ebla::tabletserver {
+
+class WtSortedRecords {
+ public:
+  WtSortedRecords(WtSessions& sessions, WtSortedTables& tables) : sessions_(sessions), tables_(tables) {}
+
+  // All batches are this table's.
+  Status Apply(SortedTable& table, std::span<const ApplyBatch> batches);
+  Result<std::optional<StoredRecord>> Get(SortedTable& table, std::string_view key, SnapshotPosition* position);
+  Result<std::vector<std::optional<StoredRecord>>> MultiGet(SortedTable& table, std::span<const std::string_view> keys,
+                                                            size_t bytes_max, SnapshotPosition* position);
+  Status Scan(SortedTable& table, const ScanBounds& bounds, const RecordStore::Visitor& visitor,
+              SnapshotPosition* position);
+  Status ReplaceInterval(SortedTable& table, const KeyRange& interval,
+                         std::span<const std::pair<std::string, StoredRecord>> records);
+  Result<std::vector<RecordStore::RangeSize>> EstimateSizes(SortedTable& table, std::span<const KeyRange> ranges);
+
+ private:
+  WtSessions& sessions_;
+  WtSortedTables& tables_;
+};
+
+}  // namespace ebla::tabletserver

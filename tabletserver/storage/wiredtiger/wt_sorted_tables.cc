@@ -1,0 +1,423 @@
+#include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "tabletserver/storage/wiredtiger/store_directory.h"
+#include "tabletserver/storage/wiredtiger/wt_run_rows.h"
+#include "tabletserver/storage/wiredtiger/wt_run_writer.h"
+#include "tabletserver/storage/wiredtiger/wt_tablet_states.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr int64_t kBytesMax = int64_t{256} << 20;
+constexpr std::string_view kFilePrefix = "run_", kFileSuffix = ".wt";
+
+// The number in the name of a run's file; none: it is another file.
+std::optional<uint64_t> NumberOf(std::string_view name) {
+  if (!name.starts_with(kFilePrefix) || !name.ends_with(kFileSuffix)) return std::nullopt;
+  name = name.substr(kFilePrefix.size(), name.size() - kFilePrefix.size() - kFileSuffix.size());
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  return error == std::errc() && end == name.data() + name.size() ? std::optional(number) : std::nullopt;
+}
+
+// Which WiredTiger knows.
+Result<std::set<uint64_t>> KnownFiles(WtSessions& sessions, WtSession& session) {
+  std::set<uint64_t> files;
+  WtCursor metadata(session, "metadata:", nullptr);
+  EBLA_TRY(sessions.Check(metadata.error(), "reading the metadata"));
+  int error = 0;
+  while ((error = metadata.Next()) == 0) {
+    const char* uri = nullptr;
+    EBLA_TRY(sessions.Check(metadata.get()->get_key(metadata.get(), &uri), "reading the metadata"));
+    constexpr std::string_view kFile = "file:";
+    const std::string_view name = uri;
+    if (!name.starts_with(kFile)) continue;
+    if (const auto number = NumberOf(name.substr(kFile.size()))) files.insert(*number);
+  }
+  if (error != WT_NOTFOUND) EBLA_TRY(sessions.Check(error, "reading the metadata"));
+  return files;
+}
+
+int RemoveRuns(WtSession& session, TableId table, const std::vector<std::shared_ptr<const RunFile>>& files) {
+  for (const auto& file : files) {
+    if (const int error = RemoveRunRows(session, table, {file->run.number})) return error;
+  }
+  return 0;
+}
+
+int DropFile(WtSession& session, RunFileId file) {
+  WT_SESSION* const raw = session.get();
+  return raw->drop(raw, RunFileUri(file).c_str(), "force=true,checkpoint_wait=false");
+}
+
+}  // namespace
+
+WtSortedTables::WtSortedTables(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions)
+    : options_(options),
+      bytes_max_(options.buffer_bytes > 0 ? options.buffer_bytes : std::min(options.cache_bytes / 4, kBytesMax)),
+      generation_bytes_max_(bytes_max_ / 4),
+      executor_(options.writer != nullptr ? *options.writer : *options.background),
+      connection_(connection),
+      sessions_(sessions) {}
+
+// ---- tables ---------------------------------------------------------------------------------------------------------
+
+Status WtSortedTables::Open() {
+  {
+    EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+    EBLA_ASSIGN(std::vector<RunTable> tables, ReadRunTables(sessions_, *session));
+    for (RunTable& found : tables) {
+      const auto table = std::make_shared<SortedTable>(found.table, found.compression, buffer_bytes_);
+      for (const RunOfTable& run : found.runs.runs) {
+        next_file_ = std::max(next_file_.load(), run.file->run.number + 1);
+      }
+      {
+        const MutexLock lock(table->buffer.write_mutex());
+        if (!found.runs.runs.empty()) table->next_order = found.runs.runs.front().file->run.order + 1;
+        table->buffer.SetRuns(std::make_shared<const RunSet>(std::move(found.runs)));
+      }
+      Add(table);
+    }
+  }
+  return RemoveLeftFiles();
+}
+
+Status WtSortedTables::RemoveLeftFiles() {
+  std::set<uint64_t> named;
+  for (const SortedTablePtr& table : All()) {
+    for (const RunOfTable& run : table->buffer.runs()->runs) named.insert(run.file->run.number);
+  }
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  EBLA_ASSIGN(const std::set<uint64_t> known, KnownFiles(sessions_, *session));
+  for (const uint64_t number : known) {
+    next_file_ = std::max(next_file_.load(), number + 1);
+    if (!named.contains(number)) EBLA_TRY(sessions_.Check(DropFile(*session, {number}), "removing a run"));
+  }
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory, error)) {
+    const auto number = NumberOf(entry.path().filename().string());
+    if (!number || known.contains(*number)) continue;
+    next_file_ = std::max(next_file_.load(), *number + 1);
+    std::error_code ignored;
+    std::filesystem::remove(entry.path(), ignored);
+  }
+  return {};
+}
+
+void WtSortedTables::Add(SortedTablePtr table) {
+  const WriterLock lock(mutex_);
+  tables_[table->id] = std::move(table);
+}
+
+Status WtSortedTables::Ensure(TableId table, TableCompression compression) {
+  if (Find(table) != nullptr) return {};
+  EBLA_TRY(StoreDirectory::NoteSortedTables(options_.directory));
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  const int error = RunTransaction(*session, [&] { return WriteTableRow(*session, table, compression); });
+  EBLA_TRY(sessions_.Check(OfSystemTable(error), "making a table"));
+  const WriterLock lock(mutex_);
+  SortedTablePtr& made = tables_[table];
+  if (made == nullptr) made = std::make_shared<SortedTable>(table, compression, buffer_bytes_);
+  return {};
+}
+
+// The buffer's changes of tablets are written, because tablets may have been dropped before the table.
+Status WtSortedTables::Drop(const SortedTablePtr& table) {
+  const MutexLock lock(table->buffer.write_mutex());
+  table->dropped = true;
+  const RunSetPtr runs = table->buffer.runs();
+  const TableBuffer::Generations generations = table->buffer.ToWrite();
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  const int error = RunTransaction(*session, [&]() -> int {
+    for (const auto& generation : generations) {
+      for (const auto& [tablet, changes] : generation->tablets) {
+        if (const int error = WriteTabletChanges(*session, tablet, changes)) return error;
+      }
+    }
+    for (const RunOfTable& run : runs->runs) {
+      if (const int error = RemoveRunRows(*session, table->id, {run.file->run.number})) return error;
+    }
+    return RemoveRunRows(*session, table->id, {});
+  });
+  EBLA_TRY(sessions_.Check(OfSystemTable(error), "dropping a table"));
+  const auto none = std::make_shared<const RunSet>();
+  for (const auto& generation : generations) table->buffer.Written(*generation, none);
+  table->buffer.SetRuns(none);
+  for (const RunOfTable& run : runs->runs) Retire(run.file);
+  sessions_.damaged().Forget(table->id);
+  const WriterLock tables_lock(mutex_);
+  tables_.erase(table->id);
+  return {};
+}
+
+SortedTablePtr WtSortedTables::Find(TableId table) const {
+  const ReaderLock lock(mutex_);
+  const auto found = tables_.find(table);
+  return found == tables_.end() ? nullptr : found->second;
+}
+
+std::vector<SortedTablePtr> WtSortedTables::All() const {
+  const ReaderLock lock(mutex_);
+  std::vector<SortedTablePtr> all;
+  for (const auto& [id, table] : tables_) all.push_back(table);
+  return all;
+}
+
+int64_t WtSortedTables::FileBytes(const SortedTable& table) const {
+  int64_t bytes = 0;
+  for (const RunOfTable& run : table.buffer.runs()->runs) {
+    std::error_code error;
+    const auto size =
+        std::filesystem::file_size(options_.directory + "/run_" + std::to_string(run.file->run.number) + ".wt", error);
+    if (!error) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
+// ---- changes --------------------------------------------------------------------------------------------------------
+
+Status WtSortedTables::WaitForRoom() {
+  if (buffer_bytes() < bytes_max_) return {};
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.cache_wait_ms_max);
+  const MutexLock lock(room_mutex_);
+  while (buffer_bytes() >= bytes_max_) {
+    if (!written_.WaitUntil(room_mutex_, limit))
+      return Error(Code::kOverloaded, "the disk is slower than the writes of this server");
+  }
+  return {};
+}
+
+void WtSortedTables::NoteApplied() {
+  if (buffer_bytes() < bytes_max_ / 2 || writing_.exchange(true)) return;
+  executor_.Post([this, gate = gate_] { gate->Enter([this] { WriteLargest(); }); });
+}
+
+void WtSortedTables::WriteLargest() {
+  writing_ = false;
+  const SortedTablePtr table = Largest();
+  if (table == nullptr || buffer_bytes() < bytes_max_ / 2) return;
+  const Status written = Write(*table);
+  LOG_IF(WARNING, !written.ok()) << "the buffer of table " << table->id << " is not written: " << written;
+  if (written.ok()) NoteApplied();
+}
+
+SortedTablePtr WtSortedTables::Largest() const {
+  SortedTablePtr largest;
+  int64_t most = 0;
+  for (const SortedTablePtr& table : All()) {
+    const int64_t bytes = table->buffer.bytes();
+    if (bytes <= most) continue;
+    most = bytes;
+    largest = table;
+  }
+  return largest;
+}
+
+bool WtSortedTables::Forget(TabletId tablet) {
+  return std::ranges::any_of(All(), [tablet](const SortedTablePtr& table) { return table->buffer.Forget(tablet); });
+}
+
+Status WtSortedTables::Clear(SortedTable& table, const KeyRange& range) {
+  const MutexLock lock(table.buffer.write_mutex());
+  if (table.buffer.AnyIn(range)) EBLA_TRY(WriteGenerations(table));
+  if (table.merging) table.cleared.push_back(range);
+  RunSet left;
+  std::vector<std::shared_ptr<const RunFile>> gone;
+  for (RunOfTable run : table.buffer.runs()->runs) {
+    const Run& rows = run.file->run;
+    if (range.Overlaps({rows.first_key, KeyAfter(rows.last_key)})) {
+      run.holes.Add(range);
+      table.holes_changed = true;
+    }
+    if (run.holes.Covers(rows.first_key, rows.last_key)) {
+      gone.push_back(run.file);
+    } else {
+      left.runs.push_back(std::move(run));
+    }
+  }
+  if (!gone.empty()) {
+    EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+    const int error = RunTransaction(*session, [&] { return RemoveRuns(*session, table.id, gone); });
+    EBLA_TRY(sessions_.Check(OfSystemTable(error), "clearing a range"));
+  }
+  table.buffer.SetRuns(std::make_shared<const RunSet>(std::move(left)));
+  for (auto& file : gone) Retire(std::move(file));
+  return {};
+}
+
+// ---- files ----------------------------------------------------------------------------------------------------------
+
+Status WtSortedTables::Write(SortedTable& table) {
+  const MutexLock lock(table.buffer.write_mutex());
+  return WriteGenerations(table);
+}
+
+Status WtSortedTables::WriteGenerations(SortedTable& table) {
+  if (table.dropped) return {};
+  for (const auto& generation : table.buffer.ToWrite()) EBLA_TRY(WriteGeneration(table, *generation));
+  return {};
+}
+
+Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneration& generation) {
+  const RunSetPtr before = table.buffer.runs();
+  WtRunWriter writer(connection_, options_.directory, NextFile(), table.compression);
+  RunSet after = *before;
+  int error = 0;
+  if (!generation.rows.empty()) {
+    error = writer.Begin();
+    if (error == 0) {
+      generation.rows.ForEach([&](std::string_view key, const SortedRows::Bytes& row) {
+        error = writer.Add(key, row);
+        return error == 0;
+      });
+    }
+    std::shared_ptr<const RunFile> run;
+    if (error == 0) error = writer.Finish(table.next_order++, run);
+    EBLA_TRY(sessions_.Check(error, "writing a run"));
+    after.runs.insert(after.runs.begin(), {std::move(run), {}});
+  }
+  {
+    EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+    error = RunTransaction(*session, [&]() -> int {
+      if (after.runs.size() > before->runs.size()) {
+        if (const int error = WriteRunRows(*session, table.id, after.runs.front(), writer.filter()))
+          return OfSystemTable(error);
+      }
+      for (const auto& [tablet, changes] : generation.tablets) {
+        if (const int error = WriteTabletChanges(*session, tablet, changes)) return error;
+      }
+      return 0;
+    });
+  }
+  EBLA_TRY(sessions_.Check(error, "writing a run"));
+  writer.Keep();
+  table.buffer.Written(generation, std::make_shared<const RunSet>(std::move(after)));
+  {
+    const MutexLock lock(room_mutex_);
+    written_.NotifyAll();
+  }
+  if (!generation.rows.empty()) on_runs_(table.id);
+  return {};
+}
+
+Status WtSortedTables::WriteHoles(SortedTable& table) {
+  if (!table.holes_changed) return {};
+  const MutexLock lock(table.buffer.write_mutex());
+  if (table.dropped) return {};
+  table.holes_changed = false;
+  const RunSetPtr runs = table.buffer.runs();
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  const int error = RunTransaction(*session, [&]() -> int {
+    for (const RunOfTable& run : runs->runs) {
+      if (run.holes.empty()) continue;
+      if (const int error = WriteRunRow(*session, table.id, run)) return OfSystemTable(error);
+    }
+    return 0;
+  });
+  return sessions_.Check(error, "writing what runs have lost");
+}
+
+Status WtSortedTables::WriteAll() {
+  for (const SortedTablePtr& table : All()) {
+    EBLA_TRY(Write(*table));
+    EBLA_TRY(WriteHoles(*table));
+  }
+  return {};
+}
+
+std::vector<RunOfTable> WtSortedTables::BeginMerge(SortedTable& table, const MergeChoice& choose) {
+  const MutexLock lock(table.buffer.write_mutex());
+  if (table.dropped || table.merging) return {};
+  const RunSetPtr runs = table.buffer.runs();
+  const std::optional<MergePlan> plan = choose(*runs);
+  if (!plan) return {};
+  table.merging = true;
+  table.cleared.clear();
+  const auto first = runs->runs.begin() + static_cast<ptrdiff_t>(plan->first);
+  return {first, first + static_cast<ptrdiff_t>(plan->count)};
+}
+
+// The inputs may have become fewer, where a cleared range has taken all of one.
+Status WtSortedTables::EndMerge(SortedTable& table, const std::vector<RunOfTable>& inputs,
+                                const std::shared_ptr<const RunFile>& merged, std::string_view filter) {
+  const MutexLock lock(table.buffer.write_mutex());
+  table.merging = false;
+  if (table.dropped) return Error(Code::kNoSuchTable, "the table was dropped during a merge");
+  std::set<const RunFile*> replaced;
+  for (const RunOfTable& input : inputs) replaced.insert(input.file.get());
+  RunOfTable result{merged, {}};
+  for (const KeyRange& range : table.cleared) result.holes.Add(range);
+  bool placed = merged == nullptr || result.holes.Covers(merged->run.first_key, merged->run.last_key);
+  const bool keep = !placed;
+  RunSet after;
+  std::vector<std::shared_ptr<const RunFile>> gone;
+  for (const RunOfTable& run : table.buffer.runs()->runs) {
+    // In the place of the inputs, which are adjacent: above the first older run.
+    if (!placed && run.file->run.order <= merged->run.order) {
+      after.runs.push_back(result);
+      placed = true;
+    }
+    replaced.contains(run.file.get()) ? gone.push_back(run.file) : after.runs.push_back(run);
+  }
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  const int error = RunTransaction(*session, [&]() -> int {
+    if (const int error = RemoveRuns(*session, table.id, gone)) return error;
+    return keep ? WriteRunRows(*session, table.id, result, filter) : 0;
+  });
+  EBLA_TRY(sessions_.Check(OfSystemTable(error), "replacing runs by a merged one"));
+  if (!placed) after.runs.push_back(result);
+  table.buffer.SetRuns(std::make_shared<const RunSet>(std::move(after)));
+  for (auto& file : gone) Retire(std::move(file));
+  if (merged != nullptr && !keep) Retire(merged);
+  return {};
+}
+
+void WtSortedTables::AbandonMerge(SortedTable& table) {
+  const MutexLock lock(table.buffer.write_mutex());
+  table.merging = false;
+}
+
+void WtSortedTables::Retire(std::shared_ptr<const RunFile> file) {
+  const MutexLock lock(retired_mutex_);
+  retired_.push_back({std::move(file), checkpoints_});
+}
+
+void WtSortedTables::EndCheckpoint(uint64_t begun) {
+  std::vector<Retired> unused;
+  {
+    const MutexLock lock(retired_mutex_);
+    const auto in_use = [&](const Retired& one) { return one.since >= begun || one.file.use_count() > 1; };
+    const auto first = std::ranges::partition(retired_, in_use).begin();
+    std::ranges::move(first, retired_.end(), std::back_inserter(unused));
+    retired_.erase(first, retired_.end());
+  }
+  for (Retired& one : unused) {
+    if (RemoveFile({one.file->run.number})) continue;
+    const MutexLock lock(retired_mutex_);
+    retired_.push_back(std::move(one));
+  }
+}
+
+// False: it is in use at present.
+bool WtSortedTables::RemoveFile(RunFileId file) {
+  if (!sessions_.CloseCursors(file)) return false;
+  const auto session = sessions_.ForThisThread();
+  if (!session) return false;
+  const int error = DropFile(**session, file);
+  LOG_IF(WARNING, error != 0 && error != EBUSY)
+      << "cannot remove " << RunFileUri(file) << ": " << wiredtiger_strerror(error);
+  return error == 0;
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,133 @@
+// tabletserver/storage/wiredtiger/wt_sorted_tables.h
+// The sorted tables of a store. A write changes a buffer in memory (../buffer/table_buffer.h). Its generations become
+// runs, files of sorted rows that never change (wt_run_writer.h); a merge makes one run of several (wt_run_merger.h).
+// Why:        a b-tree under random inserts reads and writes a page for each row once the table exceeds the cache. A
+//             run is written in order.
+// When:       before a checkpoint every buffer is written; and the largest one whenever all of them together have half
+//             of their bound. At the bound an Apply waits.
+// Invariants: 1. One transaction brings a generation's run into the table `runs`, and with it the applied states and
+//                dedup window rows that belong to the run's records. So each checkpoint has whole Applies.
+//             2. The file of a merged run is removed only after a checkpoint that does not name the run, and once no
+//                reader has the run.
+// Source:     the log-structured merge-tree of O'Neil and others (1996), merged in tiers.
+// Lock order: a table's write mutex; a session; the mutexes here.
+// Threads:    any. Tasks run on the executor `writer` of WtStoreOptions; Stop() waits for the task in progress.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "tabletserver/storage/buffer/table_buffer.h"
+#include "tabletserver/storage/runs/merge_plan.h"
+#include "tabletserver/storage/task_gate.h"
+#include "tabletserver/storage/wiredtiger/wt_connection.h"
+#include "tabletserver/storage/wiredtiger/wt_options.h"
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+
+namespace ebla::tabletserver {
+
+struct SortedTable {
+  SortedTable(TableId id, TableCompression compression, std::atomic<int64_t>& bytes)
+      : id(id), compression(compression), buffer(bytes) {}
+
+  const TableId id;
+  const TableCompression compression;
+  TableBuffer buffer;
+  std::atomic<bool> dropped{false};
+  std::atomic<bool> holes_changed{false};                         // and the table `runs` does not have them yet
+  uint64_t next_order EBLA_GUARDED_BY(buffer.write_mutex()) = 1;  // of runs
+  bool merging EBLA_GUARDED_BY(buffer.write_mutex()) = false;
+  // The ranges that were cleared since the merge began.
+  std::vector<KeyRange> cleared EBLA_GUARDED_BY(buffer.write_mutex());
+};
+using SortedTablePtr = std::shared_ptr<SortedTable>;
+
+class WtSortedTables {
+ public:
+  WtSortedTables(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions);
+  ~WtSortedTables() { Stop(); }
+  // Finds the tables and their runs, and removes files that a crash has left.
+  Status Open();
+  void Stop() { gate_->Close(); }
+  // Called after each change of a table's runs.
+  void SetOnRuns(std::function<void(TableId)> on_runs) { on_runs_ = std::move(on_runs); }
+
+  // ---- tables ----
+  Status Ensure(TableId table, TableCompression compression);
+  Status Drop(const SortedTablePtr& table);
+  SortedTablePtr Find(TableId table) const;  // null: no such sorted table
+  std::vector<SortedTablePtr> All() const;
+
+  int64_t FileBytes(const SortedTable& table) const;
+
+  // ---- changes ----
+  // OVERLOADED: no room became free in time.
+  Status WaitForRoom();
+  void NoteApplied();
+  int64_t generation_bytes_max() const { return generation_bytes_max_; }
+  // True if a buffer knows the tablet, and its next generation removes the tablet's rows.
+  bool Forget(TabletId tablet);
+  // From now on the runs have no rows in the range. The buffer's rows of the range are written before.
+  Status Clear(SortedTable& table, const KeyRange& range);
+
+  // ---- files ----
+  // Everything applied before is in runs afterwards.
+  Status Write(SortedTable& table);
+  Status WriteAll();
+  RunFileId NextFile() { return {next_file_.fetch_add(1)}; }
+  // Adjacent runs to be merged, which stay until EndMerge or AbandonMerge. None: there is nothing to merge, or a merge
+  // of the table is under way.
+  using MergeChoice = std::function<std::optional<MergePlan>(const RunSet&)>;
+  std::vector<RunOfTable> BeginMerge(SortedTable& table, const MergeChoice& choose);
+  // Puts the merged run in the place of the inputs; null: nothing is left of their rows.
+  Status EndMerge(SortedTable& table, const std::vector<RunOfTable>& inputs,
+                  const std::shared_ptr<const RunFile>& merged, std::string_view filter);
+  void AbandonMerge(SortedTable& table);
+  // Around WiredTiger's checkpoint, once everything is written.
+  uint64_t BeginCheckpoint() { return ++checkpoints_; }
+  void EndCheckpoint(uint64_t begun);
+  int64_t buffer_bytes() const { return buffer_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  // A run that no table has any more.
+  struct Retired {
+    std::shared_ptr<const RunFile> file;
+    uint64_t since;  // the last checkpoint that was begun before
+  };
+
+  void Add(SortedTablePtr table);
+  Status RemoveLeftFiles();
+  Status WriteGenerations(SortedTable& table) EBLA_REQUIRES(table.buffer.write_mutex());
+  Status WriteGeneration(SortedTable& table, const BufferGeneration& generation)
+      EBLA_REQUIRES(table.buffer.write_mutex());
+  Status WriteHoles(SortedTable& table);
+  void WriteLargest();
+  SortedTablePtr Largest() const;
+  void Retire(std::shared_ptr<const RunFile> file);
+  bool RemoveFile(RunFileId file);
+
+  const WtStoreOptions& options_;
+  const int64_t bytes_max_;
+  const int64_t generation_bytes_max_;
+  Executor& executor_;
+  WtConnection& connection_;
+  WtSessions& sessions_;
+  std::function<void(TableId)> on_runs_ = [](TableId) {};
+  std::atomic<int64_t> buffer_bytes_{0};
+  std::atomic<uint64_t> next_file_{1};
+  std::atomic<uint64_t> checkpoints_{0};
+  std::atomic<bool> writing_{false};  // a task is posted
+  mutable SharedMutex mutex_;
+  std::map<TableId, SortedTablePtr> tables_ EBLA_GUARDED_BY(mutex_);
+  Mutex room_mutex_;
+  CondVar written_;
+  Mutex retired_mutex_;
+  std::vector<Retired> retired_ EBLA_GUARDED_BY(retired_mutex_);
+  const std::shared_ptr<TaskGate> gate_ = std::make_shared<TaskGate>();
+};
+
+}  // namespace ebla::tabletserver
