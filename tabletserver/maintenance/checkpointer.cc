@@ -24,10 +24,12 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     if (stopped_) return;
     executor_.After(options_.look_every, [self = shared_from_this()] { self->Look(); });
     if (running_) return;
-    const int64_t logged = store_.health().log_bytes;
+    const TabletStore::Health health = store_.health();
+    const int64_t logged = health.log_bytes;
     const double part = finished() == 0 ? options_.first_part : 1;
     const bool due = executor_.Now() - last_ >= options_.period * part && logged > 0;
-    if (due || static_cast<double>(logged) >= static_cast<double>(options_.log_bytes) * part) Run();
+    const bool frees = health.kept_for_checkpoint_bytes >= options_.kept_bytes;
+    if (due || frees || static_cast<double>(logged) >= static_cast<double>(options_.log_bytes) * part) Run();
   }
   void Stop() { stopped_ = true; }
   void Now(std::move_only_function<void(Status)> done) {

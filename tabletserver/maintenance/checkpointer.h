@@ -1,6 +1,6 @@
 // tabletserver/maintenance/checkpointer.h
-// Makes the store take a checkpoint periodically, or when much has been logged since the last one, and the shards
-// truncate the log that it covers.
+// Makes the store take a checkpoint periodically, or when much has been logged since the last one or many files wait to
+// be removed, and the shards truncate the log that it covers.
 // Place:      tabletserver_host.h owns it; the store does the work on a thread of its own.
 // Invariants: one checkpoint at a time; log is truncated only below a finished one.
 // Threads:    everything on its executor. The store's answer finds it gone if it was destroyed.
@@ -24,6 +24,7 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
+    int64_t kept_bytes = int64_t{256} << 20;  // of files that a checkpoint lets go
     // Logs of tables in memory are truncated when they have grown by so much and have doubled, and longer ones every
     // memory_log_period.
     int64_t memory_log_bytes = int64_t{256} << 10;

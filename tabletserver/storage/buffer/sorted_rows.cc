@@ -9,7 +9,6 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr size_t kPageRows = 64;
 constexpr size_t kPageBytes = 64 << 10;
 
 }  // namespace
@@ -72,12 +71,12 @@ void SortedRows::Add(const Row& row, ChangeNumber change, Page& page) {
   if (bytes) page.bytes.append(*bytes);
 }
 
-void SortedRows::Read(const KeyRange& range, bool reverse, ChangeNumber change, Page& page) const {
+void SortedRows::Read(const KeyRange& range, bool reverse, ChangeNumber change, size_t rows_max, Page& page) const {
   page.bytes.clear();
   page.rows.clear();
   auto begin = tree_.lower_bound(std::string_view(range.start));
   auto end = range.end.empty() ? tree_.end() : tree_.lower_bound(std::string_view(range.end));
-  const auto full = [&page] { return page.rows.size() >= kPageRows || page.bytes.size() >= kPageBytes; };
+  const auto full = [&] { return page.rows.size() >= rows_max || page.bytes.size() >= kPageBytes; };
   if (reverse) {
     while (end != begin && !full()) Add(*(--end)->row, change, page);
   } else {

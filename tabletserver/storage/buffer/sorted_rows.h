@@ -53,8 +53,9 @@ class SortedRows {
     }
   };
   // Replaces `page` by rows of the range as a scan up to `change` sees them, forward from its start or backward from
-  // its end. A page has some 64 rows or 64 KiB, and is empty only if the range has no more.
-  void Read(const KeyRange& range, bool reverse, ChangeNumber change, Page& page) const;
+  // its end. A page has at most so many rows, or some 64 KiB, and is empty only if the range has no more.
+  static constexpr size_t kPageRowsMax = 64;
+  void Read(const KeyRange& range, bool reverse, ChangeNumber change, size_t rows_max, Page& page) const;
   // Visits the latest versions in order until the visitor returns false.
   template <class Visitor>
   void ForEach(const Visitor& visit) const {

@@ -14,7 +14,7 @@ using Model = std::map<std::string, std::optional<std::string>>;
 Model ReadAll(const SortedRows& rows, KeyRange range, bool reverse, ChangeNumber change) {
   Model all;
   SortedRows::Page page;
-  for (rows.Read(range, reverse, change, page); !page.rows.empty(); rows.Read(range, reverse, change, page)) {
+  for (rows.Read(range, reverse, change, 7, page); !page.rows.empty(); rows.Read(range, reverse, change, 7, page)) {
     for (size_t i = 0; i < page.rows.size(); ++i) {
       std::optional<std::string> value;
       if (const SortedRows::Bytes row = page.row(i)) value.emplace(*row);

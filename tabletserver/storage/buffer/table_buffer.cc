@@ -109,10 +109,17 @@ int64_t TableBuffer::bytes() const {
 
 // ---- writing to the file --------------------------------------------------------------------------------------------
 
-TableBuffer::Generations TableBuffer::ToWrite() {
-  const TableWriterLock lock(mutex_);
-  Freeze();
+TableBuffer::Generations TableBuffer::Frozen() const {
+  const TableReaderLock lock(mutex_);
   return {generations_.rbegin(), std::prev(generations_.rend())};
+}
+
+TableBuffer::Generations TableBuffer::ToWrite() {
+  {
+    const TableWriterLock lock(mutex_);
+    Freeze();
+  }
+  return Frozen();
 }
 
 RunSetPtr TableBuffer::runs() const {
@@ -173,7 +180,7 @@ BufferScan::BufferScan(const TableBuffer::Reader& reader, KeyRange range, bool r
   for (const auto& generation : buffer_.generations_) {
     if (!generation->rows.AnyIn(range)) continue;
     Source& source = sources_.emplace_back(Source{.generation = generation, .rest = range});
-    generation->rows.Read(source.rest, reverse_, change_, source.page);
+    generation->rows.Read(source.rest, reverse_, change_, source.page_rows, source.page);
   }
   Choose();
 }
@@ -204,7 +211,8 @@ void BufferScan::Advance(Source& source) {
   source.page.rows.clear();
   if (source.rest.Empty() || (reverse_ && last.empty())) return;  // an empty end would be none
   const TableReaderLock lock(buffer_.mutex_);
-  source.generation->rows.Read(source.rest, reverse_, change_, source.page);
+  source.page_rows = std::min(2 * source.page_rows, SortedRows::kPageRowsMax);
+  source.generation->rows.Read(source.rest, reverse_, change_, source.page_rows, source.page);
 }
 
 void BufferScan::Next() {

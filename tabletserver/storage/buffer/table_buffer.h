@@ -94,7 +94,9 @@ class TableBuffer {
   // ---- writing to the file -----------------------------------------------------------------------------------------
   // One thread at a time writes generations.
   Mutex& write_mutex() EBLA_RETURN_CAPABILITY(write_mutex_) { return write_mutex_; }
-  // Freezes the latest generation. All that is to be written, the oldest first.
+  // All frozen generations, the oldest first.
+  Generations Frozen() const EBLA_REQUIRES(write_mutex_);
+  // Freezes the latest one, too.
   Generations ToWrite() EBLA_REQUIRES(write_mutex_);
   // The generation is in these runs.
   void Written(const BufferGeneration& generation, RunSetPtr runs) EBLA_REQUIRES(write_mutex_);
@@ -145,6 +147,8 @@ class BufferScan {
   struct Source {
     std::shared_ptr<const BufferGeneration> generation;
     KeyRange rest;  // what is not in the page yet
+    // Few at first, because a short scan takes most rows from the runs.
+    size_t page_rows = 4;
     SortedRows::Page page = {};
     size_t next = 0;  // of the page
     bool valid() const { return next < page.rows.size(); }

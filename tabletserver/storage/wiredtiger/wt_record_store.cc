@@ -279,7 +279,8 @@ RecordStore::Figures WtRecordStore::figures() const {
           .disk_free_bytes = space.free_bytes,
           .disk_total_bytes = space.total_bytes,
           .cache_bytes = cache_bytes_,
-          .cache_misses = cache_misses_};
+          .cache_misses = cache_misses_,
+          .kept_for_checkpoint_bytes = sorted_tables_.retired_bytes()};
 }
 
 void WtRecordStore::ReadCounters() {

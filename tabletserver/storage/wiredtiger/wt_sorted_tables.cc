@@ -199,17 +199,22 @@ Status WtSortedTables::WaitForRoom() {
 }
 
 void WtSortedTables::NoteApplied() {
-  if (buffer_bytes() < bytes_max_ / 2 || writing_.exchange(true)) return;
-  executor_.Post([this, gate = gate_] { gate->Enter([this] { WriteLargest(); }); });
+  if (buffer_bytes() < generation_bytes_max_ || writing_.exchange(true)) return;
+  executor_.Post([this, gate = gate_] { gate->Enter([this] { WriteSome(); }); });
 }
 
-void WtSortedTables::WriteLargest() {
+void WtSortedTables::WriteSome() {
   writing_ = false;
   const SortedTablePtr table = Largest();
-  if (table == nullptr || buffer_bytes() < bytes_max_ / 2) return;
-  const Status written = Write(*table);
+  if (table == nullptr) return;
+  const Status written = buffer_bytes() < bytes_max_ / 2 ? WriteFull(*table) : Write(*table);
   LOG_IF(WARNING, !written.ok()) << "the buffer of table " << table->id << " is not written: " << written;
-  if (written.ok()) NoteApplied();
+  if (written.ok() && buffer_bytes() >= bytes_max_ / 2) NoteApplied();
+}
+
+Status WtSortedTables::WriteFull(SortedTable& table) {
+  const MutexLock lock(table.buffer.write_mutex());
+  return WriteGenerations(table, table.buffer.Frozen());
 }
 
 SortedTablePtr WtSortedTables::Largest() const {
@@ -230,7 +235,7 @@ bool WtSortedTables::Forget(TabletId tablet) {
 
 Status WtSortedTables::Clear(SortedTable& table, const KeyRange& range) {
   const MutexLock lock(table.buffer.write_mutex());
-  if (table.buffer.AnyIn(range)) EBLA_TRY(WriteGenerations(table));
+  if (table.buffer.AnyIn(range)) EBLA_TRY(WriteGenerations(table, table.buffer.ToWrite()));
   if (table.merging) table.cleared.push_back(range);
   RunSet left;
   std::vector<std::shared_ptr<const RunFile>> gone;
@@ -260,12 +265,12 @@ Status WtSortedTables::Clear(SortedTable& table, const KeyRange& range) {
 
 Status WtSortedTables::Write(SortedTable& table) {
   const MutexLock lock(table.buffer.write_mutex());
-  return WriteGenerations(table);
+  return WriteGenerations(table, table.buffer.ToWrite());
 }
 
-Status WtSortedTables::WriteGenerations(SortedTable& table) {
+Status WtSortedTables::WriteGenerations(SortedTable& table, const TableBuffer::Generations& generations) {
   if (table.dropped) return {};
-  for (const auto& generation : table.buffer.ToWrite()) EBLA_TRY(WriteGeneration(table, *generation));
+  for (const auto& generation : generations) EBLA_TRY(WriteGeneration(table, *generation));
   return {};
 }
 
@@ -389,6 +394,7 @@ void WtSortedTables::AbandonMerge(SortedTable& table) {
 }
 
 void WtSortedTables::Retire(std::shared_ptr<const RunFile> file) {
+  retired_bytes_ += file->run.bytes;
   const MutexLock lock(retired_mutex_);
   retired_.push_back({std::move(file), checkpoints_});
 }
@@ -403,7 +409,10 @@ void WtSortedTables::EndCheckpoint(uint64_t begun) {
     retired_.erase(first, retired_.end());
   }
   for (Retired& one : unused) {
-    if (RemoveFile({one.file->run.number})) continue;
+    if (RemoveFile({one.file->run.number})) {
+      retired_bytes_ -= one.file->run.bytes;
+      continue;
+    }
     const MutexLock lock(retired_mutex_);
     retired_.push_back(std::move(one));
   }

@@ -3,8 +3,8 @@
 // runs, files of sorted rows that never change (wt_run_writer.h); a merge makes one run of several (wt_run_merger.h).
 // Why:        a b-tree under random inserts reads and writes a page for each row once the table exceeds the cache. A
 //             run is written in order.
-// When:       before a checkpoint every buffer is written; and the largest one whenever all of them together have half
-//             of their bound. At the bound an Apply waits.
+// When:       a generation is written once it is full; every buffer before a checkpoint; the largest one while all of
+//             them together have half of their bound. At the bound an Apply waits.
 // Invariants: 1. One transaction brings a generation's run into the table `runs`, and with it the applied states and
 //                dedup window rows that belong to the run's records. So each checkpoint has whole Applies.
 //             2. The file of a merged run is removed only after a checkpoint that does not name the run, and once no
@@ -90,6 +90,8 @@ class WtSortedTables {
   // Around WiredTiger's checkpoint, once everything is written.
   uint64_t BeginCheckpoint() { return ++checkpoints_; }
   void EndCheckpoint(uint64_t begun);
+  // Of files that no table has any more, and that a checkpoint may still name.
+  int64_t retired_bytes() const { return retired_bytes_.load(std::memory_order_relaxed); }
   int64_t buffer_bytes() const { return buffer_bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -101,11 +103,13 @@ class WtSortedTables {
 
   void Add(SortedTablePtr table);
   Status RemoveLeftFiles();
-  Status WriteGenerations(SortedTable& table) EBLA_REQUIRES(table.buffer.write_mutex());
+  Status WriteGenerations(SortedTable& table, const TableBuffer::Generations& generations)
+      EBLA_REQUIRES(table.buffer.write_mutex());
   Status WriteGeneration(SortedTable& table, const BufferGeneration& generation)
       EBLA_REQUIRES(table.buffer.write_mutex());
   Status WriteHoles(SortedTable& table);
-  void WriteLargest();
+  void WriteSome();
+  Status WriteFull(SortedTable& table);
   SortedTablePtr Largest() const;
   void Retire(std::shared_ptr<const RunFile> file);
   bool RemoveFile(RunFileId file);
@@ -118,6 +122,7 @@ class WtSortedTables {
   WtSessions& sessions_;
   std::function<void(TableId)> on_runs_ = [](TableId) {};
   std::atomic<int64_t> buffer_bytes_{0};
+  std::atomic<int64_t> retired_bytes_{0};
   std::atomic<uint64_t> next_file_{1};
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<bool> writing_{false};  // a task is posted
