@@ -90,7 +90,7 @@ class WtSortedTables {
   // Around WiredTiger's checkpoint, once everything is written.
   uint64_t BeginCheckpoint() { return ++checkpoints_; }
   void EndCheckpoint(uint64_t begun);
-  // Of files that no table has any more, and that a checkpoint may still name.
+  // The size of files that no table has any more, and that a checkpoint may still name.
   int64_t retired_bytes() const { return retired_bytes_.load(std::memory_order_relaxed); }
   int64_t buffer_bytes() const { return buffer_bytes_.load(std::memory_order_relaxed); }
 
