@@ -55,4 +55,17 @@ std::optional<MergePlan> PlanMerge(std::span<const int64_t> bytes, const MergeLi
   return std::nullopt;
 }
 
+std::optional<MergePlan> PlanMergeAtRest(std::span<const int64_t> bytes, const MergeLimits& limits) {
+  constexpr size_t kRunsMin = 3;
+  constexpr int64_t kPart = 4;
+  if (const auto plan = PlanMerge(bytes, limits)) return plan;
+  const int64_t all = std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
+  if (all < limits.smallest_tier_bytes * static_cast<int64_t>(limits.runs_per_tier)) {
+    return bytes.size() < 2 ? std::nullopt : std::optional(MergePlan{.first = 0, .count = bytes.size()});
+  }
+  size_t count = 0;
+  for (int64_t sum = 0; count < bytes.size() && (sum += bytes[count]) <= all / kPart;) ++count;
+  return count < kRunsMin ? std::nullopt : std::optional(MergePlan{.first = 0, .count = count});
+}
+
 }  // namespace ebla::tabletserver

@@ -147,6 +147,20 @@ Table Fill(size_t runs_per_tier, int64_t bytes, const std::function<int64_t()>& 
   return table;
 }
 
+TEST(MergePlanTest, ATableAtRestHasFewRuns) {
+  const MergeLimits limits;
+  const auto plan = [&](std::vector<int64_t> mib) {
+    for (int64_t& bytes : mib) bytes *= kMiB;
+    return PlanMergeAtRest(mib, limits);
+  };
+  EXPECT_EQ(plan({}), std::nullopt);
+  EXPECT_EQ(plan({40}), std::nullopt);
+  EXPECT_EQ(plan({16, 40, 300}), (MergePlan{0, 3})) << "a small table becomes one run";
+  EXPECT_EQ(plan({16, 16, 16, 300, 400, 2000}), (MergePlan{0, 4})) << "a quarter of a large one at most";
+  EXPECT_EQ(plan({16, 400, 2000}), std::nullopt) << "two runs stay";
+  EXPECT_EQ(plan({348, 400, 2000}), std::nullopt) << "it comes to rest";
+}
+
 TEST(MergePlanSimulation, FlushesOf32MiBAreWrittenOnceATier) {
   for (const size_t runs_per_tier : {4u, 8u}) {
     const Table table = Fill(runs_per_tier, 64 * kGiB, [] { return 32 * kMiB; });

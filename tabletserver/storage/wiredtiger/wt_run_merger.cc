@@ -7,6 +7,17 @@
 
 namespace ebla::tabletserver {
 
+namespace {
+
+constexpr Duration kRest = std::chrono::seconds(10);
+
+uint64_t NewestOf(const SortedTable& table) {
+  const RunSetPtr runs = table.buffer.runs();
+  return runs->runs.empty() ? 0 : runs->runs.front().file->run.order;
+}
+
+}  // namespace
+
 WtRunMerger::WtRunMerger(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions,
                          WtSortedTables& tables)
     : options_(options),
@@ -39,21 +50,40 @@ void WtRunMerger::MergeNext() {
     if (waiting_.empty()) return;
     id = waiting_.extract(waiting_.begin()).value();
   }
-  if (const SortedTablePtr table = tables_.Find(id)) {
-    const Result<bool> merged = MergeSome(*table, [this](const RunSet& runs) {
-      std::vector<int64_t> bytes;
-      for (const RunOfTable& run : runs.runs) bytes.push_back(run.file->run.bytes);
-      return PlanMerge(bytes, limits_);
-    });
-    LOG_IF(WARNING, !merged && !stopping_) << "runs of table " << id << " are not merged: " << merged.error();
-    if (merged.value_or(false)) return Look(id);
-  }
-  bool more = false;
+  MergeTable(id);
   {
     const MutexLock lock(mutex_);
-    more = !waiting_.empty() && !std::exchange(posted_, true);
+    if (waiting_.empty() || std::exchange(posted_, true)) return;
   }
-  if (more) executor_.Post([this, gate = gate_] { gate->Enter([this] { MergeNext(); }); });
+  executor_.Post([this, gate = gate_] { gate->Enter([this] { MergeNext(); }); });
+}
+
+void WtRunMerger::MergeTable(TableId id) {
+  const SortedTablePtr table = tables_.Find(id);
+  if (table == nullptr) return;
+  const Result<bool> merged = MergeSome(*table, Choice(PlanMerge));
+  LOG_IF(WARNING, !merged && !stopping_) << "runs of table " << id << " are not merged: " << merged.error();
+  if (!merged) return;
+  *merged ? Look(id) : LookAtRest(table);
+}
+
+void WtRunMerger::LookAtRest(const SortedTablePtr& table) {
+  executor_.After(kRest, [this, gate = gate_, weak = std::weak_ptr(table), newest = NewestOf(*table)] {
+    gate->Enter([&] {
+      const SortedTablePtr table = weak.lock();
+      if (table == nullptr || NewestOf(*table) != newest) return;
+      const Result<bool> merged = MergeSome(*table, Choice(PlanMergeAtRest));
+      LOG_IF(WARNING, !merged && !stopping_) << "runs of table " << table->id << " are not merged: " << merged.error();
+    });
+  });
+}
+
+WtSortedTables::MergeChoice WtRunMerger::Choice(PlanFunction* plan) const {
+  return [this, plan](const RunSet& runs) {
+    std::vector<int64_t> bytes;
+    for (const RunOfTable& run : runs.runs) bytes.push_back(run.file->run.bytes);
+    return plan(bytes, limits_);
+  };
 }
 
 Result<bool> WtRunMerger::MergeAll(SortedTable& table) {

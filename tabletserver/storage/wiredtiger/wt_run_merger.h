@@ -30,6 +30,11 @@ class WtRunMerger {
 
  private:
   void MergeNext();
+  void MergeTable(TableId id);
+  // Looks again after a while, and merges more if the table has no newer run by then.
+  void LookAtRest(const SortedTablePtr& table);
+  using PlanFunction = std::optional<MergePlan>(std::span<const int64_t> bytes, const MergeLimits& limits);
+  WtSortedTables::MergeChoice Choice(PlanFunction* plan) const;
   // True: it has merged something.
   Result<bool> MergeSome(SortedTable& table, const WtSortedTables::MergeChoice& choose);
   Status Merge(SortedTable& table, const std::vector<RunOfTable>& inputs);
