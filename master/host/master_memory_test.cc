@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "master/testing/rig_fixture.h"
 
 namespace ebla::master::testing {
@@ -12,11 +16,18 @@ class MasterMemoryTest : public RigFixture {
  protected:
   void Begin(int replicas, size_t servers = 3) {
     ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = servers}));
-    idl::TableOptions options = WithReplicas(replicas);
-    options.__set_memory(true);
-    const auto reply = cluster_->Create("carts", {}, options);
+    const auto reply = cluster_->Create("carts", {}, InMemory(replicas));
     ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     cluster_->scheduler().RunFor(3s);
+  }
+  void Resize(int replicas) {
+    const auto reply = cluster_->Alter("carts", InMemory(replicas));
+    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  }
+  static idl::TableOptions InMemory(int replicas) {
+    idl::TableOptions options = WithReplicas(replicas);
+    options.__set_memory(true);
+    return options;
   }
 
   idl::TabletInfo First() { return cluster_->Tablets().begin()->second; }
@@ -122,6 +133,53 @@ TEST_F(MasterMemoryTest, ALearnerThatHasAllIsGivenTheTablet) {
   ServerOf(before.primary).Start();
   WaitServing();
   EXPECT_EQ(First().primary, to);
+  EXPECT_EQ(TimesEmptied(), 0);
+}
+
+// A follower lags, and another is away. This one is removed, and then the primary restarts: now the removed one alone
+// has all.
+class MasterMemoryRemovedTest : public MasterMemoryTest {
+ protected:
+  void Remove() {
+    Begin(3);
+    before_ = First();
+    std::vector<std::string> others = before_.voters;
+    std::erase(others, before_.primary);
+    removed_ = &ServerOf(others[0]);
+    lagging_ = others[1];
+    removed_->coordinator().HoldOff(true);
+    removed_->deaf = true;
+    cluster_->scheduler().RunFor(15s);
+    cluster_->Cut(before_.primary, lagging_);
+    cluster_->scheduler().RunFor(300ms);
+    ASSERT_NO_FATAL_FAILURE(Resize(2));
+    ASSERT_TRUE(cluster_->RunUntil([&] { return First().voters.size() == 2; }, 60s));
+    ASSERT_EQ(First().primary, before_.primary);
+    ASSERT_EQ(First().learners, std::vector<std::string>{removed_->name()});
+    ServerOf(before_.primary).Stop();
+    ServerOf(before_.primary).Start();
+    cluster_->Mend();
+  }
+
+  idl::TabletInfo before_;
+  FakeServer* removed_ = nullptr;
+  std::string lagging_;
+};
+
+TEST_F(MasterMemoryRemovedTest, TheRemovedOneIsWaitedFor) {
+  ASSERT_NO_FATAL_FAILURE(Remove());
+  cluster_->scheduler().RunFor(10s);
+  EXPECT_FALSE(ServerOf(lagging_).Leads(before_.tabletId, First().epoch));
+  removed_->deaf = false;
+  removed_->coordinator().HoldOff(false);
+  WaitServing();
+  EXPECT_EQ(First().primary, removed_->name());
+  EXPECT_EQ(TimesEmptied(), 0);
+}
+
+TEST_F(MasterMemoryRemovedTest, ButNotForEver) {
+  ASSERT_NO_FATAL_FAILURE(Remove());
+  EXPECT_TRUE(cluster_->RunUntil([&] { return ServerOf(lagging_).Leads(before_.tabletId, First().epoch); }, 60s));
   EXPECT_EQ(TimesEmptied(), 0);
 }
 

@@ -105,6 +105,9 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.primary = best->server;
     choice.presumed = best->last;
     choice.reason = counts + "; the longest log ends at " + best->last.ToString();
+  } else if (promised == voters.size() && best_lossy && memory && !HaveAnswered(memory->learners, answers)) {
+    choice.reason = counts + "; a learner has not answered, and may have more";
+    return choice;
   } else if (promised == voters.size() && best_lossy) {
     // A learner that was level may have more than the voters that were left.
     for (const FenceAnswer& answer : answers) {

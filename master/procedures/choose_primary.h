@@ -43,9 +43,10 @@ struct PrimaryChoice {
   std::string reason;
 };
 
-// For a memory tablet, whose logs end with their processes, so that no voter may have one. `learners`: those that live.
-// It begins again empty only when all voters and learners have answered, and none offers a log, because a silent one
-// may have it.
+// For a memory tablet, whose logs end with their processes, so that no voter may have one. `learners`: those that are
+// not lost. If no majority of the voters is sure of its log, all voters and learners must have answered, because a
+// silent one may have more: a learner may have been a voter a moment ago. It begins again empty only when none of them
+// offers a log.
 struct MemoryRules {
   std::vector<ServerName> learners;
 };

@@ -102,6 +102,17 @@ TEST(ChoosePrimaryTest, OfATabletInMemoryALearnerThatHasItLeadsBeforeItBeginsAne
   EXPECT_EQ(longer.primary, "b") << "of two that have the same the voter";
 }
 
+// A voter was removed, and the primary lost its records before the remaining one had all.
+TEST(ChoosePrimaryTest, OfATabletInMemoryALearnerIsWaitedForUnlessAMajorityIsSure) {
+  const auto choose = [](std::vector<FenceAnswer> answers) {
+    return ChoosePrimary({"a", "b"}, answers, false, MemoryRules{.learners = {"c"}}).primary;
+  };
+  EXPECT_FALSE(choose({Emptied("a"), Answer("b", 2, 8)})) << "it may have more";
+  EXPECT_EQ(choose({Emptied("a"), Answer("b", 2, 8), Answer("c", 2, 9)}), "c");
+  EXPECT_EQ(choose({Emptied("a"), Answer("b", 2, 8), Emptied("c")}), "b");
+  EXPECT_EQ(choose({Answer("a", 2, 9), Answer("b", 2, 8)}), "a");
+}
+
 TEST(ChoosePrimaryTest, OfATabletInMemoryItIsSaidWhetherAnotherVoterHasALog) {
   FenceAnswer copied = Answer("b", 2, 8);
   copied.may_have_lost_writes = true;  // and complete

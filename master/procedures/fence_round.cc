@@ -84,8 +84,13 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.asked = tablet->node.info.voters;
   fencing.recovery = wanted.recovery;
   if (fencing.in_memory) {
+    const auto is_lost = [&](const ServerName& name) {
+      const Server* server = context_.servers.Find(name);
+      return !server || (!server->live && context_.executor.Now() - server->changed >= kLearnerPatience);
+    };
     fencing.learners = tablet->node.info.learners;
-    std::erase_if(fencing.learners, lives_not);
+    std::erase_if(fencing.learners,
+                  [&](const auto& name) { return wanted.recovery ? lives_not(name) : is_lost(name); });
     std::ranges::copy(fencing.learners, std::back_inserter(fencing.asked));
   } else if (wanted.recovery) {
     std::ranges::copy(tablet->node.info.learners, std::back_inserter(fencing.asked));

@@ -7,8 +7,9 @@
 //             undecided.
 //             A suspect primary is fenced like the other voters, and chosen only when they cannot choose without it.
 //             Their majority has all that was committed, and the suspect's further entries were replicated nowhere.
-//             For a memory tablet the learners are asked, too, because no voter may have its data any more. If the
-//             chosen replica lacks splits of the catalog in its log, it is ordered to log them (lost_splits.h).
+//             For a memory tablet the learners are asked, too, even those that are away, because no voter may have its
+//             data any more. If the chosen replica lacks splits of the catalog in its log, it is ordered to log them
+//             (lost_splits.h).
 //             In a recovery by hand every live holder is fenced and awaited, and the survivor becomes the only voter,
 //             unless a majority of the voters turns out to be back.
 // Place:      tablet_reconciler.h begins rounds, and passes decisions to a TabletBatch.
@@ -32,6 +33,8 @@ namespace ebla::master {
 inline constexpr Duration kFenceGrace = std::chrono::milliseconds(50);
 // A lease of a second that a follower has granted runs out before it answers; then it flushes.
 inline constexpr Duration kFencePatience = std::chrono::milliseconds(2'500);
+// A learner that is away for so long is lost: it is removed, and no fence waits for it.
+inline constexpr Duration kLearnerPatience = std::chrono::seconds(30);
 
 // No majority is left: an operator gives the tablet to one replica alone.
 struct Recovery {
@@ -63,7 +66,7 @@ class FenceRound {
   struct Fencing {
     BatchItem item;
     std::vector<ServerName> asked;
-    std::vector<ServerName> learners;  // of a memory tablet, those that live
+    std::vector<ServerName> learners;  // of a memory tablet, those that are not lost
     bool creating = false;
     bool suspect = false;
     bool in_memory = false;

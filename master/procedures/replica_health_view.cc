@@ -9,9 +9,6 @@
 namespace ebla::master {
 namespace {
 
-// A learner is never the last copy, so its removal need not wait as long as a voter's.
-constexpr Duration kLearnerPatience = std::chrono::seconds(30);
-
 // Reports of damage and of whole replicas count for two heartbeats, because a decision by older reports could cost a
 // majority.
 constexpr Duration kDamageNewsFresh = std::chrono::seconds(2);
@@ -126,6 +123,7 @@ ReplicaHealth ReplicaHealthView::HealthOf(const TabletEntry& tablet, const Serve
     const bool goes = Failed(tablet, name) || GivenUp(tablet, name, learner);
     return goes ? ReplicaHealth::kFailed : ReplicaHealth::kLive;
   }
+  // A learner is never the last copy, so its removal need not wait as long as a voter's.
   const Duration patience = learner ? kLearnerPatience : context_.options.replace_after;
   return AwayFor(*server) >= patience ? ReplicaHealth::kLost : ReplicaHealth::kAway;
 }
