@@ -183,5 +183,32 @@ TEST_F(MasterMemoryRemovedTest, ButNotForEver) {
   EXPECT_EQ(TimesEmptied(), 0);
 }
 
+// A fence binds a learner that has dropped an earlier replica and has not made the new one yet.
+TEST_F(MasterMemoryTest, ALearnerThatWasFencedBeforeItWasMadeIsMadeInALaterEpoch) {
+  Begin(3);
+  const int64_t id = First().tabletId;
+  const std::vector<std::string> all = First().voters;
+  ASSERT_NO_FATAL_FAILURE(Resize(2));
+  ASSERT_TRUE(cluster_->RunUntil([&] { return First().voters.size() == 2 && First().learners.empty(); }, 60s));
+  const std::vector<std::string> left = First().voters;
+  const auto dropped =
+      std::ranges::find_if(all, [&](const std::string& name) { return std::ranges::find(left, name) == left.end(); });
+  ASSERT_NE(dropped, all.end());
+  FakeServer& learner = ServerOf(*dropped);
+  ASSERT_TRUE(cluster_->RunUntil([&] { return !learner.replicas().contains(id); }, 60s));
+  learner.refuse_configure[id] = idl::Code::UNAVAILABLE;
+  ASSERT_NO_FATAL_FAILURE(Resize(3));
+  ASSERT_TRUE(cluster_->RunUntil([&] { return !First().learners.empty(); }, 60s));
+  const int64_t epoch = First().epoch;
+  FakeServer& primary = ServerOf(First().primary);
+  primary.Stop();
+  primary.Start();
+  ASSERT_TRUE(cluster_->RunUntil([&] { return learner.fenced[id] > epoch; }, 60s));
+  learner.refuse_configure.clear();
+  EXPECT_TRUE(cluster_->RunUntil([&] { return First().voters.size() == 3; }, 60s));
+  WaitServing();
+  EXPECT_EQ(TimesEmptied(), 0);
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

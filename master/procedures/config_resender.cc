@@ -53,7 +53,21 @@ void ConfigResender::Consider(const ServerName& name) {
             << " tablets again, which it does not follow";
   busy_.insert(name);
   context_.tablet_server_client.Configure(name, std::move(orders),
-                                          if_alive_([this, name](auto) { busy_.erase(name); }));
+                                          if_alive_([this, name](auto results) { OnAnswered(name, results); }));
+}
+
+void ConfigResender::OnAnswered(const ServerName& name,
+                                const Result<std::map<TabletId, idl::ConfigureResult>>& results) {
+  busy_.erase(name);
+  const Report* report = context_.servers.ReportOf(name);
+  if (!results || !report) return;
+  for (const auto& [id, result] : *results) {
+    const TabletEntry* tablet = context_.image().Tablet(id);
+    const Epoch promised{static_cast<uint64_t>(result.promisedEpoch)};
+    if (result.status.code != idl::Code::STALE_EPOCH || !tablet || promised < tablet->epoch()) continue;
+    if (!tablet->HeldBy(name) || report->Find(id) || tablet->failovers_only()) continue;
+    promised == tablet->epoch() ? reconciler_.NextEpochOf(id) : reconciler_.Outgrow(id, promised);
+  }
 }
 
 }  // namespace ebla::master

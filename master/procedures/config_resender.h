@@ -5,7 +5,10 @@
 // Invariants: 1. Orders repeat what the catalog holds; none makes a replica a primary.
 //             2. No replica is told of the epoch of a transfer's target before the previous primary releases it.
 //             3. One order per server at a time; an order without effect is repeated ever more seldom.
-// Tests:      master/host/master_failover_test.cc, master/host/master_turmoil_test.cc
+//             4. A replica that was dropped and then fenced is made in a later epoch only (PROTOCOL 6), so it takes the
+//                tablet to one. Fences ask learners of memory tablets.
+// Tests:      master/host/master_failover_test.cc, master/host/master_turmoil_test.cc,
+//             master/host/master_memory_test.cc
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -18,8 +21,7 @@ namespace ebla::master {
 
 class ConfigResender {
  public:
-  ConfigResender(const Context& context, const TabletReconciler& reconciler)
-      : context_(context), reconciler_(reconciler) {}
+  ConfigResender(const Context& context, TabletReconciler& reconciler) : context_(context), reconciler_(reconciler) {}
 
   // Looks at the server's present report.
   void Consider(const ServerName& server);
@@ -35,9 +37,10 @@ class ConfigResender {
     int sent = 0;
   };
   bool MatchesCatalog(const TabletEntry& tablet, const ServerName& server, const Report& report) const;
+  void OnAnswered(const ServerName& server, const Result<std::map<TabletId, idl::ConfigureResult>>& results);
 
   const Context context_;
-  const TabletReconciler& reconciler_;
+  TabletReconciler& reconciler_;
   std::map<ServerName, std::map<TabletId, Mismatch>> mismatches_;
   std::set<ServerName> busy_;
   CallbackGuard if_alive_;

@@ -445,6 +445,9 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
       result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "further than any master comes");
     } else {
       promised = fenced[order.tabletId] = order.epoch;
+      // A tombstone's epoch is its promise.
+      if (const auto dropped = tombstones_.find(order.tabletId); !replica && dropped != tombstones_.end())
+        dropped->second = order.epoch;
       if (replica) {
         // The lease that it has granted its primary must expire first.
         if (!replica->leading && replica->epoch > 0) {
