@@ -56,16 +56,18 @@ std::optional<MergePlan> PlanMerge(std::span<const int64_t> bytes, const MergeLi
 }
 
 std::optional<MergePlan> PlanMergeAtRest(std::span<const int64_t> bytes, const MergeLimits& limits) {
-  constexpr size_t kRunsMin = 3;
   constexpr int64_t kPart = 4;
   if (const auto plan = PlanMerge(bytes, limits)) return plan;
+  if (bytes.empty()) return std::nullopt;
   const int64_t all = std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
-  if (all < limits.smallest_tier_bytes * static_cast<int64_t>(limits.runs_per_tier)) {
-    return bytes.size() < 2 ? std::nullopt : std::optional(MergePlan{.first = 0, .count = bytes.size()});
+  const bool small = all < limits.smallest_tier_bytes * static_cast<int64_t>(limits.runs_per_tier);
+  int64_t sum = bytes.front();
+  size_t count = 1;
+  for (; count < bytes.size(); sum += bytes[count++]) {
+    if (sum < bytes[count] / kPart) break;
+    if (!small && sum + bytes[count] > all / kPart) break;
   }
-  size_t count = 0;
-  for (int64_t sum = 0; count < bytes.size() && (sum += bytes[count]) <= all / kPart;) ++count;
-  return count < kRunsMin ? std::nullopt : std::optional(MergePlan{.first = 0, .count = count});
+  return count < (small ? 2U : 3U) ? std::nullopt : std::optional(MergePlan{.first = 0, .count = count});
 }
 
 }  // namespace ebla::tabletserver

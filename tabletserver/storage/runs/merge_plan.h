@@ -42,9 +42,10 @@ struct MergePlan {
 // The sizes of all runs, the newest first. None: nothing is to be merged.
 std::optional<MergePlan> PlanMerge(std::span<const int64_t> bytes, const MergeLimits& limits);
 
-// The same for a table that has had no new run for a while, so that scans meet few runs. All runs of a table that is
-// smaller than runs_per_tier runs of the smallest tier; else as many of the newest as have a quarter of all bytes at
-// most, if they are three or more. So a table at rest is written a quarter of its size, and less the next time.
+// The same for a table that has had no new run for a while, so that scans meet few runs. The newest runs are merged, as
+// long as each has at most four times the bytes of the newer ones together. So a trickle of writes never has a large
+// run written again. A table of runs_per_tier runs of the smallest tier or more has three or more runs merged, with a
+// quarter of all bytes at most.
 std::optional<MergePlan> PlanMergeAtRest(std::span<const int64_t> bytes, const MergeLimits& limits);
 
 }  // namespace ebla::tabletserver

@@ -155,8 +155,10 @@ TEST(MergePlanTest, ATableAtRestHasFewRuns) {
   };
   EXPECT_EQ(plan({}), std::nullopt);
   EXPECT_EQ(plan({40}), std::nullopt);
-  EXPECT_EQ(plan({16, 40, 300}), (MergePlan{0, 3})) << "a small table becomes one run";
-  EXPECT_EQ(plan({16, 16, 16, 300, 400, 2000}), (MergePlan{0, 4})) << "a quarter of a large one at most";
+  EXPECT_EQ(plan({16, 60, 300}), (MergePlan{0, 3})) << "a small table becomes one run";
+  EXPECT_EQ(plan({1, 300}), std::nullopt) << "a trickle has no large run written again";
+  EXPECT_EQ(plan({1, 1, 300}), (MergePlan{0, 2}));
+  EXPECT_EQ(plan({16, 16, 60, 300, 400, 2000}), (MergePlan{0, 4})) << "a quarter of a large one at most";
   EXPECT_EQ(plan({16, 400, 2000}), std::nullopt) << "two runs stay";
   EXPECT_EQ(plan({348, 400, 2000}), std::nullopt) << "it comes to rest";
 }

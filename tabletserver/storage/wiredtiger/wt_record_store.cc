@@ -88,23 +88,25 @@ Status WtRecordStore::Apply(std::span<const ApplyBatch> batches) {
     SortedTablePtr& table = tables[batch.table];
     if (table == nullptr) table = sorted_tables_.Find(batch.table);
   }
+  const bool sorts = std::ranges::any_of(tables, [](const auto& table) { return table.second != nullptr; });
+  if (!sorts) return ApplyInPlace(batches);
+  EBLA_TRY(sorted_tables_.WaitForRoom());
   if (tables.size() == 1) {
-    const SortedTablePtr& table = tables.begin()->second;
-    return table != nullptr ? sorted_.Apply(*table, batches) : ApplyInPlace(batches);
+    sorted_.Apply(*tables.begin()->second, batches);
+    return {};
   }
-  for (const auto& [id, table] : tables) {
-    if (table == nullptr && !tables_.Has(id)) return sessions_->CheckTable(ENOENT, id, "applying");
-  }
-  std::vector<ApplyBatch> in_place;
-  for (const auto& [id, table] : tables) {
-    if (table == nullptr) continue;
+  // Only changes in place can fail, so they are first.
+  const auto of = [&](const SortedTablePtr& table) {
     std::vector<ApplyBatch> own;
-    std::ranges::copy_if(batches, std::back_inserter(own), [id](const ApplyBatch& batch) { return batch.table == id; });
-    EBLA_TRY(sorted_.Apply(*table, own));
+    std::ranges::copy_if(batches, std::back_inserter(own),
+                         [&](const ApplyBatch& batch) { return tables.at(batch.table) == table; });
+    return own;
+  };
+  if (const std::vector<ApplyBatch> in_place = of(nullptr); !in_place.empty()) EBLA_TRY(ApplyInPlace(in_place));
+  for (const auto& [id, table] : tables) {
+    if (table != nullptr) sorted_.Apply(*table, of(table));
   }
-  std::ranges::copy_if(batches, std::back_inserter(in_place),
-                       [&](const ApplyBatch& batch) { return tables[batch.table] == nullptr; });
-  return in_place.empty() ? Status() : ApplyInPlace(in_place);
+  return {};
 }
 
 Status WtRecordStore::ApplyInPlace(std::span<const ApplyBatch> batches) {

@@ -34,8 +34,12 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
         tables_(options, *sessions_),
         makes_sorted_tables_(options.sorted_tables),
         sorted_tables_(options, connection, *sessions_),
-        merger_(options, connection, *sessions_, sorted_tables_) {}
-  ~WtRecordStore() override { sessions_->Close(); }  // a thread that ends just now may keep the pool a little longer
+        merger_(options, connection, reserve, *sessions_, sorted_tables_) {}
+  ~WtRecordStore() override {
+    merger_.Stop();
+    sorted_tables_.Stop();
+    sessions_->Close();  // a thread that ends just now may keep the pool a little longer
+  }
   Status Open();
   // The process is about to stop: checkpoints rest no more.
   void Hurry() { checkpoints_.Hurry(); }

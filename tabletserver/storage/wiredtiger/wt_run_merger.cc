@@ -18,12 +18,13 @@ uint64_t NewestOf(const SortedTable& table) {
 
 }  // namespace
 
-WtRunMerger::WtRunMerger(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions,
-                         WtSortedTables& tables)
+WtRunMerger::WtRunMerger(const WtStoreOptions& options, WtConnection& connection, const DiskReserve& reserve,
+                         WtSessions& sessions, WtSortedTables& tables)
     : options_(options),
       limits_{.smallest_tier_bytes = 2 * tables.generation_bytes_max()},
       executor_(options.merger != nullptr ? *options.merger : *options.background),
       connection_(connection),
+      reserve_(reserve),
       sessions_(sessions),
       tables_(tables) {}
 
@@ -87,6 +88,7 @@ WtSortedTables::MergeChoice WtRunMerger::Choice(PlanFunction* plan) const {
 }
 
 Result<bool> WtRunMerger::MergeAll(SortedTable& table) {
+  if (tables_.IsMerging(table)) return Error(Code::kComeAgain, "a merge of the table is under way");
   EBLA_TRY(tables_.Write(table));
   bool single = false;
   EBLA_ASSIGN(const bool merged, MergeSome(table, [&single](const RunSet& runs) -> std::optional<MergePlan> {
@@ -108,7 +110,18 @@ Result<bool> WtRunMerger::MergeSome(SortedTable& table, const WtSortedTables::Me
   return true;
 }
 
+Status WtRunMerger::CheckRoom(const std::vector<RunOfTable>& inputs) const {
+  const DiskSpace space = reserve_.last();
+  if (space.total_bytes == 0) return {};  // not looked at yet
+  int64_t needed = options_.disk_reserve_bytes;
+  for (const RunOfTable& input : inputs) needed += input.file->run.bytes * 5 / 4;
+  if (space.free_bytes >= needed) return {};
+  return Error(Code::kComeAgain, "the disk has " + std::to_string(space.free_bytes >> 20) + " MiB free, and " +
+                                     std::to_string(needed >> 20) + " are needed with the reserve");
+}
+
 Status WtRunMerger::Merge(SortedTable& table, const std::vector<RunOfTable>& inputs) {
+  EBLA_TRY(CheckRoom(inputs));
   // No older run has rows that deletions of these would have to hide.
   const RunSetPtr runs = table.buffer.runs();
   const bool oldest = !runs->runs.empty() && inputs.back().file == runs->runs.back().file;
@@ -121,6 +134,7 @@ Status WtRunMerger::Merge(SortedTable& table, const std::vector<RunOfTable>& inp
     int error = rows.Start();
     for (; error == 0 && rows.valid(); error = rows.Next()) {
       if (stopping_) return Error(Code::kComeAgain, "the store is closing");
+      if (reserve_.writes_refused()) return Error(Code::kComeAgain, "the disk is full but for its reserve");
       if (table.dropped) return Error(Code::kNoSuchTable, "the table was dropped");
       if ((error = writer.Add(rows.key(), rows.row())) != 0) break;
     }

@@ -13,19 +13,22 @@
 #include "common/base/mutex.h"
 #include "tabletserver/storage/runs/merge_plan.h"
 #include "tabletserver/storage/task_gate.h"
+#include "tabletserver/storage/wiredtiger/disk_reserve.h"
 #include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
 
 namespace ebla::tabletserver {
 
 class WtRunMerger {
  public:
-  WtRunMerger(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions, WtSortedTables& tables);
+  WtRunMerger(const WtStoreOptions& options, WtConnection& connection, const DiskReserve& reserve, WtSessions& sessions,
+              WtSortedTables& tables);
   ~WtRunMerger() { Stop(); }
   void Stop();
 
   // Soon looks whether runs of the table are to be merged.
   void Look(TableId table);
-  // Makes one run of all. True: there is no more to gain; false: another merge is under way.
+  // Makes one run of all. True: there is no more to gain. COME_AGAIN: another merge is under way, or the disk has no
+  // room for the merged run beside the reserve.
   Result<bool> MergeAll(SortedTable& table);
 
  private:
@@ -37,12 +40,14 @@ class WtRunMerger {
   WtSortedTables::MergeChoice Choice(PlanFunction* plan) const;
   // True: it has merged something.
   Result<bool> MergeSome(SortedTable& table, const WtSortedTables::MergeChoice& choose);
+  Status CheckRoom(const std::vector<RunOfTable>& inputs) const;
   Status Merge(SortedTable& table, const std::vector<RunOfTable>& inputs);
 
   const WtStoreOptions& options_;
   const MergeLimits limits_;
   Executor& executor_;
   WtConnection& connection_;
+  const DiskReserve& reserve_;
   WtSessions& sessions_;
   WtSortedTables& tables_;
   std::atomic<bool> stopping_{false};

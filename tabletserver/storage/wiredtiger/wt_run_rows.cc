@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint8_t kTableRowFormat = 1;
 constexpr size_t kFilterPartBytes = 64 << 10;
+constexpr uint64_t kHolesPart = UINT64_MAX;
 
 std::string RowKey(TableId table, uint64_t run, uint64_t part = 0) {
   ByteWriter key;
@@ -32,7 +33,12 @@ class RowReader {
     EBLA_TRY(reader.Finish("a key of the table of runs"));
     if (part > 0) {
       if (tables_.empty() || tables_.back().table != table || !run_ || run_->number != number) return Damaged();
-      filter_.append(row);
+      if (part != kHolesPart) {
+        filter_.append(row);
+        return {};
+      }
+      EBLA_ASSIGN(Run of_holes, DecodeRun(number, row));
+      run_->holes = std::move(of_holes.holes);
       return {};
     }
     EndRun();
@@ -77,23 +83,22 @@ int WriteTableRow(WtSession& session, TableId table, TableCompression compressio
   return rows.Insert(RowKey(table, 0), {row, sizeof row});
 }
 
-int WriteRunRow(WtSession& session, TableId table, const RunOfTable& run) {
+int WriteHoles(WtSession& session, TableId table, const RunOfTable& run) {
   WtCursor rows(session, SystemTable::kRuns);
   if (const int error = rows.error()) return error;
-  Run with_holes = run.file->run;
-  with_holes.holes = run.holes;
-  return rows.Insert(RowKey(table, with_holes.number), EncodeRun(with_holes));
+  return rows.Insert(RowKey(table, run.file->run.number, kHolesPart), EncodeRun({.holes = run.holes}));
 }
 
 int WriteRunRows(WtSession& session, TableId table, const RunOfTable& run, std::string_view filter) {
-  if (const int error = WriteRunRow(session, table, run)) return error;
   WtCursor rows(session, SystemTable::kRuns);
   if (const int error = rows.error()) return error;
+  const Run& described = run.file->run;
+  if (const int error = rows.Insert(RowKey(table, described.number), EncodeRun(described))) return error;
   for (uint64_t part = 1, begin = 0; begin < filter.size(); begin += kFilterPartBytes, ++part) {
-    const std::string key = RowKey(table, run.file->run.number, part);
+    const std::string key = RowKey(table, described.number, part);
     if (const int error = rows.Insert(key, filter.substr(begin, kFilterPartBytes))) return error;
   }
-  return 0;
+  return run.holes.empty() ? 0 : WriteHoles(session, table, run);
 }
 
 int RemoveRunRows(WtSession& session, TableId table, RunFileId run) {

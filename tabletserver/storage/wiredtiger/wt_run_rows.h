@@ -3,8 +3,9 @@
 //
 //   key                                      value
 //   table, 0                                 1 format (1); 1 TableCompression
-//   table, number of a run                   Run (runs/run.h)
+//   table, number of a run                   Run (runs/run.h), without holes
 //   table, number of a run, part from 1 on   a part of the run's filter
+//   table, number of a run, 2^64 - 1         its holes, as a Run that has nothing else
 //
 //   Numbers in keys are 8 bytes, big-endian.
 // Errors:  WiredTiger's numbers; damage of the table is the store's end (OfSystemTable).
@@ -22,8 +23,7 @@ namespace ebla::tabletserver {
 // Inside the caller's transaction.
 int WriteTableRow(WtSession& session, TableId table, TableCompression compression);
 int WriteRunRows(WtSession& session, TableId table, const RunOfTable& run, std::string_view filter);
-// Its description alone, with its holes.
-int WriteRunRow(WtSession& session, TableId table, const RunOfTable& run);
+int WriteHoles(WtSession& session, TableId table, const RunOfTable& run);
 int RemoveRunRows(WtSession& session, TableId table, RunFileId run);
 
 struct RunTable {

@@ -35,7 +35,7 @@ int WtRunScan::Open(Source& source) {
   } else {
     source.cursor.emplace(session_, file);
   }
-  if (const int error = source.cursor->error()) return error;
+  if (const int error = source.cursor->error()) return error == WT_ERROR ? kDamagedBlock : error;
   const KeyRange& range = options_.range;
   return Push(source,
               options_.reverse ? source.cursor->SeekBefore(range.end) : source.cursor->SeekAtOrAfter(range.start));

@@ -68,10 +68,12 @@ Status WtScrub::Run(const RecordFiles::Pace& pace) {
     if (error != 0) sessions_.CheckTable(error, table, "scrubbing").ok();  // noted; the other tables are checked too
   }
   for (const SortedTablePtr& table : sorted_.All()) {
-    const RunSetPtr runs = table->buffer.runs();
-    for (const RunOfTable& run : runs->runs) {
+    // Numbers alone, because a run that is held is not removed. A removed file is passed over.
+    std::vector<RunFileId> files;
+    for (const RunOfTable& run : table->buffer.runs()->runs) files.push_back({run.file->run.number});
+    for (const RunFileId file : files) {
       if (stopped) return {};
-      const int error = Read(RunFileUri({run.file->run.number}), pace, stopped);
+      const int error = Read(RunFileUri(file), pace, stopped);
       if (error != 0) sessions_.CheckTable(error, table->id, "scrubbing").ok();  // noted
     }
   }

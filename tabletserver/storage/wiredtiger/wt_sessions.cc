@@ -172,6 +172,7 @@ Result<WtSessions::Use> WtSessions::ForThisThread() EBLA_NO_THREAD_SAFETY_ANALYS
   CHECK(!session->in_use_) << "a visitor calls the store";
   session->in_use_ = true;
   session->mutex_.Lock();
+  session->CloseWanted();
   return Use(session);
 }
 
@@ -203,29 +204,38 @@ void WtSessions::ThreadEnded(WtSession* session) {
   sessions_.erase(found);
 }
 
-template <class Body>
-bool WtSessions::CloseInAll(const Body& close) {
+bool WtSessions::CloseCursors(TableId table) {
   MutexLock lock(mutex_);
   for (const auto& session : sessions_) {
     if (!session->mutex_.TryLock()) return false;
-    close(*session);
+    session->CloseDataCursor(table);
     session->mutex_.Unlock();
   }
   return true;
 }
 
-bool WtSessions::CloseCursors(TableId table) {
-  return CloseInAll([table](WtSession& session) {
-    session.mutex_.AssertHeld();
-    session.CloseDataCursor(table);
-  });
+void WtSessions::CloseCursors(RunFileId file) {
+  MutexLock lock(mutex_);
+  for (const auto& session : sessions_) {
+    {
+      const MutexLock closing(session->closing_mutex_);
+      session->closing_.push_back(file);
+      session->closes_ = true;
+    }
+    if (!session->mutex_.TryLock()) continue;
+    session->CloseWanted();
+    session->mutex_.Unlock();
+  }
 }
 
-bool WtSessions::CloseCursors(RunFileId file) {
-  return CloseInAll([file](WtSession& session) {
-    session.mutex_.AssertHeld();
-    session.CloseRunCursor(file);
-  });
+void WtSession::CloseWanted() {
+  if (!closes_.exchange(false)) return;
+  std::vector<RunFileId> files;
+  {
+    const MutexLock lock(closing_mutex_);
+    files.swap(closing_);
+  }
+  for (const RunFileId file : files) CloseRunCursor(file);
 }
 
 void WtSessions::Close() {

@@ -11,6 +11,7 @@
 
 #include <wiredtiger.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -67,6 +68,7 @@ class WtSession {
   void CloseDataCursor(TableId table) EBLA_REQUIRES(mutex_);
   int RunCursor(RunFileId file, WT_CURSOR** cursor);
   void CloseRunCursor(RunFileId file) EBLA_REQUIRES(mutex_);
+  void CloseWanted() EBLA_REQUIRES(mutex_);
 
  private:
   friend class WtSessions;
@@ -77,6 +79,10 @@ class WtSession {
   std::unordered_map<TableId, WT_CURSOR*> data_ EBLA_GUARDED_BY(mutex_);
   std::unordered_map<uint64_t, WT_CURSOR*> runs_ EBLA_GUARDED_BY(mutex_);
   ByteWriter scratch_;  // only its own thread uses it
+  // Files whose cursors its thread closes before its next use, because another thread has found it in use.
+  Mutex closing_mutex_;  // after mutex_
+  std::vector<RunFileId> closing_ EBLA_GUARDED_BY(closing_mutex_);
+  std::atomic<bool> closes_{false};
 };
 
 // A cursor for one use: one that the session keeps is reset at its end, one more is closed.
@@ -181,15 +187,14 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
 
   // Closes every thread's cursor on a table. False: one of them is in use just now.
   bool CloseCursors(TableId table);
-  bool CloseCursors(RunFileId file);
+  // The same for a run. A session that is in use closes its cursor before its next use.
+  void CloseCursors(RunFileId file);
   // Closes all sessions; no thread may use one any more.
   void Close();
   size_t count() const;
 
  private:
   friend struct ThreadSlots;
-  template <class Body>
-  bool CloseInAll(const Body& close);
   Result<WtSession*> Open();
   void ThreadEnded(WtSession* session);
 

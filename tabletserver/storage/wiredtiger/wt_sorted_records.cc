@@ -108,11 +108,9 @@ RecordStore::RangeSize EstimateOf(const SortedTable& table, const KeyRange& rang
 
 }  // namespace
 
-Status WtSortedRecords::Apply(SortedTable& table, std::span<const ApplyBatch> batches) {
-  EBLA_TRY(tables_.WaitForRoom());
+void WtSortedRecords::Apply(SortedTable& table, std::span<const ApplyBatch> batches) {
   table.buffer.Apply(batches, tables_.generation_bytes_max());
   tables_.NoteApplied();
-  return {};
 }
 
 Result<std::optional<StoredRecord>> WtSortedRecords::Get(SortedTable& table, std::string_view key,

@@ -14,8 +14,8 @@ class WtSortedRecords {
  public:
   WtSortedRecords(WtSessions& sessions, WtSortedTables& tables) : sessions_(sessions), tables_(tables) {}
 
-  // All batches are this table's.
-  Status Apply(SortedTable& table, std::span<const ApplyBatch> batches);
+  // All batches are this table's. Cannot fail, but WtSortedTables::WaitForRoom before it can.
+  void Apply(SortedTable& table, std::span<const ApplyBatch> batches);
   Result<std::optional<StoredRecord>> Get(SortedTable& table, std::string_view key, SnapshotPosition* position);
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(SortedTable& table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position);

@@ -19,6 +19,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
+constexpr Duration kAgain = std::chrono::milliseconds(100);
 constexpr int64_t kBytesMax = int64_t{256} << 20;
 constexpr std::string_view kFilePrefix = "run_", kFileSuffix = ".wt";
 
@@ -135,7 +136,6 @@ Status WtSortedTables::Ensure(TableId table, TableCompression compression) {
 // The buffer's changes of tablets are written, because tablets may have been dropped before the table.
 Status WtSortedTables::Drop(const SortedTablePtr& table) {
   const MutexLock lock(table->buffer.write_mutex());
-  table->dropped = true;
   const RunSetPtr runs = table->buffer.runs();
   const TableBuffer::Generations generations = table->buffer.ToWrite();
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
@@ -151,10 +151,12 @@ Status WtSortedTables::Drop(const SortedTablePtr& table) {
     return RemoveRunRows(*session, table->id, {});
   });
   EBLA_TRY(sessions_.Check(OfSystemTable(error), "dropping a table"));
+  table->dropped = true;
   const auto none = std::make_shared<const RunSet>();
   for (const auto& generation : generations) table->buffer.Written(*generation, none);
   table->buffer.SetRuns(none);
   for (const RunOfTable& run : runs->runs) Retire(run.file);
+  NoteRoom();
   sessions_.damaged().Forget(table->id);
   const WriterLock tables_lock(mutex_);
   tables_.erase(table->id);
@@ -189,13 +191,19 @@ int64_t WtSortedTables::FileBytes(const SortedTable& table) const {
 
 Status WtSortedTables::WaitForRoom() {
   if (buffer_bytes() < bytes_max_) return {};
+  NoteApplied();  // a write that failed has posted no next one
   const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.cache_wait_ms_max);
   const MutexLock lock(room_mutex_);
   while (buffer_bytes() >= bytes_max_) {
-    if (!written_.WaitUntil(room_mutex_, limit))
+    if (!written_.WaitUntil(room_mutex_, limit) && buffer_bytes() >= bytes_max_)
       return Error(Code::kOverloaded, "the disk is slower than the writes of this server");
   }
   return {};
+}
+
+void WtSortedTables::NoteRoom() {
+  const MutexLock lock(room_mutex_);
+  written_.NotifyAll();
 }
 
 void WtSortedTables::NoteApplied() {
@@ -209,7 +217,9 @@ void WtSortedTables::WriteSome() {
   if (table == nullptr) return;
   const Status written = buffer_bytes() < bytes_max_ / 2 ? WriteFull(*table) : Write(*table);
   LOG_IF(WARNING, !written.ok()) << "the buffer of table " << table->id << " is not written: " << written;
-  if (written.ok() && buffer_bytes() >= bytes_max_ / 2) NoteApplied();
+  if (buffer_bytes() < bytes_max_ / 2) return;
+  if (written.ok()) return NoteApplied();
+  executor_.After(kAgain, [this, gate = gate_] { gate->Enter([this] { NoteApplied(); }); });
 }
 
 Status WtSortedTables::WriteFull(SortedTable& table) {
@@ -236,26 +246,31 @@ bool WtSortedTables::Forget(TabletId tablet) {
 Status WtSortedTables::Clear(SortedTable& table, const KeyRange& range) {
   const MutexLock lock(table.buffer.write_mutex());
   if (table.buffer.AnyIn(range)) EBLA_TRY(WriteGenerations(table, table.buffer.ToWrite()));
-  if (table.merging) table.cleared.push_back(range);
   RunSet left;
+  std::vector<RunOfTable> changed;
   std::vector<std::shared_ptr<const RunFile>> gone;
   for (RunOfTable run : table.buffer.runs()->runs) {
     const Run& rows = run.file->run;
-    if (range.Overlaps({rows.first_key, KeyAfter(rows.last_key)})) {
-      run.holes.Add(range);
-      table.holes_changed = true;
-    }
+    const bool meets = range.Overlaps({rows.first_key, KeyAfter(rows.last_key)});
+    if (meets) run.holes.Add(range);
     if (run.holes.Covers(rows.first_key, rows.last_key)) {
       gone.push_back(run.file);
-    } else {
-      left.runs.push_back(std::move(run));
+      continue;
     }
+    if (meets) changed.push_back(run);
+    left.runs.push_back(std::move(run));
   }
-  if (!gone.empty()) {
+  if (!changed.empty() || !gone.empty()) {
     EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-    const int error = RunTransaction(*session, [&] { return RemoveRuns(*session, table.id, gone); });
+    const int error = RunTransaction(*session, [&]() -> int {
+      for (const RunOfTable& run : changed) {
+        if (const int error = WriteHoles(*session, table.id, run)) return error;
+      }
+      return RemoveRuns(*session, table.id, gone);
+    });
     EBLA_TRY(sessions_.Check(OfSystemTable(error), "clearing a range"));
   }
+  if (table.merging) table.cleared.push_back(range);
   table.buffer.SetRuns(std::make_shared<const RunSet>(std::move(left)));
   for (auto& file : gone) Retire(std::move(file));
   return {};
@@ -308,35 +323,14 @@ Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneratio
   EBLA_TRY(sessions_.Check(error, "writing a run"));
   writer.Keep();
   table.buffer.Written(generation, std::make_shared<const RunSet>(std::move(after)));
-  {
-    const MutexLock lock(room_mutex_);
-    written_.NotifyAll();
-  }
+  NoteRoom();
   if (!generation.rows.empty()) on_runs_(table.id);
   return {};
-}
-
-Status WtSortedTables::WriteHoles(SortedTable& table) {
-  if (!table.holes_changed) return {};
-  const MutexLock lock(table.buffer.write_mutex());
-  if (table.dropped) return {};
-  table.holes_changed = false;
-  const RunSetPtr runs = table.buffer.runs();
-  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-  const int error = RunTransaction(*session, [&]() -> int {
-    for (const RunOfTable& run : runs->runs) {
-      if (run.holes.empty()) continue;
-      if (const int error = WriteRunRow(*session, table.id, run)) return OfSystemTable(error);
-    }
-    return 0;
-  });
-  return sessions_.Check(error, "writing what runs have lost");
 }
 
 Status WtSortedTables::WriteAll() {
   for (const SortedTablePtr& table : All()) {
     EBLA_TRY(Write(*table));
-    EBLA_TRY(WriteHoles(*table));
   }
   return {};
 }
@@ -357,7 +351,6 @@ std::vector<RunOfTable> WtSortedTables::BeginMerge(SortedTable& table, const Mer
 Status WtSortedTables::EndMerge(SortedTable& table, const std::vector<RunOfTable>& inputs,
                                 const std::shared_ptr<const RunFile>& merged, std::string_view filter) {
   const MutexLock lock(table.buffer.write_mutex());
-  table.merging = false;
   if (table.dropped) return Error(Code::kNoSuchTable, "the table was dropped during a merge");
   std::set<const RunFile*> replaced;
   for (const RunOfTable& input : inputs) replaced.insert(input.file.get());
@@ -382,6 +375,7 @@ Status WtSortedTables::EndMerge(SortedTable& table, const std::vector<RunOfTable
   });
   EBLA_TRY(sessions_.Check(OfSystemTable(error), "replacing runs by a merged one"));
   if (!placed) after.runs.push_back(result);
+  table.merging = false;
   table.buffer.SetRuns(std::make_shared<const RunSet>(std::move(after)));
   for (auto& file : gone) Retire(std::move(file));
   if (merged != nullptr && !keep) Retire(merged);
@@ -393,10 +387,21 @@ void WtSortedTables::AbandonMerge(SortedTable& table) {
   table.merging = false;
 }
 
+bool WtSortedTables::IsMerging(SortedTable& table) const {
+  const MutexLock lock(table.buffer.write_mutex());
+  return table.merging;
+}
+
 void WtSortedTables::Retire(std::shared_ptr<const RunFile> file) {
-  retired_bytes_ += file->run.bytes;
   const MutexLock lock(retired_mutex_);
+  retired_bytes_ += file->run.bytes;
   retired_.push_back({std::move(file), checkpoints_});
+}
+
+uint64_t WtSortedTables::BeginCheckpoint() {
+  const MutexLock lock(retired_mutex_);
+  retired_bytes_ = 0;
+  return ++checkpoints_;
 }
 
 void WtSortedTables::EndCheckpoint(uint64_t begun) {
@@ -409,10 +414,7 @@ void WtSortedTables::EndCheckpoint(uint64_t begun) {
     retired_.erase(first, retired_.end());
   }
   for (Retired& one : unused) {
-    if (RemoveFile({one.file->run.number})) {
-      retired_bytes_ -= one.file->run.bytes;
-      continue;
-    }
+    if (RemoveFile({one.file->run.number})) continue;
     const MutexLock lock(retired_mutex_);
     retired_.push_back(std::move(one));
   }
@@ -420,7 +422,7 @@ void WtSortedTables::EndCheckpoint(uint64_t begun) {
 
 // False: it is in use at present.
 bool WtSortedTables::RemoveFile(RunFileId file) {
-  if (!sessions_.CloseCursors(file)) return false;
+  sessions_.CloseCursors(file);
   const auto session = sessions_.ForThisThread();
   if (!session) return false;
   const int error = DropFile(**session, file);

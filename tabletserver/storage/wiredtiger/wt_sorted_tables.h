@@ -38,7 +38,6 @@ struct SortedTable {
   const TableCompression compression;
   TableBuffer buffer;
   std::atomic<bool> dropped{false};
-  std::atomic<bool> holes_changed{false};                         // and the table `runs` does not have them yet
   uint64_t next_order EBLA_GUARDED_BY(buffer.write_mutex()) = 1;  // of runs
   bool merging EBLA_GUARDED_BY(buffer.write_mutex()) = false;
   // The ranges that were cleared since the merge began.
@@ -87,10 +86,11 @@ class WtSortedTables {
   Status EndMerge(SortedTable& table, const std::vector<RunOfTable>& inputs,
                   const std::shared_ptr<const RunFile>& merged, std::string_view filter);
   void AbandonMerge(SortedTable& table);
+  bool IsMerging(SortedTable& table) const;
   // Around WiredTiger's checkpoint, once everything is written.
-  uint64_t BeginCheckpoint() { return ++checkpoints_; }
+  uint64_t BeginCheckpoint();
   void EndCheckpoint(uint64_t begun);
-  // The size of files that no table has any more, and that a checkpoint may still name.
+  // The size of files that no table has any more since the last checkpoint began, and that the next one frees.
   int64_t retired_bytes() const { return retired_bytes_.load(std::memory_order_relaxed); }
   int64_t buffer_bytes() const { return buffer_bytes_.load(std::memory_order_relaxed); }
 
@@ -107,10 +107,10 @@ class WtSortedTables {
       EBLA_REQUIRES(table.buffer.write_mutex());
   Status WriteGeneration(SortedTable& table, const BufferGeneration& generation)
       EBLA_REQUIRES(table.buffer.write_mutex());
-  Status WriteHoles(SortedTable& table);
   void WriteSome();
   Status WriteFull(SortedTable& table);
   SortedTablePtr Largest() const;
+  void NoteRoom();
   void Retire(std::shared_ptr<const RunFile> file);
   bool RemoveFile(RunFileId file);
 
