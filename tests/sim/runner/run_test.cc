@@ -70,9 +70,9 @@ std::vector<Pin> PinnedSeeds() {
 
 // No seed shows these. The end of docs/design/replication-rules.md states the reasons.
 const std::set<std::string_view> kWithoutSeed = {
-    "create_below_tombstone", "failover_in_open_merge", "give_up_unexcluded",   "merge_before_all_have_it",
-    "merge_despite_promise",  "merge_unchecked_epoch",  "parents_are_orphans",  "release_before_level",
-    "thaw_after_merge"};
+    "create_below_tombstone",   "failover_in_open_merge", "give_up_unexcluded",
+    "merge_before_all_have_it", "merge_despite_promise",  "merge_unchecked_epoch",
+    "parents_are_orphans",      "release_before_level",   "thaw_after_merge"};
 
 TEST(PinnedSeeds, EveryBugHasOneOrAReasonWhyNot) {
   std::set<std::string> bugs;
