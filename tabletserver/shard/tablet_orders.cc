@@ -56,6 +56,7 @@ void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone 
   if (tablet->handle == nullptr) {
     Status placed = shard_.tablets.Place(*tablet, input.schema.table, input.replica.range);
     if (!placed.ok()) return Refuse(*tablet, std::move(placed), done);
+    tablet->place_is_new = true;
   }
   if (tablet->core->replica().RestartsEmpty(input.replica))
     return EmptyFirst(tablet, std::move(input), std::move(done));
@@ -176,12 +177,15 @@ RequestToken TabletOrders::Expect(ControlDone done) {
 }
 
 void TabletOrders::Reply(const ShardTabletPtr& tablet, ControlReply reply) {
+  if (reply.known) tablet->place_is_new = false;
   if (!tablet->data.leaving() && tablet->handle != nullptr && !reply.known) {
     if (reply.dropped && reply.status.ok()) {
       // Unless it has been made anew while the answer waited for its flush.
       if (tablet->core->replica().state().tombstone) parts_.remover.Begin(tablet);
-    } else if (tablet->core->replica().role() == RoleKind::kAbsent) {
-      shard_.tablets.Unplace(*tablet);  // the configuration that was to make it was refused
+    } else if (tablet->core->replica().role() == RoleKind::kAbsent && std::exchange(tablet->place_is_new, false)) {
+      // The configuration that was to make it was refused. A replica that was here before keeps its place, because the
+      // answer of a drop has it removed.
+      shard_.tablets.Unplace(*tablet);
     }
   }
   if (!reply.token) return;  // a copy brought the schema
