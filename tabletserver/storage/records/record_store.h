@@ -162,7 +162,7 @@ class RecordStore {
     int64_t disk_free_bytes = 0;
     int64_t disk_total_bytes = 0;
     int64_t cache_bytes = 0;
-    int64_t cache_misses = 0;  // pages read into cache since the start
+    int64_t cache_misses = 0;               // pages read into cache since the start
     int64_t kept_for_checkpoint_bytes = 0;  // of files that count no more, once the next checkpoint is done
   };
   virtual Figures figures() const { return {}; }  // no disk access
