@@ -9,23 +9,6 @@
 
 namespace ebla::tabletserver {
 
-// ---- a tablet's changes ---------------------------------------------------------------------------------------------
-
-// A sequence is executed once: if no row of it is here, the table has none either.
-void TabletChanges::Put(const DedupRow& row) {
-  const auto at = dedup_window.try_emplace({row.client, row.sequence}, Unwritten{.row = {}, .in_table = false}).first;
-  at->second.row = row;
-}
-
-void TabletChanges::Erase(const RowId& id) {
-  const auto [at, absent] = dedup_window.try_emplace(id);
-  if (!absent && !at->second.in_table) {
-    dedup_window.erase(at);
-  } else {
-    at->second.row.reset();
-  }
-}
-
 // ---- changes --------------------------------------------------------------------------------------------------------
 
 TableBuffer::TableBuffer(std::atomic<int64_t>& bytes)
@@ -78,8 +61,8 @@ void TableBuffer::Put(const ApplyBatch& batch, ChangeNumber scanned) {
       Latest().rows.Put(effect.key, scratch_.view(), change_, scanned);
     }
   }
-  for (const TabletChanges::RowId& id : batch.dedup_window.erase) tablet.Erase(id);
-  for (const DedupRow& row : batch.dedup_window.put) tablet.Put(row);
+  for (const UnwrittenDedupRows::RowId& id : batch.dedup_window.erase) tablet.dedup_window.Erase(id);
+  for (const DedupRow& row : batch.dedup_window.put) tablet.dedup_window.Put(row);
   tablet.applied = batch.state;
   applied_[batch.tablet] = batch.state.applied.lsn;
 }

@@ -25,6 +25,7 @@
 #include "common/base/encoding.h"
 #include "common/base/mutex.h"
 #include "tabletserver/storage/buffer/sorted_rows.h"
+#include "tabletserver/storage/buffer/unwritten_dedup_rows.h"
 #include "tabletserver/storage/in_memory/fair_shared_mutex.h"
 #include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/runs/run_set.h"
@@ -33,18 +34,9 @@ namespace ebla::tabletserver {
 
 // The changes of a tablet's rows beside its records.
 struct TabletChanges {
-  using RowId = std::pair<ClientId, Sequence>;
-  struct Unwritten {
-    std::optional<DedupRow> row;  // none: to be removed
-    bool in_table = true;         // the table may have another
-  };
-
-  void Put(const DedupRow& row);
-  void Erase(const RowId& id);
-
   bool forget = false;                  // all rows of the tablet go first
   std::optional<AppliedState> applied;  // none: unchanged, or forgotten
-  std::map<RowId, Unwritten> dedup_window;
+  UnwrittenDedupRows dedup_window;
 };
 
 struct BufferGeneration {

@@ -27,32 +27,7 @@ int WriteChange(WtCursor& window, TabletId tablet, const DedupChange& change) {
 
 int RemoveDedupRows(WtSession& session, TabletId tablet) {
   WtCursor window(session, SystemTable::kWindow);
-  if (const int error = window.error()) return error;
-  int error = window.SeekAtOrAfter(DedupKey(tablet, {}, {}));
-  while (error == 0) {
-    std::string_view key;
-    if (const int failed = window.GetKey(&key)) return failed;
-    const std::string row(key);
-    if (!row.starts_with(TabletKey(tablet))) return 0;
-    if (const int failed = window.Remove(row)) return failed;
-    error = window.SeekAtOrAfter(row);
-  }
-  return error == WT_NOTFOUND ? 0 : error;
-}
-
-// A sequence is executed once: one that does not wait here is not in the table either.
-void WtDedupRows::Waiting::Put(const DedupRow& row) {
-  const auto at = rows.try_emplace({row.client, row.sequence}, Unwritten{.row = {}, .in_table = false}).first;
-  at->second.row = row;
-}
-
-void WtDedupRows::Waiting::Erase(const RowId& id) {
-  const auto [at, absent] = rows.try_emplace(id);
-  if (!absent && !at->second.in_table) {
-    rows.erase(at);
-  } else {
-    at->second.row.reset();
-  }
+  return window.error() != 0 ? window.error() : RemoveRowsWith(window, TabletKey(tablet));
 }
 
 int WtDedupRows::Waiting::Write(WtCursor& window, size_t rows_max) const {
@@ -105,8 +80,8 @@ void WtDedupRows::Change::Commit() {
       waiting.rows.clear();
       continue;
     }
-    for (const RowId& id : batches_[i].dedup_window.erase) waiting.Erase(id);
-    for (const DedupRow& row : batches_[i].dedup_window.put) waiting.Put(row);
+    for (const UnwrittenDedupRows::RowId& id : batches_[i].dedup_window.erase) waiting.rows.Erase(id);
+    for (const DedupRow& row : batches_[i].dedup_window.put) waiting.rows.Put(row);
   }
 }
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "tabletserver/storage/buffer/unwritten_dedup_rows.h"
 #include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
@@ -78,22 +79,14 @@ class WtDedupRows {
   static Result<std::vector<DedupRow>> Read(WtSessions& sessions, WtSession& session, TabletId tablet);
 
  private:
-  using RowId = std::pair<ClientId, Sequence>;
-  // Not yet in the table.
-  struct Unwritten {
-    std::optional<DedupRow> row;  // none: to be removed
-    bool in_table = true;         // the table may have another
-  };
   struct Waiting {
     explicit Waiting(TabletId of) : tablet(of) {}
-    void Put(const DedupRow& row) EBLA_REQUIRES(mutex);
-    void Erase(const RowId& id) EBLA_REQUIRES(mutex);
     // The first so many. A WiredTiger error.
     int Write(WtCursor& window, size_t rows_max) const EBLA_REQUIRES(mutex);
 
     const TabletId tablet;
     Mutex mutex;
-    std::map<RowId, Unwritten> rows EBLA_GUARDED_BY(mutex);
+    UnwrittenDedupRows rows EBLA_GUARDED_BY(mutex);
   };
 
   std::shared_ptr<Waiting> Of(TabletId tablet);

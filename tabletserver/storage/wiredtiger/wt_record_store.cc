@@ -83,6 +83,7 @@ std::vector<TableId> WtRecordStore::Tables() const {
 // One call may be for several tables. A transaction that spans tablets, of a split or a merge, is of one.
 Status WtRecordStore::Apply(std::span<const ApplyBatch> batches) {
   EBLA_TRY(connection_.status());
+  if (sorted_tables_.empty()) return ApplyInPlace(batches);
   std::map<TableId, SortedTablePtr> tables;
   for (const ApplyBatch& batch : batches) {
     SortedTablePtr& table = tables[batch.table];

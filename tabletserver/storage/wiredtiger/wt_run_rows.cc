@@ -103,18 +103,7 @@ int WriteRunRows(WtSession& session, TableId table, const RunOfTable& run, std::
 
 int RemoveRunRows(WtSession& session, TableId table, RunFileId run) {
   WtCursor rows(session, SystemTable::kRuns);
-  if (const int error = rows.error()) return error;
-  const std::string prefix = RowKey(table, run.number);
-  int error = rows.SeekAtOrAfter(prefix);
-  while (error == 0) {
-    std::string_view key;
-    if (const int failed = rows.GetKey(&key)) return failed;
-    if (!key.starts_with(prefix)) return 0;
-    const std::string row(key);
-    if (const int failed = rows.Remove(row)) return failed;
-    error = rows.SeekAtOrAfter(row);
-  }
-  return error == WT_NOTFOUND ? 0 : error;
+  return rows.error() != 0 ? rows.error() : RemoveRowsWith(rows, RowKey(table, run.number));
 }
 
 Result<std::vector<RunTable>> ReadRunTables(WtSessions& sessions, WtSession& session) {

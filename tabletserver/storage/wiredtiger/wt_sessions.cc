@@ -277,4 +277,17 @@ int TruncateRows(WtSession& session, SystemTable table, std::string_view first, 
   return error == WT_NOTFOUND ? 0 : error;
 }
 
+int RemoveRowsWith(WtCursor& rows, std::string_view prefix) {
+  int error = rows.SeekAtOrAfter(prefix);
+  while (error == 0) {
+    std::string_view key;
+    if (const int failed = rows.GetKey(&key)) return failed;
+    if (!key.starts_with(prefix)) return 0;
+    const std::string row(key);
+    if (const int failed = rows.Remove(row)) return failed;
+    error = rows.SeekAtOrAfter(row);
+  }
+  return error == WT_NOTFOUND ? 0 : error;
+}
+
 }  // namespace ebla::tabletserver

@@ -260,4 +260,7 @@ int RunSnapshot(WtSession& session, const Body& body) {
 // Removes all rows from `first` to `last`, both included; neither need exist. A WiredTiger error.
 int TruncateRows(WtSession& session, SystemTable table, std::string_view first, std::string_view last);
 
+// Removes all rows whose keys begin so, inside the caller's transaction. A WiredTiger error.
+int RemoveRowsWith(WtCursor& rows, std::string_view prefix);
+
 }  // namespace ebla::tabletserver

@@ -119,6 +119,7 @@ Status WtSortedTables::RemoveLeftFiles() {
 void WtSortedTables::Add(SortedTablePtr table) {
   const WriterLock lock(mutex_);
   tables_[table->id] = std::move(table);
+  count_ = tables_.size();
 }
 
 Status WtSortedTables::Ensure(TableId table, TableCompression compression) {
@@ -130,6 +131,7 @@ Status WtSortedTables::Ensure(TableId table, TableCompression compression) {
   const WriterLock lock(mutex_);
   SortedTablePtr& made = tables_[table];
   if (made == nullptr) made = std::make_shared<SortedTable>(table, compression, buffer_bytes_);
+  count_ = tables_.size();
   return {};
 }
 
@@ -160,10 +162,12 @@ Status WtSortedTables::Drop(const SortedTablePtr& table) {
   sessions_.damaged().Forget(table->id);
   const WriterLock tables_lock(mutex_);
   tables_.erase(table->id);
+  count_ = tables_.size();
   return {};
 }
 
 SortedTablePtr WtSortedTables::Find(TableId table) const {
+  if (empty()) return nullptr;
   const ReaderLock lock(mutex_);
   const auto found = tables_.find(table);
   return found == tables_.end() ? nullptr : found->second;

@@ -59,6 +59,8 @@ class WtSortedTables {
   Status Ensure(TableId table, TableCompression compression);
   Status Drop(const SortedTablePtr& table);
   SortedTablePtr Find(TableId table) const;  // null: no such sorted table
+  // Without a lock: every read and write of a table in place asks this.
+  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   std::vector<SortedTablePtr> All() const;
 
   int64_t FileBytes(const SortedTable& table) const;
@@ -122,6 +124,7 @@ class WtSortedTables {
   WtSessions& sessions_;
   std::function<void(TableId)> on_runs_ = [](TableId) {};
   std::atomic<int64_t> buffer_bytes_{0};
+  std::atomic<size_t> count_{0};  // of tables_
   std::atomic<int64_t> retired_bytes_{0};
   std::atomic<uint64_t> next_file_{1};
   std::atomic<uint64_t> checkpoints_{0};
