@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include "common/base/planted_bug.h"
@@ -206,6 +208,133 @@ TEST_F(TabletServerTest, AnAlteredTableBehavesByItsNewSchema) {
   Put("k", "v");
   EXPECT_TRUE(Get("k").record.__isset.expiresAtMs);
   EXPECT_TRUE(Until([&] { return master_->last.tablets.size() == 1 && master_->last.tablets[0].schemaVersion == 2; }));
+}
+
+// ---- the place of a tablet that is dropped, or that is refused ------------------------------------------------------
+
+// A drop of the tablet whose answer waits for its flush, because the disk stalls.
+class DropUnderWayTest : public TabletServerTest {
+ protected:
+  using Answer = std::shared_ptr<std::optional<idl::Code::type>>;
+
+  void SetUp() override {
+    TabletServerTest::SetUp();
+    ASSERT_EQ(Put("k", "v").header.code, idl::Code::OK);
+    disk_.SetStalled(true);
+  }
+  // Does not wait until it is answered.
+  template <class Reply, class Request>
+  Answer Give(void (ControlService::*order)(std::function<void(const Reply&)>, const Request&),
+              const Request& request) {
+    auto answer = std::make_shared<std::optional<idl::Code::type>>();
+    const auto told = [answer](const Reply& reply) { *answer = reply.results.at(0).status.code; };
+    (server_->control_service().get()->*order)(told, request);
+    scheduler_.RunFor(5ms);
+    return answer;
+  }
+  void BeginDrop(int64_t tablet = 100) {
+    drop_ = Give(&ControlService::drop, OrderOf<idl::DropRequest>(ControlTo(), tablet, 2));
+    ASSERT_FALSE(drop_->has_value());
+  }
+  Answer GiveConfigure(int64_t tablet) {
+    idl::ConfigureRequest configure;
+    configure.header = ControlTo();
+    configure.tablets = {NewTablet(tablet, "", "", 1)};
+    return Give(&ControlService::configure, configure);
+  }
+  Answer GiveSplit(int64_t tablet) {
+    auto split = OrderOf<idl::SplitRequest>(ControlTo(), tablet, 1);
+    split.tablets[0].key = "m";
+    split.tablets[0].childId = 164;
+    return Give(&ControlService::split, split);
+  }
+  Answer GiveFreeze() {
+    auto request = OrderOf<idl::FreezeRequest>(ControlTo(), 100, 1);
+    request.tablets[0].intoId = 200;
+    return Give(&ControlService::freeze, request);
+  }
+  void ExpectThatItHasItsPlace() {
+    ASSERT_EQ(server_->directory().snapshot()->All().size(), 1u);
+    EXPECT_EQ(Configure({NewTablet(199)}).results.at(0).status.code, idl::Code::COME_AGAIN) << "its range is taken";
+  }
+  void ExpectThatItGoes() {
+    disk_.SetStalled(false);
+    ASSERT_TRUE(Until([&] { return drop_->has_value(); }));
+    EXPECT_EQ(**drop_, idl::Code::OK);
+    ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+    ASSERT_FALSE(*store_->Get(TableId{kTable}, "k")) << "its removal has not begun";
+    MakeTablet(199);
+    EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND);
+  }
+
+  Answer drop_;
+};
+
+// The tablet answers SPLIT and FREEZE at once. Its replica's answers leave in order, thus after the drop's.
+TEST_F(DropUnderWayTest, KeepsItsPlaceWhenOtherOrdersAreRefused) {
+  BeginDrop();
+  const Answer configured = GiveConfigure(100);
+  ExpectThatItHasItsPlace();
+  EXPECT_EQ(*GiveSplit(100), idl::Code::STALE_EPOCH);
+  ExpectThatItHasItsPlace();
+  EXPECT_EQ(*GiveFreeze(), idl::Code::STALE_EPOCH);
+  ExpectThatItHasItsPlace();
+  ExpectThatItGoes();
+  EXPECT_EQ(*configured, idl::Code::STALE_EPOCH);
+}
+
+TEST_F(DropUnderWayTest, KeepsItsPlaceWhenItEndsAFreeze) {
+  const Answer freeze = GiveFreeze();
+  ASSERT_FALSE(freeze->has_value()) << "it waits for its flush, too";
+  BeginDrop();
+  EXPECT_EQ(*freeze, idl::Code::STALE_EPOCH);
+  ExpectThatItHasItsPlace();
+  ExpectThatItGoes();
+}
+
+TEST_F(DropUnderWayTest, KeepsItsPlaceWhenItsFirstConfigurationIsUnansweredToo) {
+  disk_.SetStalled(false);
+  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  disk_.SetStalled(true);
+  const Answer configured = GiveConfigure(101);
+  ASSERT_FALSE(configured->has_value());
+  BeginDrop(101);
+  EXPECT_EQ(*GiveSplit(101), idl::Code::STALE_EPOCH);
+  ExpectThatItHasItsPlace();
+  ExpectThatItGoes();
+}
+
+// The store has failed with its flush, so that only the next start of the server can remove the replica.
+TEST_F(TabletServerTest, ADropWhoseFlushFailsKeepsThePlaceUntilItIsRepeated) {
+  ASSERT_EQ(Put("k", "v").header.code, idl::Code::OK);
+  const auto places = [&] { return server_->directory().snapshot()->All().size(); };
+  disk_.log_disk().FailNext(SimulatedLogDisk::Failure::kSync);
+  EXPECT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::INTERNAL);
+  EXPECT_EQ(places(), 1u);
+  EXPECT_EQ(Fence(100, 2).results.at(0).status.code, idl::Code::INTERNAL);
+  EXPECT_EQ(places(), 1u);
+  EXPECT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::INTERNAL);
+  EXPECT_EQ(places(), 1u);
+  CrashServer(SimulatedDisk::CrashKind::kMachine);
+  StartServer();
+  EXPECT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
+  ASSERT_TRUE(Until([&] { return places() == 0; }));
+  ASSERT_FALSE(*store_->Get(TableId{kTable}, "k"));
+  MakeTablet(101);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND);
+}
+
+TEST_F(HostFixture, ARefusedConfigurationFreesThePlaceThatItTook) {
+  StartServer();
+  idl::ConfigureTablet lost = NewTablet(100);
+  lost.born = false;  // some other server has its records
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Configure({lost}).results.at(0).status.code, idl::Code::UNAVAILABLE);
+    EXPECT_TRUE(server_->directory().snapshot()->All().empty());
+  }
+  MakeTablet(101);
+  EXPECT_EQ(Put("k", "v").header.code, idl::Code::OK);
 }
 
 }  // namespace

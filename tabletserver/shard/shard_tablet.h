@@ -32,7 +32,7 @@ struct ShardTablet {
   TableId table;
   std::unique_ptr<TabletCore> core;
   std::shared_ptr<TabletHandle> handle;    // null: no replica, and none being made
-  bool place_is_new = false;               // taken for a configuration that no answer has confirmed yet
+  bool place_is_new = false;               // taken for a configuration that the replica has not accepted yet
   KeyRange placed_range;                   // as in the directory
   std::shared_ptr<const TabletView> view;  // as last published
   DataState data;                          // what is under way on it; shard_tablets.h has it take its events

@@ -68,6 +68,7 @@ void TabletOrders::Obey(const ShardTabletPtr& tablet, ConfigureTablet input, Con
   input.now = shard_.Now();
   if (input.time_of_day_ms <= 0) input.time_of_day_ms = shard_.executor().TimeOfDayMs();
   shard_.tablets.Step(tablet, input);
+  if (tablet->core->replica().role() != RoleKind::kAbsent) tablet->place_is_new = false;
 }
 
 // A memory tablet that no voter has any more. A copy may have brought records before its source lost them too. They are
