@@ -16,6 +16,12 @@ DEFINE_string(
     part, "",
     "In compare: the only part to run: standalone, storage, cluster, listeners, gateway, tls, users, disk or hits. "
     "Empty: all parts.");
+DEFINE_int64(storage_records, 0,
+             "In compare's part storage: number of records of the load beyond memory. 0: 8,000,000, or 200,000 with "
+             "--quick.");
+DEFINE_int64(storage_cache_mb, 0,
+             "In compare's part storage: MiB of cache beyond which this load is, for Ebla and for RocksDB. 0: 512, or "
+             "64 with --quick.");
 DEFINE_string(markdown, "",
               "In compare: write the tables between this file's two marker comments, and a chart beside it (.svg).");
 DEFINE_string(json, "", "File for the rows and ratios, as JSON. Empty: none.");
@@ -40,12 +46,19 @@ constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},         {"tabletserver", &Ru
                              {"catalog", &RunCatalogBench}, {"pauses", &RunPausesBench},
                              {"ycsb", &RunYcsbBench},       {"compare", &RunCompareBench, /*asked_for=*/true}};
 
+int64_t Chosen(int64_t flag, int64_t usual, int64_t quick) {
+  if (flag > 0) return flag;
+  return FLAGS_quick ? quick : usual;
+}
+
 int Run() {
   const std::chrono::duration<double> each(FLAGS_quick ? 1 : FLAGS_seconds);
   const BenchOptions options{.each = std::chrono::duration_cast<Duration>(each),
                              .rounds = FLAGS_quick ? 1 : 3,
                              .part = FLAGS_part == "doors" ? "listeners" : FLAGS_part,  // the part's old name
-                             .markdown = FLAGS_markdown};
+                             .markdown = FLAGS_markdown,
+                             .storage_records = Chosen(FLAGS_storage_records, 8'000'000, 200'000),
+                             .storage_cache_mb = Chosen(FLAGS_storage_cache_mb, 512, 64)};
   Report report;
   sync();  // the build's files, for one, which the kernel would write all at once while something is measured
   bool found = false;

@@ -2,13 +2,16 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <numeric>
 #include <random>
 #include <utility>
 
 #include "common/base/mutex.h"
 #include "tests/bench/compare/keys.h"
+#include "tools/load/task_loop.h"
 
 namespace ebla::bench {
 namespace {
@@ -20,6 +23,47 @@ using Done = std::move_only_function<void(Status)>;
 template <class T>
 Callback<Result<T>> Answer(Done done) {
   return [done = std::move(done)](Result<T> result) mutable { done(result ? Status() : result.error()); };
+}
+
+// Its next page, and so on until no row is left to read, where a tablet or a page ends before the last.
+void ReadRows(const Table& table, ScanOptions options, Done done) {
+  const ScanOptions page_options = options;
+  table.AsyncScanPage(page_options,
+                      [&table, options = std::move(options), done = std::move(done)](Result<ScanPage> page) mutable {
+                        if (!page) return done(page.error());
+                        options.limit -= page->rows.size();
+                        if (options.limit == 0) return done({});
+                        CHECK(!page->done) << options.limit << " rows are missing";
+                        options.range = page->remaining;
+                        ReadRows(table, std::move(options), std::move(done));
+                      });
+}
+
+// The records of a load in random order, which its lanes share.
+struct ShuffledLoad {
+  explicit ShuffledLoad(int64_t records) : order(static_cast<size_t>(records)) {
+    std::iota(order.begin(), order.end(), uint32_t{0});
+    std::ranges::shuffle(order, std::minstd_rand(1));
+  }
+  double Seconds() const { return std::chrono::duration<double>(Clock::now() - begun).count(); }
+
+  std::vector<uint32_t> order;
+  size_t next = 0;
+  int64_t answered = 0;
+  std::vector<double> millions;  // when each was answered
+  Clock::time_point begun;
+};
+
+load::Task<> PutShuffled(load::TaskLoop& loop, const Table& table, const std::string& value, ShuffledLoad& shuffled) {
+  // A server that holds back writes still answers them.
+  const PutOptions options{.ack = Ack::kMajority, .deadline = std::chrono::minutes(2)};
+  while (shuffled.next < shuffled.order.size()) {
+    const std::string key = RecordKey(shuffled.order[shuffled.next++]);
+    const Result<Version> put =
+        co_await loop.Call<Result<Version>>([&](auto done) { table.AsyncPut(key, value, options, std::move(done)); });
+    CHECK(put.has_value()) << put.error();
+    if (++shuffled.answered % kMillion == 0) shuffled.millions.push_back(shuffled.Seconds());
+  }
 }
 
 }  // namespace
@@ -60,6 +104,18 @@ Figure EblaLoad::Gets(const Table& table, int in_flight, const GetOptions& optio
   });
 }
 
+Figure EblaLoad::Gets(const Table& table, int in_flight, const NextRecord& record) const {
+  return Measure(in_flight, 1, [&](int64_t, Done done) {
+    table.AsyncGet(RecordKey(record()), {.read = Read::Strong()}, Answer<Record>(std::move(done)));
+  });
+}
+
+Figure EblaLoad::ScansFrom(const Table& table, int in_flight, uint64_t rows, const NextRecord& record) const {
+  return Measure(in_flight, 1, [&](int64_t, Done done) {
+    ReadRows(table, {.range = {.start = RecordKey(record())}, .limit = rows, .read = Read::Strong()}, std::move(done));
+  });
+}
+
 Figure EblaLoad::Puts(const std::vector<Table>& tables) const {
   return MeasureEach(tables, [this](const Table& table, Done done) {
     table.AsyncPut(RandomRecordKey(), value_, {}, Answer<Version>(std::move(done)));
@@ -90,6 +146,16 @@ Figure EblaLoad::LoadInOrder(const Table& table, int in_flight, int batch) const
     for (int i = 0; i < batch; ++i) records.Put(RecordKey(number * batch + i), value_);
     table.AsyncWrite(std::move(records), {.ack = Ack::kMajority}, Answer<BatchResult>(std::move(done)));
   });
+}
+
+Pace EblaLoad::LoadShuffled(const Table& table, int in_flight, int64_t records) const {
+  ShuffledLoad shuffled(records);
+  load::TaskLoop loop{std::stop_token()};
+  std::vector<load::Task<>> lanes;
+  shuffled.begun = Clock::now();
+  for (int lane = 0; lane < in_flight; ++lane) lanes.push_back(PutShuffled(loop, table, value_, shuffled));
+  loop.Run(std::move(lanes));
+  return {.seconds = shuffled.Seconds(), .slowdown = Slowdown(shuffled.millions)};
 }
 
 Figure EblaLoad::Scans(const Table& table) const {

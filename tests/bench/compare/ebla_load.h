@@ -10,6 +10,7 @@
 
 #include "ebla/ebla.h"
 #include "tests/bench/compare/figures.h"
+#include "tests/bench/compare/large_load.h"
 
 namespace ebla::bench {
 
@@ -27,6 +28,11 @@ class EblaLoad {
   Figure Puts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;
   Counted CountedPuts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;  // without their cost
   Figure Gets(const Table& table, int in_flight, const GetOptions& options) const;
+  // Gets of these records instead; `record` is called by several threads.
+  using NextRecord = std::function<int64_t()>;
+  Figure Gets(const Table& table, int in_flight, const NextRecord& record) const;
+  // Scans of so many rows from these records on; the rates are of scans.
+  Figure ScansFrom(const Table& table, int in_flight, uint64_t rows, const NextRecord& record) const;
   // The same table as several clients have it, each with one operation at a time.
   Figure Puts(const std::vector<Table>& tables) const;
   Figure Gets(const std::vector<Table>& tables, const GetOptions& options) const;
@@ -34,6 +40,8 @@ class EblaLoad {
   Figure MultiGets(const Table& table, int in_flight, int keys) const;
   // New records in the order of their keys, in batches of so many; the rates are of records.
   Figure LoadInOrder(const Table& table, int in_flight, int batch) const;
+  // So many new records by single puts, whose keys are in random order.
+  Pace LoadShuffled(const Table& table, int in_flight, int64_t records) const;
   // The whole of a full table, again and again, by one scanner; the rates are of records.
   Figure Scans(const Table& table) const;
 

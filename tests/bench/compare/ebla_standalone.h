@@ -18,10 +18,14 @@ class EblaStandalone {
   explicit EblaStandalone(const std::string& directory, const std::vector<std::string>& flags = {});
   Client& client() { return *client_; }
   Servers servers() const { return process_->servers(); }
+  // At present, by its name without "ebla_".
+  double Metric(const std::string& name) const;
 
  private:
-  std::string Address(const std::string& file) const;
+  // The address of its server of this kind ("thrift", "http"), once it is there.
+  std::string Address(const std::string& kind) const;
 
+  const std::string address_file_;
   std::optional<MeasuredProcess> process_;
   std::optional<Client> client_;
 };

@@ -15,6 +15,21 @@ double MedianOf(const std::vector<Figure>& figures, Value value) {
   return Median(std::move(values));
 }
 
+std::string Summary(const Figure& figure) {
+  if (figure.memory_share > 0) return Format("%.2f times the cache in memory", figure.memory_share);
+  std::string text = figure.timings.per_second > 0
+                         ? Format("%.0f/s", figure.timings.per_second)
+                         : Format("%.0f bytes in memory, %.0f on the disk", figure.memory_bytes, figure.disk_bytes);
+  if (figure.timings.p99_us > 0) text += Format(", p99 %.0f us", figure.timings.p99_us);
+  if (figure.hit_percent > 0) text += Format(", %.2f %% hits", figure.hit_percent);
+  if (figure.written_share > 0) {
+    text += Format(", written %.2f times, on the disk %.2f times, at most %.2f", figure.written_share,
+                   figure.disk_share, figure.peak_share);
+  }
+  if (figure.slowdown > 0) text += Format(", its last million in %.2f times the second one's time", figure.slowdown);
+  return text;
+}
+
 }  // namespace
 
 Figure MeasureWithCost(const Servers& servers, const std::function<Counted()>& measure) {
@@ -31,12 +46,7 @@ void Figures::Measure(const std::string& row, const std::function<Figure()>& mea
   auto found = std::ranges::find(measured_, row, &Measured::row);
   if (found == measured_.end()) found = measured_.insert(found, {row, {}});
   found->figures.push_back(measure());
-  const Figure& figure = found->figures.back();
-  std::cerr << (figure.timings.per_second > 0
-                    ? Format("%.0f/s", figure.timings.per_second)
-                    : Format("%.0f bytes in memory, %.0f on the disk", figure.memory_bytes, figure.disk_bytes))
-            << (figure.timings.p99_us > 0 ? Format(", p99 %.0f us", figure.timings.p99_us) : "")
-            << (figure.hit_percent > 0 ? Format(", %.2f %% hits", figure.hit_percent) : "") << std::endl;
+  std::cerr << Summary(found->figures.back()) << std::endl;
 }
 
 std::vector<FigureRow> Figures::Rows() const {
@@ -53,7 +63,11 @@ std::vector<FigureRow> Figures::Rows() const {
                   .disk_share = of([](const Figure& f) { return f.disk_share; }),
                   .memory_bytes = of([](const Figure& f) { return f.memory_bytes; }),
                   .disk_bytes = of([](const Figure& f) { return f.disk_bytes; }),
-                  .hit_percent = of([](const Figure& f) { return f.hit_percent; })};
+                  .hit_percent = of([](const Figure& f) { return f.hit_percent; }),
+                  .written_share = of([](const Figure& f) { return f.written_share; }),
+                  .peak_share = of([](const Figure& f) { return f.peak_share; }),
+                  .slowdown = of([](const Figure& f) { return f.slowdown; }),
+                  .memory_share = of([](const Figure& f) { return f.memory_share; })};
     const auto [least, most] = std::ranges::minmax(figures, {}, [](const Figure& f) { return f.timings.per_second; });
     if (least.timings.per_second > 0)
       row.spread_percent = 100 * (most.timings.per_second / least.timings.per_second - 1);
@@ -77,6 +91,10 @@ void AddTo(Report& report, const std::vector<FigureRow>& rows) {
     add(", in memory", median.memory_bytes, "bytes");
     add(", on the disk", median.disk_bytes, "bytes");
     add(", hits", median.hit_percent, "%");
+    add(", written per byte", median.written_share, "times");
+    add(", on the disk at most", median.peak_share, "times");
+    add(", last million", median.slowdown, "times");
+    add(", memory per cache", median.memory_share, "times");
   }
 }
 

@@ -29,6 +29,11 @@ struct Figure {
   double memory_bytes = 0;
   double disk_bytes = 0;
   double hit_percent = 0;  // of reads of a cache that is too small
+  // For a load of far more than the cache, and for the process that served it.
+  double written_share = 0;  // bytes written for each byte of the records
+  double peak_share = 0;     // the most that disk_share was meanwhile
+  double slowdown = 0;       // the time of the last million records over that of the second one
+  double memory_share = 0;   // the most resident memory for each byte of the cache
 };
 
 // A load's timings, and all of its operations, while it warmed up, too.

@@ -238,16 +238,16 @@ class HitsPart : public Part {
 
 }  // namespace
 
-std::unique_ptr<Part> MakeHitsPart(const std::string& directory, Duration) {
+std::unique_ptr<Part> MakeHitsPart(const std::string& directory, const BenchOptions&) {
   return std::make_unique<HitsPart>(directory);
 }
 
-std::unique_ptr<Part> MakeListenersPart(const std::string& directory, Duration each) {
-  return std::make_unique<ListenersPart>(directory, each);
+std::unique_ptr<Part> MakeListenersPart(const std::string& directory, const BenchOptions& options) {
+  return std::make_unique<ListenersPart>(directory, options.each);
 }
 
-std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration each) {
-  return std::make_unique<GatewayPart>(directory, each);
+std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, const BenchOptions& options) {
+  return std::make_unique<GatewayPart>(directory, options.each);
 }
 
 void AddListenerRatios(

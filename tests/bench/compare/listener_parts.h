@@ -12,10 +12,10 @@
 
 namespace ebla::bench {
 
-std::unique_ptr<Part> MakeListenersPart(const std::string& directory, Duration each);
-std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration each);
+std::unique_ptr<Part> MakeListenersPart(const std::string& directory, const BenchOptions& options);
+std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, const BenchOptions& options);
 // Takes its own time, whatever `each` is.
-std::unique_ptr<Part> MakeHitsPart(const std::string& directory, Duration each);
+std::unique_ptr<Part> MakeHitsPart(const std::string& directory, const BenchOptions& options);
 
 // Which row is held against which, and what is wanted.
 void AddListenerRatios(

@@ -36,7 +36,8 @@ std::string Named(const std::string& file, std::string_view name) {
 // The installed packages, each on a line as "- name version".
 std::string PackageVersions() {
   constexpr char kCommand[] =
-      "dpkg-query -W -f='- ${Package} ${Version}\\n' redis-server memcached etcd-server libwiredtiger0 2>/dev/null";
+      "dpkg-query -W -f='- ${Package} ${Version}\\n' redis-server memcached etcd-server libwiredtiger0 "
+      "rocksdb-tools 2>/dev/null";
   const std::unique_ptr<FILE, int (*)(FILE*)> out(::popen(kCommand, "r"), &::pclose);
   std::string versions;
   for (int c = 0; out && (c = std::fgetc(out.get())) != EOF;) versions += static_cast<char>(c);
@@ -101,6 +102,22 @@ std::string RoomTable(const std::vector<FigureRow>& rows) {
          " bytes, at rest | in memory | on the disk |\n|---|---|---|\n" + text + "\n";
 }
 
+// Empty where nothing of the kind was measured.
+std::string BeyondTable(const BenchOptions& options, const std::vector<FigureRow>& rows) {
+  std::string text;
+  for (const auto& [name, median, spread_percent] : rows) {
+    if (median.written_share <= 0 && median.memory_share <= 0) continue;
+    const auto cell = [](double value) { return value > 0 ? Format(" %.2f |", value) : " |"; };
+    text += "| " + name + " |" + cell(median.written_share) + cell(median.disk_share) + cell(median.peak_share) +
+            cell(median.slowdown) + cell(median.memory_share) + "\n";
+  }
+  if (text.empty()) return text;
+  return Format("| %lld records of %zu bytes, a cache of %lld MiB | written | on the disk | at most | ",
+                static_cast<long long>(options.storage_records), kValueBytes,
+                static_cast<long long>(options.storage_cache_mb)) +
+         "last million / second | memory / cache |\n|---|---|---|---|---|---|\n" + text + "\n";
+}
+
 }  // namespace
 
 Status WriteMarkdown(const BenchOptions& options, const std::vector<FigureRow>& rows, const Report& report) {
@@ -119,7 +136,7 @@ Status WriteMarkdown(const BenchOptions& options, const std::vector<FigureRow>& 
                                   << chart.filename().string() << ")\n\n"
                                   << RatioTable(report) << "\n"
                                   << FigureTable(rows) << "\n"
-                                  << RoomTable(rows) << page.substr(end);
+                                  << RoomTable(rows) << BeyondTable(options, rows) << page.substr(end);
   return {};
 }
 

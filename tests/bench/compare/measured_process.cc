@@ -63,12 +63,23 @@ double ResidentBytes(const Servers& servers) {
   return pages * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
 }
 
+double PeakResidentBytes(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; status >> word;) {
+    double kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
+}
+
 double DiskBytes(const std::string& directory) {
   double bytes = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    const std::string name = entry.path().filename();
+  std::error_code error;  // a folder that has just vanished, which ends the walk
+  for (std::filesystem::recursive_directory_iterator at(directory, error), end; at != end; at.increment(error)) {
+    const std::string name = at->path().filename();
     struct stat status{};
-    if (name == "BALLAST" || name.starts_with("spare-") || ::stat(entry.path().c_str(), &status) != 0) continue;
+    if (name == "BALLAST" || name.starts_with("spare-") || name == "filling") continue;
+    if (::stat(at->path().c_str(), &status) != 0) continue;
     bytes += static_cast<double>(status.st_blocks) * 512;
   }
   return bytes;

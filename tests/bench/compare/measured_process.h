@@ -32,7 +32,10 @@ ServersCost CostOf(const Servers& servers);
 
 // The servers' resident memory at present.
 double ResidentBytes(const Servers& servers);
-// The size of all files below, except reserves: room for a full disk, and future segments of the log.
+// The most that a server's resident memory has been.
+double PeakResidentBytes(pid_t pid);
+// The size of all files below, except reserves: room for a full disk, and future segments of the log. Files may
+// appear and vanish meanwhile.
 double DiskBytes(const std::string& directory);
 
 class MeasuredProcess {

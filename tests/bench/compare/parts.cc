@@ -18,8 +18,8 @@
 #include "tests/bench/compare/memcached_peer.h"
 #include "tests/bench/compare/plain_file.h"
 #include "tests/bench/compare/redis_peer.h"
+#include "tests/bench/compare/storage_parts.h"
 #include "tests/bench/compare/trust_parts.h"
-#include "tests/bench/compare/wiredtiger_peer.h"
 
 namespace ebla::bench {
 namespace {
@@ -94,43 +94,6 @@ class StandalonePart : public Part {
   const Table sync_ = MakeFullTable(ebla_.client(), "sync", {.replicas = 1, .durability = TableDurability::kSync});
   const std::unique_ptr<MemcachedPeer> memcached_;
   std::map<RedisPersistence, std::unique_ptr<RedisPeer>> redis_;
-};
-
-// ---- its storage ---------------------------------------------------------------------------------------------------
-
-class StoragePart : public Part {
- public:
-  StoragePart(const std::string& directory, Duration each)
-      : each_(each), ebla_(directory + "/ebla"), wiredtiger_(directory + "/wiredtiger") {}
-
-  void Round(Figures& figures) override {
-    for (const auto& [durability, name] :
-         {std::pair(TableDurability::kInterval, "interval"), std::pair(TableDurability::kSync, "sync")}) {
-      figures.Measure(std::string("Ebla load ") + name + ", batches of 64", [&] { return Load(durability, 8, 64); });
-      figures.Measure(std::string("WiredTiger load ") + name + ", batches of 64",
-                      [&] { return wiredtiger_.LoadInOrder(durability, 64, each_); });
-      figures.Measure(std::string("Ebla load ") + name + ", 512 single puts", [&] { return Load(durability, 512, 1); });
-    }
-    figures.Measure("Ebla scan", [&] { return load_.Scans(full_); });
-    figures.Measure("WiredTiger scan", [&] { return wiredtiger_.Scans(each_); });
-  }
-
- private:
-  // Each into a table of its own.
-  Figure Load(TableDurability durability, int in_flight, int batch) {
-    const std::string name = "load" + std::to_string(++loads_);
-    const Table table = MakeTable(ebla_.client(), name, {.replicas = 1, .durability = durability});
-    const Figure figure = load_.LoadInOrder(table, in_flight, batch);
-    CHECK(ebla_.client().DropTable(name).ok());
-    return figure;
-  }
-
-  const Duration each_;
-  EblaStandalone ebla_;
-  const EblaLoad load_{ebla_.servers(), each_};
-  const Table full_ = MakeFullTable(ebla_.client(), "full", {.replicas = 1});
-  WiredTigerPeer wiredtiger_;
-  int loads_ = 0;
 };
 
 // ---- three replicas ------------------------------------------------------------------------------------------------
@@ -264,21 +227,23 @@ class DiskPart : public Part {
 };
 
 template <class P>
-std::unique_ptr<Part> Make(const std::string& directory, Duration each) {
-  return std::make_unique<P>(directory, each);
+std::unique_ptr<Part> Make(const std::string& directory, const BenchOptions& options) {
+  return std::make_unique<P>(directory, options.each);
 }
 
 }  // namespace
 
 const PartKind kParts[kPartKinds] = {
     {"standalone", "one process against Redis, Memcached and a plain file", &Make<StandalonePart>},
-    {"storage", "loads in key order and scans against bare WiredTiger", &Make<StoragePart>},
+    {"storage", "loads in key order and scans against bare WiredTiger", &MakeStoragePart},
     {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>},
     {"listeners", "ebla-standalone as Redis's and Memcached's clients see it, against these", &MakeListenersPart},
     {"gateway", "ebla-gateway before three replicas, against the SDK", &MakeGatewayPart},
     {"tls", "every connection with certificates, against the clear", &MakeTlsPart},
     {"users", "one user's p99 beside 64 connections of another, against alone", &MakeUsersPart},
     {"disk", "puts for 150 times as long as a figure, a load at rest, and what records take", &Make<DiskPart>,
+     /*asked_for=*/true},
+    {"storage", "a load, gets and scans of data far beyond the cache, against RocksDB", &MakeBeyondPart,
      /*asked_for=*/true},
     {"hits", "a table that evicts against Memcached, both with a tenth of the data's memory", &MakeHitsPart,
      /*asked_for=*/true}};
@@ -305,9 +270,7 @@ void AddRatios(Report& report) {
   ratio("Ebla get, 512", "Memcached get, 32 x 16", {});
   ratio("Ebla multiGet of 16, 32", "Redis MGET of 16, 32", 1);
   ratio("Ebla multiGet of 16, 32", "Memcached get of 16, 32", {});
-  ratio("Ebla load interval, batches of 64", "WiredTiger load interval, batches of 64", 0.6);
-  ratio("Ebla load sync, batches of 64", "WiredTiger load sync, batches of 64", 0.6);
-  ratio("Ebla scan", "WiredTiger scan", 0.25);
+  AddStorageRatios(ratio, at_most);
   ratio("Ebla put RF 3, 1", "etcd put, 1", 2);
   ratio("Ebla put RF 3, 64", "etcd put, 64", 5);
   ratio("Ebla put RF 3, 512", "etcd put, 512", 8);

@@ -21,15 +21,16 @@ class Part {
 
 struct PartKind {
   std::string_view name, what;
-  // Below the directory, which is there; each figure takes `each`.
-  std::unique_ptr<Part> (*make)(const std::string& directory, Duration each);
+  // Below the directory, which is there.
+  std::unique_ptr<Part> (*make)(const std::string& directory, const BenchOptions& options);
   bool asked_for = false;  // only --part runs it, for one round
 };
 
 // One process against Redis, Memcached and a plain file; its load and scans against bare WiredTiger's; three replicas
 // against etcd, and against one; what other stores' clients see of it; what puts and records cost the disk in the long
-// run; how often a cache that is too small has what it is asked for; what TLS costs, and users beside each other.
-inline constexpr int kPartKinds = 9;
+// run; how often a cache that is too small has what it is asked for; what TLS costs, and users beside each other; data
+// far beyond memory against RocksDB. Two of them share a name, so that --part runs both.
+inline constexpr int kPartKinds = 10;
 extern const PartKind kParts[kPartKinds];
 
 // Each ratio and bound whose rows are there, beside what is wanted of it.

@@ -226,12 +226,12 @@ class UsersPart : public Part {
 
 }  // namespace
 
-std::unique_ptr<Part> MakeTlsPart(const std::string& directory, Duration each) {
-  return std::make_unique<TlsPart>(directory, each);
+std::unique_ptr<Part> MakeTlsPart(const std::string& directory, const BenchOptions& options) {
+  return std::make_unique<TlsPart>(directory, options.each);
 }
 
-std::unique_ptr<Part> MakeUsersPart(const std::string& directory, Duration each) {
-  return std::make_unique<UsersPart>(directory, each);
+std::unique_ptr<Part> MakeUsersPart(const std::string& directory, const BenchOptions& options) {
+  return std::make_unique<UsersPart>(directory, options.each);
 }
 
 void AddTrustRatios(

@@ -11,8 +11,8 @@
 
 namespace ebla::bench {
 
-std::unique_ptr<Part> MakeTlsPart(const std::string& directory, Duration each);
-std::unique_ptr<Part> MakeUsersPart(const std::string& directory, Duration each);
+std::unique_ptr<Part> MakeTlsPart(const std::string& directory, const BenchOptions& options);
+std::unique_ptr<Part> MakeUsersPart(const std::string& directory, const BenchOptions& options);
 
 void AddTrustRatios(
     const std::function<void(const std::string& row, const std::string& peer, double wanted, bool at_most)>& ratio,

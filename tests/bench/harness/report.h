@@ -3,6 +3,7 @@
 // Threads: thread-compatible.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ struct BenchOptions {
   int rounds = 3;
   std::string part;      // empty: all
   std::string markdown;  // the file whose table is replaced, and beside which the chart is written; empty: none
+  // For its part `storage`, beyond memory.
+  int64_t storage_records = 0;
+  int64_t storage_cache_mb = 0;
 };
 
 double Median(std::vector<double> values);  // of one at least

@@ -24,7 +24,7 @@ void RunCompareBench(const BenchOptions& options, Report& report) {
     std::cerr << kind.name << ": " << kind.what << std::endl;
     const std::string below = directory + "/" + std::string(kind.name);
     std::filesystem::create_directory(below);
-    const auto part = kind.make(below, options.each);
+    const auto part = kind.make(below, options);
     const int rounds = kind.asked_for ? 1 : options.rounds;
     for (int round = 1; round <= rounds; ++round) {
       std::cerr << " round " << round << " of " << rounds << std::endl;
