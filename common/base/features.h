@@ -24,7 +24,7 @@ namespace ebla {
 // 1: all builds that say nothing of levels.
 inline constexpr int kFeatureLevelFirst = 1;
 // This build's level.
-inline constexpr int kFeatureLevel = 2;
+inline constexpr int kFeatureLevel = 3;
 
 struct Feature {
   std::string_view name;
@@ -50,9 +50,14 @@ inline constexpr Feature kRecordFunctions{
 // Merges that servers carry out ahead of the catalog. An older server makes a merged tablet although it has promised
 // another master not to, and an older master takes the replicas of such a tablet for those of a later catalog.
 inline constexpr Feature kMergesWithoutCoordinator{
-    "merges_without_coordinator", 2, "a merge of two tablets makes no client wait for ZooKeeper (before, both did)"};
+    "merges_without_coordinator", 3, "a merge of two tablets makes no client wait for ZooKeeper (before, both did)"};
 
-inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions, kMergesWithoutCoordinator};
+// Tables in sorted runs. An older build cannot open a store that has one.
+inline constexpr Feature kSortedTables{
+    "sorted_tables", 3, "new tables keep their records in sorted runs, which suits data far beyond memory"};
+
+inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions, kMergesWithoutCoordinator,
+                                         kSortedTables};
 
 // "... wait" or the like precedes it.
 std::string UntilFeature(const Feature& feature);

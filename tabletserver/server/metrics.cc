@@ -135,6 +135,11 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Gauge("store_disk_total_bytes", "Size of the data directory's disk.", health.disk_total_bytes);
   families.Gauge("store_cache_bytes", "Bytes in the store's cache.", health.cache_bytes);
   families.Counter("store_cache_misses_total", "Pages read from disk.", health.cache_misses);
+  families.Gauge("store_buffer_bytes", "Applied writes of sorted tables that are in no file yet.", health.buffer_bytes);
+  families.Gauge("store_runs", "Runs of all sorted tables.", health.runs);
+  families.Gauge("store_run_filter_bytes", "Memory of the filters of these runs.", health.filter_bytes);
+  families.Gauge("store_merge_bytes_left", "Bytes that merges of runs under way still have to read.",
+                 health.merge_bytes_left);
   families.Counter("store_flushes_total", "Flushes of the log, each for all writes that wait.", health.flushes);
   families.Counter("store_checkpoints_total", "Checkpoints finished.", checkpoints);
   families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.health().log_bytes);

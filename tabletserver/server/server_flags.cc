@@ -54,10 +54,15 @@ DEFINE_BOUNDED(int32, max_frame_mb, 16, 1, 1024, "MiB",
                "Largest request. A larger one closes its connection. A higher limit lets one request use more memory.");
 DEFINE_BOUNDED(int32, cache_mb, 1024, 1, 1 << 24, "MiB",
                "Size of WiredTiger's cache. A larger cache serves more reads without the disk.");
-DEFINE_bool(
-    sorted_tables, false,
-    "Keep the records of tables that are made from now on in sorted runs instead of b-trees. Data beyond memory is "
-    "then written several times faster. Under development: an earlier build cannot open such a table.");
+DEFINE_BOUNDED(
+    int32, memory_mb, 0, 0, 1 << 24, "MiB",
+    "Memory for tables on disk. The cache takes half of it, the buffers of sorted tables an eighth, and "
+    "writes not yet applied an eighth, in place of --cache_mb and --overlay_mb. The rest is for the process. "
+    "Tables in memory come on top (--memory_tables_mb). 0: the other flags say it.");
+DEFINE_bool(sorted_tables, true,
+            "Keep the records of tables that are made from now on in sorted runs instead of b-trees. Data beyond "
+            "memory is then written several times faster, and read faster. A build before sorted tables cannot open a "
+            "store that has one.");
 DEFINE_BOUNDED(int32, memory_tables_mb, 0, 0, 1 << 24, "MiB",
                "Most memory that all tables in memory take together. A higher limit holds more records before the "
                "server evicts or refuses some. 0: half of the machine's memory.");
@@ -155,6 +160,20 @@ int64_t MachineMemoryBytes() {
 }
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
+// Bounds of the memory that tables on disk take.
+struct Memory {
+  int64_t cache_bytes = 0;
+  int64_t buffer_bytes = 0;  // 0: as the cache suggests
+  int64_t unapplied_bytes = 0;
+};
+Memory MemoryFromFlags() {
+  if (FLAGS_memory_mb == 0) {
+    return {.cache_bytes = Megabytes(FLAGS_cache_mb), .unapplied_bytes = Megabytes(FLAGS_overlay_mb)};
+  }
+  const int64_t all = Megabytes(FLAGS_memory_mb);
+  return {.cache_bytes = all / 2, .buffer_bytes = all / 8, .unapplied_bytes = all / 8};
+}
+
 // More loops than processors take turns of the kernel's, which are longer than requests are.
 size_t EventLoops(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::min<size_t>(Processors(), 8); }
 
@@ -193,7 +212,9 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.event_loops = EventLoops(FLAGS_event_loops);
   options.shards = Shards(FLAGS_shards);
   options.readers = static_cast<size_t>(FLAGS_readers);
-  options.store.cache_bytes = Megabytes(FLAGS_cache_mb);
+  const Memory memory = MemoryFromFlags();
+  options.store.cache_bytes = memory.cache_bytes;
+  options.store.buffer_bytes = memory.buffer_bytes;
   options.store.sorted_tables = FLAGS_sorted_tables;
   options.memory_tables_bytes =
       FLAGS_memory_tables_mb > 0 ? Megabytes(FLAGS_memory_tables_mb) : MachineMemoryBytes() / 2;
@@ -202,12 +223,13 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.store.disk_reserve_bytes = Megabytes(FLAGS_disk_reserve_mb);
   TabletServerOptions& server = options.server;
   server.features = std::make_shared<Features>(process::FeatureLevel());
+  options.store.features = server.features;
   server.rack = FLAGS_rack;
   server.shard.dedup_window.window_ms = int64_t{FLAGS_window_minutes} * 60'000;
   server.shard.dedup_window.sequences_per_client_max = static_cast<uint64_t>(FLAGS_window_sequences);
   server.shard.dedup_window.bytes_max = static_cast<size_t>(Megabytes(FLAGS_window_mb));
   server.shard.unapplied_bytes_max = static_cast<size_t>(Megabytes(FLAGS_overlay_mb_per_tablet));
-  server.shard.server_unapplied_bytes_max = Megabytes(FLAGS_overlay_mb);
+  server.shard.server_unapplied_bytes_max = memory.unapplied_bytes;
   server.shard.log_retention.bytes_max = static_cast<uint64_t>(Megabytes(FLAGS_log_kept_mb));
   server.shard.tombstone_retention = std::chrono::hours(FLAGS_deletes_kept_hours);
   server.purge_and_size_tasks.tombstone_retention = server.shard.tombstone_retention;

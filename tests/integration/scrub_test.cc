@@ -79,15 +79,20 @@ class ScrubClusterTest : public ClusterFixture {
   }
 
   std::string StoreOf(const std::string& server) { return launcher().DataDir(server) + "/store"; }
-  // The table's file; empty: it has none just now.
-  std::string TableFile(const std::string& server) {
+  // The runs of tables that have the text. Merges remove runs at any time.
+  std::vector<std::string> FilesWith(const std::string& server, const std::string& text) {
+    std::vector<std::string> files;
     for (const auto& entry : fs::directory_iterator(StoreOf(server))) {
-      if (entry.path().filename().string().starts_with("data_")) return entry.path();
+      if (!entry.path().filename().string().starts_with("run_")) continue;
+      if (Text(entry.path()).find(text) != std::string::npos) files.push_back(entry.path());
     }
-    return {};
+    return files;
   }
-  static bool Has(const std::string& file, const std::string& text) {
-    return !file.empty() && Text(file).find(text) != std::string::npos;
+  bool IsStored(const std::string& server, const std::string& text) { return !FilesWith(server, text).empty(); }
+  int DamageTables(const std::string& server, const std::string& text) {
+    int damages = 0;
+    for (const std::string& file : FilesWith(server, text)) damages += Damage(file, text);
+    return damages;
   }
   // Flips a bit at each place of the text.
   static int Damage(const std::string& file, const std::string& text) {
@@ -149,22 +154,21 @@ class ScrubClusterTest : public ClusterFixture {
 
 TEST_F(ScrubClusterTest, WhatIsDamagedIsMadeAnewAndNeverServed) {
   const std::string victim = "ts-1", damaged = "value of " + KeyOf(100);
-  ASSERT_TRUE(ReadUntil([&] { return Has(TableFile(victim), damaged); })) << "no checkpoint has it";
-  ASSERT_GT(Damage(TableFile(victim), damaged), 0);
-  // The next checkpoint is read anew; the block of another page changes with it.
+  ASSERT_TRUE(ReadUntil([&] { return IsStored(victim, damaged); })) << "no checkpoint has it";
+  ASSERT_GT(DamageTables(victim, damaged), 0);
   Write(kRows - 1);
   EXPECT_TRUE(ReadUntil([&] { return FilesRemoved(victim) == 1; })) << Said(victim);
   EXPECT_TRUE(ReadUntil([&] { return AllEqual(); })) << cluster_->Ebla("check");
-  EXPECT_TRUE(ReadUntil([&] { return Has(TableFile(victim), damaged); })) << "it is not here again";
+  EXPECT_TRUE(ReadUntil([&] { return IsStored(victim, damaged); })) << "it is not here again";
 
   // Damages a stopped server.
   const std::string stopped = "ts-2";
-  ASSERT_TRUE(ReadUntil([&] { return Has(TableFile(stopped), damaged); }));
+  ASSERT_TRUE(ReadUntil([&] { return IsStored(stopped, damaged); }));
   ASSERT_TRUE(launcher().End(stopped).ok());
-  ASSERT_GT(Damage(TableFile(stopped), damaged), 0);
+  ASSERT_GT(DamageTables(stopped, damaged), 0);
   const Status again = launcher().Restart(stopped);
   ASSERT_TRUE(again.ok()) << again;
-  Write(100);  // to the very page: it cannot be applied there, and is acknowledged by all
+  Write(100);
   EXPECT_TRUE(ReadUntil([&] { return FilesRemoved(stopped) == 1; })) << Said(stopped);
   EXPECT_TRUE(ReadUntil([&] { return AllEqual(); })) << cluster_->Ebla("check");
   ExpectAll();
@@ -196,11 +200,11 @@ struct Kind {
 };
 const std::vector<Kind>& Kinds() {
   static const std::vector<Kind> kinds = {
-      {"tables", 150, {"/store/data_"}},
+      {"tables", 150, {"/store/run_"}},
       {"log", 5, {"/store/log/"}},
-      {"tables", 150, {"/store/data_"}},
-      {"the store's own", 2, {"/store/applied", "/store/window", "/store/WiredTiger"}},
-      {"tables", 150, {"/store/data_"}},
+      {"tables", 150, {"/store/run_"}},
+      {"the store's own", 2, {"/store/applied", "/store/window", "/store/runs", "/store/WiredTiger"}},
+      {"tables", 150, {"/store/run_"}},
       {"names and marks", 2, {"/IDENTITY", "/FORMAT", "/ADDRESS", "/LOCK", "/BALLAST"}}};
   return kinds;
 }

@@ -164,6 +164,10 @@ class RecordStore {
     int64_t cache_bytes = 0;
     int64_t cache_misses = 0;               // pages read into cache since the start
     int64_t kept_for_checkpoint_bytes = 0;  // of files that count no more, once the next checkpoint is done
+    int64_t buffer_bytes = 0;               // of applied writes that are in no file yet
+    int64_t runs = 0;                       // of all sorted tables
+    int64_t filter_bytes = 0;               // in memory, of these runs
+    int64_t merge_bytes_left = 0;           // of runs that are being merged
   };
   virtual Figures figures() const { return {}; }  // no disk access
   // How many pages the calling thread has had to read from files since its beginning. The difference over a read is

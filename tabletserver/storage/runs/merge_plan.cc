@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 namespace ebla::tabletserver {
 
@@ -12,60 +11,77 @@ constexpr size_t kTinyRuns = 4;
 constexpr int64_t kTinyPart = 8;
 constexpr size_t kRunsMaxTiers = 3;
 
+std::optional<MergePlan> MostlyHoles(std::span<const PlannedRun> runs) {
+  const auto found = std::ranges::find_if(runs, [](const PlannedRun& run) {
+    return !run.fixed && run.bytes_in_holes > 0 && run.bytes_in_holes >= run.bytes / 2;
+  });
+  if (found == runs.end()) return std::nullopt;
+  return MergePlan{.first = static_cast<size_t>(found - runs.begin()), .count = 1};
+}
+
 // The newest stretch of runs below a size that has so many runs, and bytes.
-std::optional<MergePlan> NewestStretch(std::span<const int64_t> bytes, int64_t below, size_t count_min,
+std::optional<MergePlan> NewestStretch(std::span<const PlannedRun> runs, int64_t below, size_t count_min,
                                        int64_t sum_min) {
-  for (size_t first = 0; first < bytes.size(); ++first) {
+  for (size_t first = 0; first < runs.size(); ++first) {
     size_t end = first;
     int64_t sum = 0;
-    for (; end < bytes.size() && bytes[end] < below; ++end) sum += bytes[end];
+    for (; end < runs.size() && !runs[end].fixed && runs[end].bytes < below; ++end) sum += runs[end].bytes;
     if (end - first >= count_min && sum >= sum_min) return MergePlan{.first = first, .count = end - first};
     first = end;
   }
   return std::nullopt;
 }
 
-MergePlan Cheapest(std::span<const int64_t> bytes, size_t count) {
-  int64_t sum = std::accumulate(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count), int64_t{0});
-  int64_t least = sum;
-  size_t first = 0;
-  for (size_t end = count; end < bytes.size(); ++end) {
-    sum += bytes[end] - bytes[end - count];
-    if (sum >= least) continue;
+// The adjacent runs with the least sum; none: fixed runs leave no place for so many.
+std::optional<MergePlan> Cheapest(std::span<const PlannedRun> runs, size_t count) {
+  std::optional<MergePlan> cheapest;
+  int64_t least = 0, sum = 0;
+  size_t begin = 0;
+  for (size_t end = 0; end < runs.size(); ++end) {
+    if (runs[end].fixed) {
+      begin = end + 1;
+      sum = 0;
+      continue;
+    }
+    sum += runs[end].bytes;
+    if (end - begin == count) sum -= runs[begin++].bytes;
+    if (end + 1 - begin < count || (cheapest && sum >= least)) continue;
     least = sum;
-    first = end - count + 1;
+    cheapest = MergePlan{.first = begin, .count = count};
   }
-  return {.first = first, .count = count};
+  return cheapest;
 }
 
 }  // namespace
 
-std::optional<MergePlan> PlanMerge(std::span<const int64_t> bytes, const MergeLimits& limits) {
-  if (bytes.empty()) return std::nullopt;
+std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const MergeLimits& limits) {
+  if (runs.empty()) return std::nullopt;
   const size_t per_tier = std::max<size_t>(2, limits.runs_per_tier);
   const auto factor = static_cast<int64_t>(per_tier);
   const int64_t smallest = std::max<int64_t>(1, limits.smallest_tier_bytes);
-  if (const auto plan = NewestStretch(bytes, smallest / kTinyPart, kTinyRuns, 0)) return plan;
-  const int64_t largest = *std::ranges::max_element(bytes);
+  if (const auto plan = NewestStretch(runs, smallest / kTinyPart, kTinyRuns, 0)) return plan;
+  const int64_t largest = std::ranges::max_element(runs, {}, &PlannedRun::bytes)->bytes;
   for (int64_t tier_end = smallest;; tier_end *= factor) {
-    if (const auto plan = NewestStretch(bytes, tier_end, per_tier, tier_end)) return plan;
+    if (const auto plan = NewestStretch(runs, tier_end, per_tier, tier_end)) return plan;
     if (tier_end > largest || tier_end > std::numeric_limits<int64_t>::max() / factor) break;
   }
-  if (bytes.size() > kRunsMaxTiers * per_tier) return Cheapest(bytes, per_tier);
-  return std::nullopt;
+  if (const auto plan = MostlyHoles(runs)) return plan;
+  const auto free = std::ranges::count(runs, false, &PlannedRun::fixed);
+  return static_cast<size_t>(free) > kRunsMaxTiers * per_tier ? Cheapest(runs, per_tier) : std::nullopt;
 }
 
-std::optional<MergePlan> PlanMergeAtRest(std::span<const int64_t> bytes, const MergeLimits& limits) {
+std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const MergeLimits& limits) {
   constexpr int64_t kPart = 4;
-  if (const auto plan = PlanMerge(bytes, limits)) return plan;
-  if (bytes.empty()) return std::nullopt;
-  const int64_t all = std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
+  if (const auto plan = PlanMerge(runs, limits)) return plan;
+  if (runs.empty() || runs.front().fixed) return std::nullopt;
+  int64_t all = 0;
+  for (const PlannedRun& run : runs) all += run.bytes;
   const bool small = all < limits.smallest_tier_bytes * static_cast<int64_t>(limits.runs_per_tier);
-  int64_t sum = bytes.front();
+  int64_t sum = runs.front().bytes;
   size_t count = 1;
-  for (; count < bytes.size(); sum += bytes[count++]) {
-    if (sum < bytes[count] / kPart) break;
-    if (!small && sum + bytes[count] > all / kPart) break;
+  for (; count < runs.size() && !runs[count].fixed; sum += runs[count++].bytes) {
+    if (sum < runs[count].bytes / kPart) break;
+    if (!small && sum + runs[count].bytes > all / kPart) break;
   }
   return count < (small ? 2U : 3U) ? std::nullopt : std::optional(MergePlan{.first = 0, .count = count});
 }

@@ -3,20 +3,22 @@
 // Terms:      tier 0 has the runs below smallest_tier_bytes, tier t those below smallest_tier_bytes * runs_per_tier^t.
 //             A tiny run is below an eighth of smallest_tier_bytes. A stretch is a series of adjacent runs, as long as
 //             it can be.
+//             Neither has a fixed run, because such a run is being merged already, or cannot be read.
 // Rules:      the first that finds a stretch wins, the newest stretch first.
 //             1. Four tiny runs or more.
 //             2. For tiers t from 0 up, runs_per_tier runs or more of tiers up to t, whose sum is of a higher tier.
-//             3. If there are more than 3 * runs_per_tier runs, the runs_per_tier adjacent ones with the least sum.
+//             3. One run alone, if half of its bytes or more lie in its holes.
+//             4. If more than 3 * runs_per_tier runs are not fixed, the runs_per_tier adjacent ones with the least sum.
 // Writes:     A merge by rule 2 makes a run of a higher tier than any that it read. So a table of n tiers writes a byte
 //             n times at most, its flush included. Without the condition on the sum, a large run is written again for
 //             every few small ones: 64 GiB in flushes of 32 MiB are then written 147 times with 8 runs a tier and 343
 //             times with 4, instead of 5 and 7 times.
 //             For every three flushes, rule 1 writes them and less than an eighth of smallest_tier_bytes. Flushes far
 //             below that are therefore written often, but never much at a time.
-//             Rule 3 writes the newest runs a few times more. It bounds the reads of a table with many tiers, and of
+//             Rule 4 writes the newest runs a few times more. It bounds the reads of a table with many tiers, and of
 //             one whose runs are not in the order of their sizes.
-// Invariants: 1. A plan has two adjacent runs or more, so no newer row ever is below an older row of its key.
-//             2. Without a plan, there are at most 3 * runs_per_tier runs.
+// Invariants: 1. A plan has adjacent runs, so no newer row ever is below an older row of its key.
+//             2. Without a plan and without fixed runs, there are at most 3 * runs_per_tier runs.
 // Threads:    a function of its arguments.
 #pragma once
 
@@ -32,6 +34,12 @@ struct MergeLimits {
   int64_t smallest_tier_bytes = int64_t{64} << 20;
 };
 
+struct PlannedRun {
+  int64_t bytes = 0;
+  int64_t bytes_in_holes = 0;  // of them
+  bool fixed = false;
+};
+
 // Adjacent runs.
 struct MergePlan {
   size_t first = 0;  // the newest of them; 0 is the newest of all
@@ -39,13 +47,13 @@ struct MergePlan {
   friend bool operator==(const MergePlan&, const MergePlan&) = default;
 };
 
-// The sizes of all runs, the newest first. None: nothing is to be merged.
-std::optional<MergePlan> PlanMerge(std::span<const int64_t> bytes, const MergeLimits& limits);
+// All runs, the newest first. None: nothing is to be merged.
+std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const MergeLimits& limits);
 
 // The same for a table that has had no new run for a while, so that scans meet few runs. The newest runs are merged, as
 // long as each has at most four times the bytes of the newer ones together. So a trickle of writes never has a large
 // run written again. A table of runs_per_tier runs of the smallest tier or more has three or more runs merged, with a
 // quarter of all bytes at most.
-std::optional<MergePlan> PlanMergeAtRest(std::span<const int64_t> bytes, const MergeLimits& limits);
+std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const MergeLimits& limits);
 
 }  // namespace ebla::tabletserver

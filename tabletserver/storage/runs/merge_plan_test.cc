@@ -15,9 +15,14 @@ namespace {
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kGiB = int64_t{1} << 30;
 
-std::optional<MergePlan> Plan(std::vector<int64_t> mib, size_t runs_per_tier = 4) {
-  for (int64_t& size : mib) size *= kMiB;
-  return PlanMerge(mib, {.runs_per_tier = runs_per_tier});
+std::vector<PlannedRun> Runs(const std::vector<int64_t>& mib) {
+  std::vector<PlannedRun> runs;
+  for (const int64_t size : mib) runs.push_back({.bytes = size * kMiB});
+  return runs;
+}
+
+std::optional<MergePlan> Plan(const std::vector<int64_t>& mib, size_t runs_per_tier = 4) {
+  return PlanMerge(Runs(mib), {.runs_per_tier = runs_per_tier});
 }
 
 std::optional<MergePlan> Merge(size_t first, size_t count) { return MergePlan{.first = first, .count = count}; }
@@ -66,12 +71,47 @@ TEST(MergePlanTest, TooManyRunsAreMergedWhereThatIsCheap) {
   EXPECT_EQ(Plan(mib), Merge(9, 4));
 }
 
+TEST(MergePlanTest, AFixedRunStays) {
+  const auto plan = [](const std::vector<int64_t>& mib, const std::vector<size_t>& fixed, auto* function) {
+    std::vector<PlannedRun> runs = Runs(mib);
+    for (const size_t i : fixed) runs[i].fixed = true;
+    return function(runs, {.runs_per_tier = 4});
+  };
+  EXPECT_EQ(plan({32, 32, 32, 32}, {0}, PlanMerge), std::nullopt);
+  EXPECT_EQ(plan({32, 32, 32, 32, 400, 32, 32, 32, 32}, {1}, PlanMerge), Merge(5, 4)) << "beside a merge under way";
+  EXPECT_EQ(plan({1, 1, 1, 1, 1, 1, 1, 1, 1}, {4}, PlanMerge), Merge(0, 4));
+  EXPECT_EQ(plan({1, 1, 1, 30}, {0}, PlanMergeAtRest), std::nullopt);
+  EXPECT_EQ(plan({1, 1, 1, 30}, {2}, PlanMergeAtRest), Merge(0, 2));
+  std::vector<int64_t> mib;
+  for (const int64_t size : {16, 64, 256, 1024}) mib.insert(mib.end(), 3, size);
+  mib.push_back(4096);
+  EXPECT_EQ(plan(mib, {0}, PlanMerge), std::nullopt) << "12 others are not too many";
+  mib.push_back(16384);
+  EXPECT_EQ(plan(mib, {0}, PlanMerge), Merge(1, 4));
+  EXPECT_EQ(plan(mib, {3}, PlanMerge), Merge(4, 4));
+}
+
+TEST(MergePlanTest, ARunOfHolesIsWrittenAgain) {
+  std::vector<PlannedRun> runs = Runs({32, 4096, 4096});
+  runs[1].bytes_in_holes = 2000 * kMiB;
+  EXPECT_EQ(PlanMerge(runs, {}), std::nullopt);
+  runs[1].bytes_in_holes = 2048 * kMiB;
+  EXPECT_EQ(PlanMerge(runs, {}), Merge(1, 1));
+  runs.insert(runs.begin(), 4, PlannedRun{.bytes = kMiB});
+  EXPECT_EQ(PlanMerge(runs, {}), Merge(0, 4)) << "small runs first";
+  runs.erase(runs.begin(), runs.begin() + 4);
+  runs[1].fixed = true;
+  EXPECT_EQ(PlanMerge(runs, {}), std::nullopt);
+}
+
 TEST(MergePlanTest, LimitsOfAnyKindAreHarmless) {
-  const std::vector<int64_t> sizes = {0, 1, INT64_MAX / 4, 5, INT64_MAX / 4, 0};
+  std::vector<PlannedRun> runs_of_any_size;
+  for (const int64_t size : {int64_t{0}, int64_t{1}, INT64_MAX / 4, int64_t{5}, INT64_MAX / 4, int64_t{0}})
+    runs_of_any_size.push_back({.bytes = size});
   for (const size_t runs : {0u, 1u, 2u, 1000u}) {
     for (const int64_t smallest : {int64_t{-1}, int64_t{0}, int64_t{1}, INT64_MAX}) {
-      const auto plan = PlanMerge(sizes, {.runs_per_tier = runs, .smallest_tier_bytes = smallest});
-      EXPECT_TRUE(!plan || plan->first + plan->count <= sizes.size());
+      const auto plan = PlanMerge(runs_of_any_size, {.runs_per_tier = runs, .smallest_tier_bytes = smallest});
+      EXPECT_TRUE(!plan || plan->first + plan->count <= runs_of_any_size.size());
     }
   }
 }
@@ -129,12 +169,12 @@ class Table {
     written_ += run.bytes;
     writes_most_ = std::max(writes_most_, run.writes);
     runs_.insert(runs_.begin() + at, run);
-    sizes_.insert(sizes_.begin() + at, run.bytes);
+    sizes_.insert(sizes_.begin() + at, {.bytes = run.bytes});
   }
 
   MergeLimits limits_;
   std::vector<Run> runs_;
-  std::vector<int64_t> sizes_;
+  std::vector<PlannedRun> sizes_;
   int64_t flushed_ = 0;
   int64_t written_ = 0;
   int writes_most_ = 0;
@@ -149,10 +189,7 @@ Table Fill(size_t runs_per_tier, int64_t bytes, const std::function<int64_t()>& 
 
 TEST(MergePlanTest, ATableAtRestHasFewRuns) {
   const MergeLimits limits;
-  const auto plan = [&](std::vector<int64_t> mib) {
-    for (int64_t& bytes : mib) bytes *= kMiB;
-    return PlanMergeAtRest(mib, limits);
-  };
+  const auto plan = [&](const std::vector<int64_t>& mib) { return PlanMergeAtRest(Runs(mib), limits); };
   EXPECT_EQ(plan({}), std::nullopt);
   EXPECT_EQ(plan({40}), std::nullopt);
   EXPECT_EQ(plan({16, 60, 300}), (MergePlan{0, 3})) << "a small table becomes one run";
@@ -168,7 +205,7 @@ TEST(MergePlanSimulation, FlushesOf32MiBAreWrittenOnceATier) {
     const Table table = Fill(runs_per_tier, 64 * kGiB, [] { return 32 * kMiB; });
     EXPECT_LE(table.writes(), 1 + table.tiers()) << table.ToString();
     EXPECT_LE(table.runs_most(), 3 * runs_per_tier) << table.ToString();  // 12 and 21
-    // With 8 runs a tier, rule 3 is never needed, and no byte is written more often than there are tiers. With 4, the
+    // With 8 runs a tier, rule 4 is never needed, and no byte is written more often than there are tiers. With 4, the
     // rule writes some of the newest runs up to twice as often.
     EXPECT_LE(table.writes_most(), (runs_per_tier == 8 ? 1 : 2) * table.tiers()) << table.ToString();
   }

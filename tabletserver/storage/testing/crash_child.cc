@@ -117,7 +117,14 @@ class Writer {
       acknowledgements += std::to_string(tablet.value) + " " + std::to_string(entry.version.lsn.value) + "\n";
     }
     CHECK(write(STDOUT_FILENO, acknowledgements.data(), acknowledgements.size()) > 0);
-    for (const auto& [tablet, entry] : entries) EBLA_TRY(ApplyCrashEntry(store_, tablet, entry));
+    // Again, as a tablet does, while the buffers of sorted tables are full.
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (const auto& [tablet, entry] : entries) {
+      Status applied = ApplyCrashEntry(store_, tablet, entry);
+      while (applied.code() == Code::kOverloaded && std::chrono::steady_clock::now() < limit)
+        applied = ApplyCrashEntry(store_, tablet, entry);
+      EBLA_TRY(applied);
+    }
     return {};
   }
 

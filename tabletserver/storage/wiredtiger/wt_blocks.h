@@ -7,11 +7,12 @@
 //          size; 4 bytes of the block's CRC-32C, computed with these four zero; 1 byte of flags; 3 bytes unused; the
 //          page. With flag 0x1 the CRC covers the whole block, else its first 64 bytes. The latter holds for compressed
 //          blocks of tables that were made with checksum=uncompressed, as Ebla's once were. A file's first block
-//          describes the file, and WiredTiger alone checks it, as it opens it.
+//          describes the file, and WiredTiger checks it, as it opens it.
 // Threads: functions of their arguments.
 #pragma once
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -24,5 +25,9 @@ inline constexpr int kDamagedBlock = EBADMSG;
 // Covers each byte of it, where the table has whole checksums: a damage of a single byte never passes. The block is
 // changed meanwhile, and then as it was.
 bool BlockIsWhole(std::span<char> block);
+// The size that the block's head names. At least 64 bytes of it.
+size_t BlockSizeAt(std::span<const char> head);
+// The block that describes a file, its first: 4 bytes of magic, 4 of the version, 4 of its CRC-32C, and no more.
+bool FileBlockIsWhole(std::span<char> block);
 
 }  // namespace ebla::tabletserver

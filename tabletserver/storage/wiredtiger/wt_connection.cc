@@ -42,10 +42,10 @@ constexpr int kOwnSessions = 50;          // of WiredTiger's threads: eviction, 
 
 std::string Configuration(const WtStoreOptions& options, bool with_log) {
   std::ostringstream out;
-  out << "create,cache_size=" << options.cache_bytes                                   //
-      << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
-      << ",eviction=(threads_min=" << options.eviction_threads_min                     //
-      << ",threads_max=" << options.eviction_threads_max << ")"                        //
+  out << "create,cache_size=" << options.cache_bytes                                       //
+      << ",session_max=" << 2 * options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
+      << ",eviction=(threads_min=" << options.eviction_threads_min                         //
+      << ",threads_max=" << options.eviction_threads_max << ")"                            //
       << "," << DirtyTarget(options.cache_bytes) << ",eviction_dirty_trigger=" << kDirtyTriggerPercent
       << ",cache_max_wait_ms="
       << options.cache_wait_ms_max  //

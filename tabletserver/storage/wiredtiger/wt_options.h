@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "common/base/executor.h"
+#include "common/base/features.h"
 #include "common/base/status.h"
 
 namespace ebla::tabletserver {
@@ -23,8 +25,9 @@ struct DiskSpace {
 struct WtStoreOptions {
   std::string directory;  // made when missing; its parent must exist
   int64_t cache_bytes = int64_t{1} << 30;
-  // Tables that are made from now on keep their records in sorted runs (wt_sorted_tables.h).
+  // Tables that are made from now on keep their records in sorted runs (wt_sorted_tables.h), once `features` have it.
   bool sorted_tables = false;
+  std::shared_ptr<const Features> features;  // null: all
   // The bound of the applied writes of sorted tables that are in no file yet. 0: a quarter of the cache, 256 MiB at
   // most.
   int64_t buffer_bytes = 0;

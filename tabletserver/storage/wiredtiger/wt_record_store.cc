@@ -11,6 +11,9 @@ namespace ebla::tabletserver {
 
 namespace {
 
+// A shard waits, and with it all its tablets. After OVERLOADED it applies later.
+constexpr Duration kApplyWaitMax = std::chrono::milliseconds(50);
+
 int ApplyRecords(WtSession& session, const ApplyBatch& batch) {
   if (batch.forget || batch.records.empty()) return 0;
   WtCursor data(session, batch.table);
@@ -62,7 +65,8 @@ Status WtRecordStore::PrepareLast() {
 
 Status WtRecordStore::EnsureTable(TableId table, TableCompression compression) {
   if (sorted_tables_.Find(table) != nullptr) return connection_.status();
-  if (makes_sorted_tables_ && !tables_.Has(table)) return sorted_tables_.Ensure(table, compression);
+  const bool sorts = options_.sorted_tables && (options_.features == nullptr || options_.features->Has(kSortedTables));
+  if (sorts && !tables_.Has(table)) return sorted_tables_.Ensure(table, compression);
   return tables_.Ensure(table, compression);
 }
 
@@ -91,7 +95,7 @@ Status WtRecordStore::Apply(std::span<const ApplyBatch> batches) {
   }
   const bool sorts = std::ranges::any_of(tables, [](const auto& table) { return table.second != nullptr; });
   if (!sorts) return ApplyInPlace(batches);
-  EBLA_TRY(sorted_tables_.WaitForRoom());
+  EBLA_TRY(sorted_tables_.WaitForRoom(kApplyWaitMax));
   if (tables.size() == 1) {
     sorted_.Apply(*tables.begin()->second, batches);
     return {};
@@ -267,7 +271,7 @@ Status WtRecordStore::Checkpoint() {
 Result<bool> WtRecordStore::Compact(TableId table, Duration limit) {
   EBLA_TRY(connection_.status());
   EBLA_ASSIGN([[maybe_unused]] const int64_t before, FileBytes(table));
-  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return merger_.MergeAll(*sorted);
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return merger_.MergeAll(sorted);
   return checkpoints_.Compact(table, limit);
 }
 
@@ -283,10 +287,22 @@ RecordStore::Figures WtRecordStore::figures() const {
           .disk_total_bytes = space.total_bytes,
           .cache_bytes = cache_bytes_,
           .cache_misses = cache_misses_,
-          .kept_for_checkpoint_bytes = sorted_tables_.retired_bytes()};
+          .kept_for_checkpoint_bytes = sorted_tables_.retired_bytes(),
+          .buffer_bytes = sorted_tables_.buffer_bytes(),
+          .runs = runs_,
+          .filter_bytes = filter_bytes_,
+          .merge_bytes_left = merger_.bytes_left()};
 }
 
 void WtRecordStore::ReadCounters() {
+  int64_t count = 0, filter_bytes = 0;
+  for (const SortedTablePtr& table : sorted_tables_.All()) {
+    const RunSetPtr runs = table->buffer.runs();
+    count += static_cast<int64_t>(runs->runs.size());
+    for (const RunOfTable& run : runs->runs) filter_bytes += run.file->filter.bytes();
+  }
+  runs_ = count;
+  filter_bytes_ = filter_bytes;
   const Result<WtSessions::Use> session = sessions_->ForThisThread();
   if (!session) return;
   WT_SESSION* const raw = (*session)->get();

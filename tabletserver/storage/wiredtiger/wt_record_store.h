@@ -28,12 +28,13 @@ namespace ebla::tabletserver {
 class WtRecordStore final : public RecordStore, private RecordFiles {
  public:
   WtRecordStore(const WtStoreOptions& options, WtConnection& connection, const DiskReserve& reserve)
-      : connection_(connection),
+      : options_(options),
+        connection_(connection),
         reserve_(reserve),
         sessions_(std::make_shared<WtSessions>(connection, options.sessions_max)),
         tables_(options, *sessions_),
-        makes_sorted_tables_(options.sorted_tables),
         sorted_tables_(options, connection, *sessions_),
+        sorted_(options, *sessions_, sorted_tables_),
         merger_(options, connection, reserve, *sessions_, sorted_tables_) {}
   ~WtRecordStore() override {
     merger_.Stop();
@@ -77,20 +78,22 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   Status Scrub(const Pace& pace) override { return scrub_.Run(pace); }
   std::vector<TableId> Damaged() const override { return sessions_->damaged().All(); }
 
+  const WtStoreOptions& options_;
   WtConnection& connection_;
   const DiskReserve& reserve_;
   const std::shared_ptr<WtSessions> sessions_;
   WtTables tables_;
-  const bool makes_sorted_tables_;
   WtSortedTables sorted_tables_;
-  WtSortedRecords sorted_{*sessions_, sorted_tables_};
+  WtSortedRecords sorted_;
   WtRunMerger merger_;
   WtDedupRows dedup_rows_;
   WtRanges ranges_{*sessions_};
   WtCheckpoints checkpoints_{*sessions_, dedup_rows_, reserve_};
-  WtScrub scrub_{*sessions_, tables_, sorted_tables_};
+  WtScrub scrub_{options_, *sessions_, tables_, sorted_tables_};
   std::atomic<int64_t> cache_bytes_{0};
   std::atomic<int64_t> cache_misses_{0};
+  std::atomic<int64_t> runs_{0};
+  std::atomic<int64_t> filter_bytes_{0};
 };
 
 }  // namespace ebla::tabletserver

@@ -2,14 +2,18 @@
 
 #include <glog/logging.h>
 
-#include "tabletserver/storage/wiredtiger/wt_run_scan.h"
-#include "tabletserver/storage/wiredtiger/wt_run_writer.h"
+#include <algorithm>
+#include <utility>
 
 namespace ebla::tabletserver {
 
 namespace {
 
 constexpr Duration kRest = std::chrono::seconds(10);
+constexpr int64_t kStepBytes = int64_t{4} << 20;
+constexpr Duration kRetry = std::chrono::seconds(1);
+constexpr size_t kMergesMax = 4;       // under way at once
+constexpr size_t kLargeMergesMax = 3;  // of them, so that a small one always has its turn
 
 uint64_t NewestOf(const SortedTable& table) {
   const RunSetPtr runs = table.buffer.runs();
@@ -31,41 +35,92 @@ WtRunMerger::WtRunMerger(const WtStoreOptions& options, WtConnection& connection
 void WtRunMerger::Stop() {
   stopping_ = true;
   gate_->Close();
+  merges_.clear();
 }
 
 void WtRunMerger::Look(TableId table) {
   {
     const MutexLock lock(mutex_);
     waiting_.insert(table);
-    if (std::exchange(posted_, true)) return;
   }
-  executor_.Post([this, gate = gate_] { gate->Enter([this] { MergeNext(); }); });
+  PostTurn();
 }
 
-// A merge a turn, so that others' turns on the executor come.
-void WtRunMerger::MergeNext() {
-  TableId id;
+void WtRunMerger::PostTurn() {
+  {
+    const MutexLock lock(mutex_);
+    if (std::exchange(posted_, true)) return;
+  }
+  executor_.Post([this, gate = gate_] { gate->Enter([this] { Turn(); }); });
+}
+
+void WtRunMerger::Turn() {
   {
     const MutexLock lock(mutex_);
     posted_ = false;
-    if (waiting_.empty()) return;
-    id = waiting_.extract(waiting_.begin()).value();
   }
-  MergeTable(id);
-  {
-    const MutexLock lock(mutex_);
-    if (waiting_.empty() || std::exchange(posted_, true)) return;
-  }
-  executor_.Post([this, gate = gate_] { gate->Enter([this] { MergeNext(); }); });
+  BeginMerges();
+  StepSmallest();
+  if (!merges_.empty()) PostTurn();
 }
 
-void WtRunMerger::MergeTable(TableId id) {
-  const SortedTablePtr table = tables_.Find(id);
-  if (table == nullptr) return;
-  const Result<bool> merged = MergeSome(*table, Choice(PlanMerge));
-  LOG_IF(WARNING, !merged && !stopping_) << "runs of table " << id << " are not merged: " << merged.error();
-  if (!merged) return;
-  *merged ? Look(id) : LookAtRest(table);
+void WtRunMerger::BeginMerges() {
+  while (merges_.size() < kMergesMax) {
+    TableId id;
+    {
+      const MutexLock lock(mutex_);
+      if (waiting_.empty()) return;
+      // Each in its turn, and not always the table with the least id.
+      const auto next = waiting_.upper_bound(last_);
+      id = last_ = waiting_.extract(next == waiting_.end() ? waiting_.begin() : next).value();
+    }
+    const SortedTablePtr table = tables_.Find(id);
+    if (table == nullptr) continue;
+    // A table that has one merge to begin may have another.
+    if (const Result<bool> begun = BeginMerge(table, PlanMerge)) *begun ? Look(id) : LookAtRest(table);
+  }
+}
+
+Result<bool> WtRunMerger::BeginMerge(const SortedTablePtr& table, PlanFunction* plan) {
+  if (stopping_) return false;
+  const auto large = std::ranges::count_if(merges_, [&](const auto& merge) { return IsLarge(merge->bytes()); });
+  const auto choose = [&](std::span<const PlannedRun> runs) -> std::optional<MergePlan> {
+    const std::optional<MergePlan> chosen = plan(runs, limits_);
+    if (!chosen || static_cast<size_t>(large) < kLargeMergesMax) return chosen;
+    int64_t bytes = 0;
+    for (const PlannedRun& run : runs.subspan(chosen->first, chosen->count)) bytes += run.bytes;
+    return IsLarge(bytes) ? std::nullopt : chosen;
+  };
+  Result<std::unique_ptr<WtRunMerge>> merge = Begin(table, choose);
+  if (!merge) {
+    NoteFailed(table->id, merge.error());
+    return std::unexpected(merge.error());
+  }
+  if (*merge == nullptr) return false;
+  bytes_left_ += (*merge)->bytes_left();
+  merges_.push_back(*std::move(merge));
+  return true;
+}
+
+void WtRunMerger::NoteFailed(TableId table, const Status& why) {
+  if (stopping_) return;
+  LOG(WARNING) << "runs of table " << table << " are not merged: " << why;
+  executor_.After(kRetry, [this, gate = gate_, table] { gate->Enter([&] { Look(table); }); });
+}
+
+void WtRunMerger::StepSmallest() {
+  if (merges_.empty()) return;
+  const auto smallest = std::ranges::min_element(merges_, {}, [](const auto& merge) { return merge->bytes_left(); });
+  const SortedTablePtr table = (*smallest)->table();
+  const int64_t before = (*smallest)->bytes_left();
+  Result<bool> done = Step(**smallest);
+  if (!done && done.error().code() == Code::kOverloaded) done = false;
+  if (!done) NoteFailed(table->id, done.error());
+  const bool ends = !done || *done;
+  bytes_left_ -= before - (ends ? 0 : (*smallest)->bytes_left());
+  if (!ends) return;
+  merges_.erase(smallest);
+  if (done) Look(table->id);
 }
 
 void WtRunMerger::LookAtRest(const SortedTablePtr& table) {
@@ -73,77 +128,57 @@ void WtRunMerger::LookAtRest(const SortedTablePtr& table) {
     gate->Enter([&] {
       const SortedTablePtr table = weak.lock();
       if (table == nullptr || NewestOf(*table) != newest) return;
-      const Result<bool> merged = MergeSome(*table, Choice(PlanMergeAtRest));
-      LOG_IF(WARNING, !merged && !stopping_) << "runs of table " << table->id << " are not merged: " << merged.error();
+      if (merges_.size() >= kMergesMax) return LookAtRest(table);
+      if (BeginMerge(table, PlanMergeAtRest).value_or(false)) PostTurn();
     });
   });
 }
 
-WtSortedTables::MergeChoice WtRunMerger::Choice(PlanFunction* plan) const {
-  return [this, plan](const RunSet& runs) {
-    std::vector<int64_t> bytes;
-    for (const RunOfTable& run : runs.runs) bytes.push_back(run.file->run.bytes);
-    return plan(bytes, limits_);
-  };
-}
-
-Result<bool> WtRunMerger::MergeAll(SortedTable& table) {
-  if (tables_.IsMerging(table)) return Error(Code::kComeAgain, "a merge of the table is under way");
-  EBLA_TRY(tables_.Write(table));
-  bool single = false;
-  EBLA_ASSIGN(const bool merged, MergeSome(table, [&single](const RunSet& runs) -> std::optional<MergePlan> {
-                if (runs.runs.empty()) return single = true, std::nullopt;
-                const RunOfTable& first = runs.runs.front();
-                single = runs.runs.size() == 1 && first.holes.empty() && first.file->run.deletes == 0;
-                if (single) return std::nullopt;
-                return MergePlan{0, runs.runs.size()};
+Result<bool> WtRunMerger::MergeAll(const SortedTablePtr& table) {
+  if (tables_.IsMerging(*table)) return Error(Code::kComeAgain, "a merge of the table is under way");
+  EBLA_TRY(tables_.Write(*table));
+  const RunSetPtr runs = table->buffer.runs();
+  const std::vector<RunOfTable>& all = runs->runs;
+  if (all.empty()) return true;
+  if (all.size() == 1 && all[0].holes.empty() && all[0].file->run.deletes == 0) return true;
+  EBLA_ASSIGN(const std::unique_ptr<WtRunMerge> merge,
+              Begin(table, [](std::span<const PlannedRun> runs) -> std::optional<MergePlan> {
+                if (runs.empty() || std::ranges::any_of(runs, &PlannedRun::fixed)) return std::nullopt;
+                return MergePlan{0, runs.size()};
               }));
-  return merged || single;
+  // Not false: the caller would try again at once.
+  if (merge == nullptr) return Error(Code::kComeAgain, "the table has changed, is being merged, or has a damaged run");
+  for (;;) {
+    EBLA_ASSIGN(const bool done, Step(*merge));
+    if (done) return true;
+  }
 }
 
-Result<bool> WtRunMerger::MergeSome(SortedTable& table, const WtSortedTables::MergeChoice& choose) {
-  const std::vector<RunOfTable> inputs = tables_.BeginMerge(table, choose);
-  if (inputs.empty()) return false;
-  const Status merged = Merge(table, inputs);
-  if (!merged.ok()) tables_.AbandonMerge(table);
-  EBLA_TRY(merged);
-  return true;
+// Null: there is nothing to merge.
+Result<std::unique_ptr<WtRunMerge>> WtRunMerger::Begin(const SortedTablePtr& table,
+                                                       const WtSortedTables::MergeChoice& choose) {
+  std::optional<TableMerge> chosen = tables_.BeginMerge(table, choose);
+  if (!chosen) return nullptr;
+  const int64_t bytes = chosen->bytes();
+  auto merge = std::make_unique<WtRunMerge>(options_, connection_, sessions_, tables_, *std::move(chosen));
+  EBLA_TRY(CheckRoom(bytes));
+  EBLA_TRY(merge->Begin());
+  return merge;
 }
 
-Status WtRunMerger::CheckRoom(const std::vector<RunOfTable>& inputs) const {
+Result<bool> WtRunMerger::Step(WtRunMerge& merge) {
+  if (stopping_) return Error(Code::kComeAgain, "the store is closing");
+  if (reserve_.writes_refused()) return Error(Code::kComeAgain, "the disk is full but for its reserve");
+  return merge.Step(kStepBytes);
+}
+
+Status WtRunMerger::CheckRoom(int64_t bytes) const {
   const DiskSpace space = reserve_.last();
   if (space.total_bytes == 0) return {};  // not looked at yet
-  int64_t needed = options_.disk_reserve_bytes;
-  for (const RunOfTable& input : inputs) needed += input.file->run.bytes * 5 / 4;
+  const int64_t needed = options_.disk_reserve_bytes + (bytes_left_ + bytes) * 5 / 4;
   if (space.free_bytes >= needed) return {};
   return Error(Code::kComeAgain, "the disk has " + std::to_string(space.free_bytes >> 20) + " MiB free, and " +
                                      std::to_string(needed >> 20) + " are needed with the reserve");
-}
-
-Status WtRunMerger::Merge(SortedTable& table, const std::vector<RunOfTable>& inputs) {
-  EBLA_TRY(CheckRoom(inputs));
-  // No older run has rows that deletions of these would have to hide.
-  const RunSetPtr runs = table.buffer.runs();
-  const bool oldest = !runs->runs.empty() && inputs.back().file == runs->runs.back().file;
-  WtRunWriter writer(connection_, options_.directory, tables_.NextFile(), table.compression);
-  EBLA_TRY(sessions_.Check(writer.Begin(), "merging runs"));
-  std::shared_ptr<const RunFile> run;
-  {
-    WtSession session(writer.session());
-    WtRunScan rows(session, nullptr, inputs, {.range = {}, .read_once = true, .deleted = !oldest});
-    int error = rows.Start();
-    for (; error == 0 && rows.valid(); error = rows.Next()) {
-      if (stopping_) return Error(Code::kComeAgain, "the store is closing");
-      if (reserve_.writes_refused()) return Error(Code::kComeAgain, "the disk is full but for its reserve");
-      if (table.dropped) return Error(Code::kNoSuchTable, "the table was dropped");
-      if ((error = writer.Add(rows.key(), rows.row())) != 0) break;
-    }
-    EBLA_TRY(sessions_.CheckTable(error, table.id, "merging runs"));
-  }
-  EBLA_TRY(sessions_.Check(writer.Finish(inputs.front().file->run.order, run), "merging runs"));
-  EBLA_TRY(tables_.EndMerge(table, inputs, run, writer.filter()));
-  if (run != nullptr) writer.Keep();
-  return {};
 }
 
 }  // namespace ebla::tabletserver

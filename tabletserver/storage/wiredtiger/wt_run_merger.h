@@ -1,7 +1,9 @@
 // tabletserver/storage/wiredtiger/wt_run_merger.h
 // Merges the runs of sorted tables in the background (../runs/merge_plan.h says which), so that reads meet few of them
 // and replaced rows give their room back.
-// Errors:  a merge that fails is logged, and repeated with the table's next run.
+// How:     several merges are under way, and the one that has least left takes the next step. So new runs are merged
+//          soon, also while a large merge lasts for hours.
+// Errors:  a merge that fails is logged, and tried again after a second. A run with a damaged block is left out.
 // Threads: any. Merges run on the executor `merger` of WtStoreOptions, and MergeAll on the caller's thread. Stop() ends
 //          the merge in progress, and waits for that.
 #pragma once
@@ -9,11 +11,14 @@
 #include <atomic>
 #include <memory>
 #include <set>
+#include <span>
+#include <vector>
 
 #include "common/base/mutex.h"
 #include "tabletserver/storage/runs/merge_plan.h"
 #include "tabletserver/storage/task_gate.h"
 #include "tabletserver/storage/wiredtiger/disk_reserve.h"
+#include "tabletserver/storage/wiredtiger/wt_run_merge.h"
 #include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
 
 namespace ebla::tabletserver {
@@ -27,21 +32,30 @@ class WtRunMerger {
 
   // Soon looks whether runs of the table are to be merged.
   void Look(TableId table);
-  // Makes one run of all. True: there is no more to gain. COME_AGAIN: another merge is under way, or the disk has no
-  // room for the merged run beside the reserve.
-  Result<bool> MergeAll(SortedTable& table);
+  // Makes one run of all. True: there is no more to gain. COME_AGAIN: another merge is under way, a run has a damaged
+  // block, or the disk has no room for the merged run beside the reserve.
+  Result<bool> MergeAll(const SortedTablePtr& table);
+  int64_t bytes_left() const { return bytes_left_; }  // of the merges under way
 
  private:
-  void MergeNext();
-  void MergeTable(TableId id);
+  using PlanFunction = std::optional<MergePlan>(std::span<const PlannedRun> runs, const MergeLimits& limits);
+
+  void PostTurn();
+  // Begins merges, and lets the one that has least left go forward a step.
+  void Turn();
+  void BeginMerges();
+  // True: a merge has begun.
+  Result<bool> BeginMerge(const SortedTablePtr& table, PlanFunction* plan);
+  bool IsLarge(int64_t bytes) const {
+    return bytes > limits_.smallest_tier_bytes * static_cast<int64_t>(limits_.runs_per_tier);
+  }
+  void NoteFailed(TableId table, const Status& why);
+  void StepSmallest();
   // Looks again after a while, and merges more if the table has no newer run by then.
   void LookAtRest(const SortedTablePtr& table);
-  using PlanFunction = std::optional<MergePlan>(std::span<const int64_t> bytes, const MergeLimits& limits);
-  WtSortedTables::MergeChoice Choice(PlanFunction* plan) const;
-  // True: it has merged something.
-  Result<bool> MergeSome(SortedTable& table, const WtSortedTables::MergeChoice& choose);
-  Status CheckRoom(const std::vector<RunOfTable>& inputs) const;
-  Status Merge(SortedTable& table, const std::vector<RunOfTable>& inputs);
+  Result<std::unique_ptr<WtRunMerge>> Begin(const SortedTablePtr& table, const WtSortedTables::MergeChoice& choose);
+  Result<bool> Step(WtRunMerge& merge);
+  Status CheckRoom(int64_t bytes) const;
 
   const WtStoreOptions& options_;
   const MergeLimits limits_;
@@ -51,8 +65,11 @@ class WtRunMerger {
   WtSessions& sessions_;
   WtSortedTables& tables_;
   std::atomic<bool> stopping_{false};
+  std::vector<std::unique_ptr<WtRunMerge>> merges_;  // inside the gate
+  std::atomic<int64_t> bytes_left_{0};               // of them all
   Mutex mutex_;
   std::set<TableId> waiting_ EBLA_GUARDED_BY(mutex_);
+  TableId last_ EBLA_GUARDED_BY(mutex_);  // of waiting_, that had its turn
   bool posted_ EBLA_GUARDED_BY(mutex_) = false;
   const std::shared_ptr<TaskGate> gate_ = std::make_shared<TaskGate>();
 };

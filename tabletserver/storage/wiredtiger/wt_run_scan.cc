@@ -35,7 +35,7 @@ int WtRunScan::Open(Source& source) {
   } else {
     source.cursor.emplace(session_, file);
   }
-  if (const int error = source.cursor->error()) return error == WT_ERROR ? kDamagedBlock : error;
+  if (const int error = source.cursor->error()) return Note(source, error == WT_ERROR ? kDamagedBlock : error);
   const KeyRange& range = options_.range;
   return Push(source,
               options_.reverse ? source.cursor->SeekBefore(range.end) : source.cursor->SeekAtOrAfter(range.start));
@@ -47,7 +47,7 @@ int WtRunScan::Push(Source& source, int moved) {
       source.key = source.buffer->key();
       break;
     }
-    if (const int error = source.cursor->GetKey(&source.key)) return error;
+    if (const int error = source.cursor->GetKey(&source.key)) return Note(source, error);
     if (!options_.range.Contains(source.key)) return 0;
     const KeyRange* const hole = source.run->holes.At(source.key);
     if (hole == nullptr) break;
@@ -56,10 +56,15 @@ int WtRunScan::Push(Source& source, int moved) {
     moved = options_.reverse ? source.cursor->SeekBefore(beyond) : source.cursor->SeekAtOrAfter(beyond);
   }
   if (moved == WT_NOTFOUND) return 0;
-  if (moved != 0) return moved;
+  if (moved != 0) return Note(source, moved);
   heap_.push_back(&source);
   std::push_heap(heap_.begin(), heap_.end(), After{options_.reverse});
   return 0;
+}
+
+int WtRunScan::Note(const Source& source, int error) {
+  if (error == kDamagedBlock && source.run != nullptr) damaged_ = source.run->file->run.number;
+  return error;
 }
 
 int WtRunScan::Step(Source& source) {
@@ -93,7 +98,7 @@ int WtRunScan::Settle() {
       row_ = first.buffer->row();
     } else {
       std::string_view bytes;
-      if (const int error = first.cursor->GetValue(&bytes)) return error;
+      if (const int error = first.cursor->GetValue(&bytes)) return Note(first, error);
       row_ = bytes.empty() ? std::nullopt : std::optional(bytes);
     }
     if (row_ || options_.deleted) return 0;

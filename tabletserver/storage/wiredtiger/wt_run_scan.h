@@ -35,6 +35,8 @@ class WtRunScan {
   std::string_view key() const { return heap_.front()->key; }
   std::optional<std::string_view> row() const { return row_; }
   int Next();
+  // After a damaged block: the run that has it.
+  std::optional<RunNumber> damaged() const { return damaged_; }
 
  private:
   struct Source {
@@ -56,6 +58,7 @@ class WtRunScan {
   int Open(Source& source);
   // Puts a source that has moved into the heap, unless it has no further row; rows in holes are passed over.
   int Push(Source& source, int moved);
+  int Note(const Source& source, int error);
   int Step(Source& source);
   // The first source moves on, and with it older ones that are at the same key.
   int Pass();
@@ -67,6 +70,7 @@ class WtRunScan {
   std::vector<Source*> heap_;
   std::optional<std::string_view> row_;
   std::string passed_;
+  std::optional<RunNumber> damaged_;
 };
 
 }  // namespace ebla::tabletserver

@@ -22,20 +22,25 @@ int SyncPath(const std::string& path, int flags) {
 }  // namespace
 
 WtRunWriter::WtRunWriter(WtConnection& connection, const std::string& directory, RunFileId file,
-                         TableCompression compression)
-    : connection_(connection), directory_(directory), file_(file), compression_(compression) {
+                         TableCompression compression, std::function<void(RunFileId)> remove_later)
+    : connection_(connection),
+      directory_(directory),
+      file_(file),
+      compression_(compression),
+      remove_later_(std::move(remove_later)) {
   run_.number = file.number;
 }
 
 WtRunWriter::~WtRunWriter() {
   if (session_ == nullptr || connection_.failed()) return;
-  if (!kept_ && CloseCursor() == 0) (void)Drop();
+  if (!kept_ && CloseCursor() == 0 && Drop() == EBUSY) remove_later_(file_);
   session_->close(session_, nullptr);
 }
 
 int WtRunWriter::Begin() {
   WT_CONNECTION* const connection = connection_.get();
-  if (const int error = connection->open_session(connection, nullptr, "isolation=snapshot", &session_)) return error;
+  if (const int error = connection->open_session(connection, nullptr, "isolation=read-uncommitted", &session_))
+    return error;
   const std::string uri = RunFileUri(file_);
   if (const int error = session_->create(session_, uri.c_str(), RunConfig(compression_).c_str())) return error;
   return session_->open_cursor(session_, uri.c_str(), nullptr, "bulk", &cursor_);
@@ -70,7 +75,7 @@ int WtRunWriter::Finish(uint64_t order, std::shared_ptr<const RunFile>& run) {
   run = nullptr;
   if (const int error = CloseCursor()) return error;
   if (run_.records == 0) return 0;
-  if (const int error = SyncPath(directory_ + "/run_" + std::to_string(file_.number) + ".wt", O_RDONLY)) return error;
+  if (const int error = SyncPath(directory_ + "/" + RunFileName(file_), O_RDONLY)) return error;
   if (const int error = SyncPath(directory_, O_RDONLY | O_DIRECTORY)) return error;
   run_.order = order;
   run_.fences = fences_.Take();

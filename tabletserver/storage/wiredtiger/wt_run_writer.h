@@ -8,6 +8,7 @@
 // Threads: thread-compatible. It has a session of its own, because a merge may take minutes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,7 +23,9 @@ namespace ebla::tabletserver {
 
 class WtRunWriter {
  public:
-  WtRunWriter(WtConnection& connection, const std::string& directory, RunFileId file, TableCompression compression);
+  // `remove_later` gets a file that is not kept, and that a checkpoint holds when the writer ends.
+  WtRunWriter(WtConnection& connection, const std::string& directory, RunFileId file, TableCompression compression,
+              std::function<void(RunFileId)> remove_later);
   ~WtRunWriter();
   WtRunWriter(const WtRunWriter&) = delete;
   WtRunWriter& operator=(const WtRunWriter&) = delete;
@@ -30,13 +33,16 @@ class WtRunWriter {
   int Begin();
   // In the order of the keys.
   int Add(std::string_view key, const std::optional<std::string_view>& row);
+  int64_t bytes() const { return run_.bytes; }  // added
+  // The least key that may be added next.
+  std::string next_key() const { return run_.records == 0 ? std::string() : KeyAfter(run_.last_key); }
   // Closes the file, and makes it durable. No rows: `run` is null.
   int Finish(uint64_t order, std::shared_ptr<const RunFile>& run);
   // After Finish, the bytes of the run's filter.
   std::string_view filter() const { return filter_bytes_; }
   // The file has become part of a table. Else the destructor removes it.
   void Keep() { kept_ = true; }
-  // For cursors that read what is written here.
+  // For cursors that read other runs. It reads without snapshots, which a long merge would pin.
   WT_SESSION* session() const { return session_; }
 
  private:
@@ -47,6 +53,7 @@ class WtRunWriter {
   const std::string directory_;
   const RunFileId file_;
   const TableCompression compression_;
+  const std::function<void(RunFileId)> remove_later_;
   WT_SESSION* session_ = nullptr;
   WT_CURSOR* cursor_ = nullptr;
   bool kept_ = false;

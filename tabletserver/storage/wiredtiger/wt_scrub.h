@@ -1,5 +1,5 @@
 // tabletserver/storage/wiredtiger/wt_scrub.h
-// Reads each b-tree as the last checkpoint has it, and checks it.
+// Reads each b-tree as the last checkpoint has it, and checks it. Runs are checked block by block (wt_run_blocks.h).
 // How:     a checkpoint's pages are no pages of the tables in use, so they come from the disk, and wt_files.cc checks
 //          each block of them. A tree is read a stretch at a time, each in the checkpoint of that moment: an open
 //          checkpoint keeps the room of what was changed since. Pages that are only in an older checkpoint do not
@@ -18,8 +18,8 @@ namespace ebla::tabletserver {
 
 class WtScrub {
  public:
-  WtScrub(WtSessions& sessions, const WtTables& tables, const WtSortedTables& sorted)
-      : sessions_(sessions), tables_(tables), sorted_(sorted) {}
+  WtScrub(const WtStoreOptions& options, WtSessions& sessions, const WtTables& tables, const WtSortedTables& sorted)
+      : options_(options), sessions_(sessions), tables_(tables), sorted_(sorted) {}
 
   // See RecordFiles::Scrub.
   Status Run(const RecordFiles::Pace& pace);
@@ -31,6 +31,9 @@ class WtScrub {
   // From the row after `at` on. WT_NOTFOUND: the end.
   int ReadStretch(WtSession& session, const std::string& uri, std::string& at, int64_t& bytes);
 
+  int CheckRuns(const SortedTable& table, const RecordFiles::Pace& pace, bool& stopped);
+
+  const WtStoreOptions& options_;
   WtSessions& sessions_;
   const WtTables& tables_;
   const WtSortedTables& sorted_;

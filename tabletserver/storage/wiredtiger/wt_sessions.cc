@@ -49,7 +49,9 @@ std::string SystemTableUri(SystemTable table) {
 
 std::string DataTableUri(TableId table) { return "table:data_" + std::to_string(table.value); }
 
-std::string RunFileUri(RunFileId file) { return "file:run_" + std::to_string(file.number) + ".wt"; }
+std::string RunFileName(RunFileId file) { return "run_" + std::to_string(file.number) + ".wt"; }
+
+std::string RunFileUri(RunFileId file) { return "file:" + RunFileName(file); }
 
 std::optional<int64_t> Statistic(WT_SESSION* session, int key) {
   WT_CURSOR* cursor = nullptr;
@@ -94,15 +96,26 @@ int WtSession::DataCursor(TableId table, WT_CURSOR** cursor) {
 
 int WtSession::RunCursor(RunFileId file, WT_CURSOR** cursor) {
   mutex_.AssertHeld();  // Use holds it
+  if (runs_session_ == nullptr) {
+    WT_CONNECTION* const connection = session_->connection;
+    if (const int error = connection->open_session(connection, nullptr, "isolation=read-uncommitted", &runs_session_))
+      return error;
+  }
   WT_CURSOR*& slot = runs_[file.number];
   if (slot == nullptr) {
-    if (const int error = session_->open_cursor(session_, RunFileUri(file).c_str(), nullptr, nullptr, &slot)) {
+    if (const int error =
+            runs_session_->open_cursor(runs_session_, RunFileUri(file).c_str(), nullptr, nullptr, &slot)) {
       runs_.erase(file.number);
       return error == WT_ERROR ? kDamagedBlock : error;  // of the file's first block
     }
   }
   *cursor = slot;
   return 0;
+}
+
+void WtSession::Close() {
+  if (runs_session_ != nullptr) runs_session_->close(runs_session_, nullptr);
+  session_->close(session_, nullptr);
 }
 
 void WtSession::CloseRunCursor(RunFileId file) {
@@ -200,7 +213,7 @@ void WtSessions::ThreadEnded(WtSession* session) {
   const auto found = std::find_if(sessions_.begin(), sessions_.end(),
                                   [session](const auto& candidate) { return candidate.get() == session; });
   if (found == sessions_.end()) return;  // closed with the pool
-  if (!connection_.failed()) session->get()->close(session->get(), nullptr);
+  if (!connection_.failed()) session->Close();
   sessions_.erase(found);
 }
 
@@ -242,7 +255,7 @@ void WtSessions::Close() {
   MutexLock lock(mutex_);
   if (sessions_.empty()) return;  // closed before; the connection may be gone
   if (!connection_.failed()) {
-    for (const auto& session : sessions_) session->get()->close(session->get(), nullptr);
+    for (const auto& session : sessions_) session->Close();
   }
   sessions_.clear();
 }

@@ -38,6 +38,7 @@ std::string DataTableUri(TableId table);
 struct RunFileId {
   uint64_t number = 0;
 };
+std::string RunFileName(RunFileId file);
 std::string RunFileUri(RunFileId file);
 
 inline WT_ITEM ToItem(std::string_view bytes) {
@@ -66,14 +67,17 @@ class WtSession {
   // WT_NOTFOUND or ENOENT: no such table. kDamagedBlock: its file cannot be opened for damage.
   int DataCursor(TableId table, WT_CURSOR** cursor);
   void CloseDataCursor(TableId table) EBLA_REQUIRES(mutex_);
+  // It reads without a snapshot, because a run never changes.
   int RunCursor(RunFileId file, WT_CURSOR** cursor);
   void CloseRunCursor(RunFileId file) EBLA_REQUIRES(mutex_);
   void CloseWanted() EBLA_REQUIRES(mutex_);
+  void Close();
 
  private:
   friend class WtSessions;
   WT_SESSION* const session_;
-  bool in_use_ = false;  // only its own thread looks
+  WT_SESSION* runs_session_ = nullptr;  // made with the first use
+  bool in_use_ = false;                 // only its own thread looks
   Mutex mutex_;
   WT_CURSOR* system_[kSystemTables] EBLA_GUARDED_BY(mutex_) = {};
   std::unordered_map<TableId, WT_CURSOR*> data_ EBLA_GUARDED_BY(mutex_);

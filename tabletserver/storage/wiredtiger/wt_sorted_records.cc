@@ -69,11 +69,12 @@ int CountRows(WtSession& session, const SortedTable& table, const KeyRange& rang
   std::optional<BufferScan> buffered;
   const Moment moment(session, table, nullptr,
                       [&](const TableBuffer::Reader& reader) { buffered.emplace(reader, range, false); });
-  WtRunScan rows(session, &*buffered, moment.runs(), {.range = range});
+  WtRunScan rows(session, &*buffered, moment.runs(), {.range = range, .deleted = true});
   RowSample sample;
   int error = rows.Start();
   for (int64_t visited = 0; error == 0 && rows.valid(); error = rows.Next()) {
     if (visited++ == rows_max) return 0;
+    if (!rows.row()) continue;
     if (!IsTombstoneRow(*rows.row())) ++count.size.records;
     const auto bytes = static_cast<int64_t>(rows.key().size() + rows.row()->size());
     count.size.bytes += bytes;
@@ -196,7 +197,7 @@ Status WtSortedRecords::Scan(SortedTable& table, const ScanBounds& bounds, const
 Status WtSortedRecords::ReplaceInterval(SortedTable& table, const KeyRange& interval,
                                         std::span<const std::pair<std::string, StoredRecord>> records) {
   EBLA_TRY(CheckInterval(interval, records));
-  EBLA_TRY(tables_.WaitForRoom());
+  if (!records.empty()) EBLA_TRY(tables_.WaitForRoom(std::chrono::milliseconds(options_.cache_wait_ms_max)));
   EBLA_TRY(tables_.Clear(table, interval));
   if (records.empty()) return {};
   table.buffer.Put(records, tables_.generation_bytes_max());

@@ -12,7 +12,8 @@ namespace ebla::tabletserver {
 
 class WtSortedRecords {
  public:
-  WtSortedRecords(WtSessions& sessions, WtSortedTables& tables) : sessions_(sessions), tables_(tables) {}
+  WtSortedRecords(const WtStoreOptions& options, WtSessions& sessions, WtSortedTables& tables)
+      : options_(options), sessions_(sessions), tables_(tables) {}
 
   // All batches are this table's. Cannot fail, but WtSortedTables::WaitForRoom before it can.
   void Apply(SortedTable& table, std::span<const ApplyBatch> batches);
@@ -26,6 +27,7 @@ class WtSortedRecords {
   Result<std::vector<RecordStore::RangeSize>> EstimateSizes(SortedTable& table, std::span<const KeyRange> ranges);
 
  private:
+  const WtStoreOptions& options_;
   WtSessions& sessions_;
   WtSortedTables& tables_;
 };

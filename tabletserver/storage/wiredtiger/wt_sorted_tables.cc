@@ -20,7 +20,10 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr Duration kAgain = std::chrono::milliseconds(100);
+constexpr Duration kSlowWaitMax = std::chrono::milliseconds(5);
 constexpr int64_t kBytesMax = int64_t{256} << 20;
+// Twice as many as a table has while merges keep up (../runs/merge_plan.h).
+constexpr size_t kRunsMax = 48;
 constexpr std::string_view kFilePrefix = "run_", kFileSuffix = ".wt";
 
 // The number in the name of a run's file; none: it is another file.
@@ -55,6 +58,20 @@ int RemoveRuns(WtSession& session, TableId table, const std::vector<std::shared_
     if (const int error = RemoveRunRows(session, table, {file->run.number})) return error;
   }
   return 0;
+}
+
+// Which no further merge may take.
+std::set<RunNumber> FixedRuns(const SortedTable& table) EBLA_REQUIRES(table.buffer.write_mutex()) {
+  std::set<RunNumber> fixed = table.unreadable;
+  for (const auto& [order, merge] : table.merges) fixed.insert(merge.inputs.begin(), merge.inputs.end());
+  return fixed;
+}
+
+PlannedRun PlannedRunOf(const RunOfTable& one, const std::set<RunNumber>& fixed) {
+  const Run& run = one.file->run;
+  PlannedRun planned{.bytes = run.bytes, .fixed = fixed.contains(run.number)};
+  if (!one.holes.empty()) planned.bytes_in_holes = run.bytes - ShareOf(run, one.holes, {}).bytes;
+  return planned;
 }
 
 int DropFile(WtSession& session, RunFileId file) {
@@ -184,8 +201,7 @@ int64_t WtSortedTables::FileBytes(const SortedTable& table) const {
   int64_t bytes = 0;
   for (const RunOfTable& run : table.buffer.runs()->runs) {
     std::error_code error;
-    const auto size =
-        std::filesystem::file_size(options_.directory + "/run_" + std::to_string(run.file->run.number) + ".wt", error);
+    const auto size = std::filesystem::file_size(options_.directory + "/" + RunFileName({run.file->run.number}), error);
     if (!error) bytes += static_cast<int64_t>(size);
   }
   return bytes;
@@ -193,16 +209,22 @@ int64_t WtSortedTables::FileBytes(const SortedTable& table) const {
 
 // ---- changes --------------------------------------------------------------------------------------------------------
 
-Status WtSortedTables::WaitForRoom() {
-  if (buffer_bytes() < bytes_max_) return {};
+// Waits longer the fuller the buffers are, so that writes become slower before they stop.
+Status WtSortedTables::WaitForRoom(Duration longest) {
+  const int64_t slow_from = bytes_max_ / 4 * 3;
+  const int64_t bytes = buffer_bytes();
+  if (bytes < slow_from) return {};
   NoteApplied();  // a write that failed has posted no next one
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.cache_wait_ms_max);
+  const double fullness = static_cast<double>(bytes - slow_from) / static_cast<double>(bytes_max_ - slow_from);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto slowly = begun + std::chrono::duration_cast<Duration>(kSlowWaitMax * std::min(fullness, 1.0));
   const MutexLock lock(room_mutex_);
-  while (buffer_bytes() >= bytes_max_) {
-    if (!written_.WaitUntil(room_mutex_, limit) && buffer_bytes() >= bytes_max_)
-      return Error(Code::kOverloaded, "the disk is slower than the writes of this server");
-  }
-  return {};
+  while (buffer_bytes() >= slow_from && written_.WaitUntil(room_mutex_, slowly)) continue;
+  // Other writers may have taken the last room meanwhile.
+  if (buffer_bytes() < bytes_max_) return {};
+  while (buffer_bytes() >= slow_from && written_.WaitUntil(room_mutex_, begun + longest)) continue;
+  if (buffer_bytes() < bytes_max_) return {};
+  return Error(Code::kOverloaded, "the disk is slower than the writes of this server");
 }
 
 void WtSortedTables::NoteRoom() {
@@ -218,12 +240,16 @@ void WtSortedTables::NoteApplied() {
 void WtSortedTables::WriteSome() {
   writing_ = false;
   const SortedTablePtr table = Largest();
-  if (table == nullptr) return;
-  const Status written = buffer_bytes() < bytes_max_ / 2 ? WriteFull(*table) : Write(*table);
-  LOG_IF(WARNING, !written.ok()) << "the buffer of table " << table->id << " is not written: " << written;
-  if (buffer_bytes() < bytes_max_ / 2) return;
-  if (written.ok()) return NoteApplied();
-  executor_.After(kAgain, [this, gate = gate_] { gate->Enter([this] { NoteApplied(); }); });
+  Status written;
+  if (table != nullptr) {
+    written = buffer_bytes() < bytes_max_ / 2 ? WriteFull(*table) : Write(*table);
+    LOG_IF(WARNING, !written.ok()) << "the buffer of table " << table->id << " is not written: " << written;
+  }
+  if (buffer_bytes() < (table == nullptr ? generation_bytes_max_ : bytes_max_ / 2)) return;
+  if (table != nullptr && written.ok()) return NoteApplied();
+  // A later look, and none of the writes until then posts another.
+  if (writing_.exchange(true)) return;
+  executor_.After(kAgain, [this, gate = gate_] { gate->Enter([this] { WriteSome(); }); });
 }
 
 Status WtSortedTables::WriteFull(SortedTable& table) {
@@ -236,7 +262,7 @@ SortedTablePtr WtSortedTables::Largest() const {
   int64_t most = 0;
   for (const SortedTablePtr& table : All()) {
     const int64_t bytes = table->buffer.bytes();
-    if (bytes <= most) continue;
+    if (bytes <= most || WaitsForMerges(*table)) continue;
     most = bytes;
     largest = table;
   }
@@ -274,9 +300,10 @@ Status WtSortedTables::Clear(SortedTable& table, const KeyRange& range) {
     });
     EBLA_TRY(sessions_.Check(OfSystemTable(error), "clearing a range"));
   }
-  if (table.merging) table.cleared.push_back(range);
+  for (auto& [order, merge] : table.merges) merge.cleared.push_back(range);
   table.buffer.SetRuns(std::make_shared<const RunSet>(std::move(left)));
   for (auto& file : gone) Retire(std::move(file));
+  if (!changed.empty()) on_runs_(table.id);  // no further run may come, and the disk would not get the hole's bytes
   return {};
 }
 
@@ -295,7 +322,8 @@ Status WtSortedTables::WriteGenerations(SortedTable& table, const TableBuffer::G
 
 Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneration& generation) {
   const RunSetPtr before = table.buffer.runs();
-  WtRunWriter writer(connection_, options_.directory, NextFile(), table.compression);
+  WtRunWriter writer(connection_, options_.directory, NextFile(), table.compression,
+                     [this](RunFileId file) { RemoveLater(file); });
   RunSet after = *before;
   int error = 0;
   if (!generation.rows.empty()) {
@@ -339,27 +367,34 @@ Status WtSortedTables::WriteAll() {
   return {};
 }
 
-std::vector<RunOfTable> WtSortedTables::BeginMerge(SortedTable& table, const MergeChoice& choose) {
-  const MutexLock lock(table.buffer.write_mutex());
-  if (table.dropped || table.merging) return {};
-  const RunSetPtr runs = table.buffer.runs();
-  const std::optional<MergePlan> plan = choose(*runs);
-  if (!plan) return {};
-  table.merging = true;
-  table.cleared.clear();
-  const auto first = runs->runs.begin() + static_cast<ptrdiff_t>(plan->first);
-  return {first, first + static_cast<ptrdiff_t>(plan->count)};
+std::optional<TableMerge> WtSortedTables::BeginMerge(const SortedTablePtr& table, const MergeChoice& choose) {
+  const MutexLock lock(table->buffer.write_mutex());
+  if (table->dropped) return std::nullopt;
+  const RunSetPtr all = table->buffer.runs();
+  const std::vector<RunOfTable>& runs = all->runs;
+  std::vector<PlannedRun> planned;
+  const std::set<RunNumber> fixed = FixedRuns(*table);
+  for (const RunOfTable& run : runs) planned.push_back(PlannedRunOf(run, fixed));
+  const std::optional<MergePlan> plan = choose(planned);
+  if (!plan) return std::nullopt;
+  const auto first = runs.begin() + static_cast<ptrdiff_t>(plan->first);
+  TableMerge merge{.table = table,
+                   .inputs = {first, first + static_cast<ptrdiff_t>(plan->count)},
+                   .oldest = plan->first + plan->count == runs.size()};
+  SortedTable::UnderMerge& under = table->merges[first->file->run.order];
+  for (const RunOfTable& input : merge.inputs) under.inputs.insert(input.file->run.number);
+  return merge;
 }
 
 // The inputs may have become fewer, where a cleared range has taken all of one.
-Status WtSortedTables::EndMerge(SortedTable& table, const std::vector<RunOfTable>& inputs,
-                                const std::shared_ptr<const RunFile>& merged, std::string_view filter) {
+Status WtSortedTables::EndMerge(const TableMerge& merge, const std::shared_ptr<const RunFile>& merged,
+                                std::string_view filter) {
+  SortedTable& table = *merge.table;
   const MutexLock lock(table.buffer.write_mutex());
   if (table.dropped) return Error(Code::kNoSuchTable, "the table was dropped during a merge");
-  std::set<const RunFile*> replaced;
-  for (const RunOfTable& input : inputs) replaced.insert(input.file.get());
+  const auto under = table.merges.find(merge.inputs.front().file->run.order);
   RunOfTable result{merged, {}};
-  for (const KeyRange& range : table.cleared) result.holes.Add(range);
+  for (const KeyRange& range : under->second.cleared) result.holes.Add(range);
   bool placed = merged == nullptr || result.holes.Covers(merged->run.first_key, merged->run.last_key);
   const bool keep = !placed;
   RunSet after;
@@ -370,7 +405,7 @@ Status WtSortedTables::EndMerge(SortedTable& table, const std::vector<RunOfTable
       after.runs.push_back(result);
       placed = true;
     }
-    replaced.contains(run.file.get()) ? gone.push_back(run.file) : after.runs.push_back(run);
+    under->second.inputs.contains(run.file->run.number) ? gone.push_back(run.file) : after.runs.push_back(run);
   }
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   const int error = RunTransaction(*session, [&]() -> int {
@@ -379,27 +414,41 @@ Status WtSortedTables::EndMerge(SortedTable& table, const std::vector<RunOfTable
   });
   EBLA_TRY(sessions_.Check(OfSystemTable(error), "replacing runs by a merged one"));
   if (!placed) after.runs.push_back(result);
-  table.merging = false;
+  table.merges.erase(under);
   table.buffer.SetRuns(std::make_shared<const RunSet>(std::move(after)));
   for (auto& file : gone) Retire(std::move(file));
   if (merged != nullptr && !keep) Retire(merged);
   return {};
 }
 
-void WtSortedTables::AbandonMerge(SortedTable& table) {
+void WtSortedTables::AbandonMerge(const TableMerge& merge, std::optional<RunNumber> unreadable) {
+  SortedTable& table = *merge.table;
   const MutexLock lock(table.buffer.write_mutex());
-  table.merging = false;
+  table.merges.erase(merge.inputs.front().file->run.order);
+  if (unreadable) table.unreadable.insert(*unreadable);
 }
 
 bool WtSortedTables::IsMerging(SortedTable& table) const {
   const MutexLock lock(table.buffer.write_mutex());
-  return table.merging;
+  return !table.merges.empty();
+}
+
+// Runs that no merge can take would never become fewer. Each may also keep apart seven others, too few for a merge.
+bool WtSortedTables::WaitsForMerges(SortedTable& table) const {
+  const MutexLock lock(table.buffer.write_mutex());
+  return table.buffer.runs()->runs.size() > kRunsMax + MergeLimits().runs_per_tier * table.unreadable.size();
 }
 
 void WtSortedTables::Retire(std::shared_ptr<const RunFile> file) {
   const MutexLock lock(retired_mutex_);
   retired_bytes_ += file->run.bytes;
-  retired_.push_back({std::move(file), checkpoints_});
+  const RunFileId id{file->run.number};
+  retired_.push_back({.file = id, .run = std::move(file), .since = checkpoints_});
+}
+
+void WtSortedTables::RemoveLater(RunFileId file) {
+  const MutexLock lock(retired_mutex_);
+  retired_.push_back({.file = file, .run = nullptr, .since = checkpoints_});
 }
 
 uint64_t WtSortedTables::BeginCheckpoint() {
@@ -412,13 +461,13 @@ void WtSortedTables::EndCheckpoint(uint64_t begun) {
   std::vector<Retired> unused;
   {
     const MutexLock lock(retired_mutex_);
-    const auto in_use = [&](const Retired& one) { return one.since >= begun || one.file.use_count() > 1; };
+    const auto in_use = [&](const Retired& one) { return one.since >= begun || one.run.use_count() > 1; };
     const auto first = std::ranges::partition(retired_, in_use).begin();
     std::ranges::move(first, retired_.end(), std::back_inserter(unused));
     retired_.erase(first, retired_.end());
   }
   for (Retired& one : unused) {
-    if (RemoveFile({one.file->run.number})) continue;
+    if (RemoveFile(one.file)) continue;
     const MutexLock lock(retired_mutex_);
     retired_.push_back(std::move(one));
   }

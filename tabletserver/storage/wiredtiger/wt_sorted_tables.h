@@ -4,7 +4,8 @@
 // Why:        a b-tree under random inserts reads and writes a page for each row once the table exceeds the cache. A
 //             run is written in order.
 // When:       a generation is written once it is full; every buffer before a checkpoint; the largest one while all of
-//             them together have half of their bound. At the bound an Apply waits.
+//             them together have half of their bound. At the bound an Apply waits. A table of too many runs has none
+//             added but for a checkpoint, so writes never outrun merges.
 // Invariants: 1. One transaction brings a generation's run into the table `runs`, and with it the applied states and
 //                dedup window rows that belong to the run's records. So each checkpoint has whole Applies.
 //             2. The file of a merged run is removed only after a checkpoint that does not name the run, and once no
@@ -18,6 +19,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
+#include <span>
 #include <vector>
 
 #include "common/base/mutex.h"
@@ -34,16 +38,33 @@ struct SortedTable {
   SortedTable(TableId id, TableCompression compression, std::atomic<int64_t>& bytes)
       : id(id), compression(compression), buffer(bytes) {}
 
+  struct UnderMerge {
+    std::set<RunNumber> inputs;
+    std::vector<KeyRange> cleared;  // since the merge began
+  };
+
   const TableId id;
   const TableCompression compression;
   TableBuffer buffer;
   std::atomic<bool> dropped{false};
   uint64_t next_order EBLA_GUARDED_BY(buffer.write_mutex()) = 1;  // of runs
-  bool merging EBLA_GUARDED_BY(buffer.write_mutex()) = false;
-  // The ranges that were cleared since the merge began.
-  std::vector<KeyRange> cleared EBLA_GUARDED_BY(buffer.write_mutex());
+  // By the order of the newest input.
+  std::map<uint64_t, UnderMerge> merges EBLA_GUARDED_BY(buffer.write_mutex());
+  std::set<RunNumber> unreadable EBLA_GUARDED_BY(buffer.write_mutex());  // a merge has met a damaged block of these
 };
 using SortedTablePtr = std::shared_ptr<SortedTable>;
+
+// Adjacent runs of a table that become one; the newest is first.
+struct TableMerge {
+  SortedTablePtr table;
+  std::vector<RunOfTable> inputs;
+  bool oldest = false;  // no older run has rows that the inputs' deletions would have to hide
+  int64_t bytes() const {
+    int64_t sum = 0;
+    for (const RunOfTable& input : inputs) sum += input.file->run.bytes;
+    return sum;
+  }
+};
 
 class WtSortedTables {
  public:
@@ -67,7 +88,7 @@ class WtSortedTables {
 
   // ---- changes ----
   // OVERLOADED: no room became free in time.
-  Status WaitForRoom();
+  Status WaitForRoom(Duration longest);
   void NoteApplied();
   int64_t generation_bytes_max() const { return generation_bytes_max_; }
   // True if a buffer knows the tablet, and its next generation removes the tablet's rows.
@@ -80,15 +101,17 @@ class WtSortedTables {
   Status Write(SortedTable& table);
   Status WriteAll();
   RunFileId NextFile() { return {next_file_.fetch_add(1)}; }
-  // Adjacent runs to be merged, which stay until EndMerge or AbandonMerge. None: there is nothing to merge, or a merge
-  // of the table is under way.
-  using MergeChoice = std::function<std::optional<MergePlan>(const RunSet&)>;
-  std::vector<RunOfTable> BeginMerge(SortedTable& table, const MergeChoice& choose);
+  // Adjacent runs to be merged, which stay until EndMerge or AbandonMerge. None: there is nothing to merge. Several
+  // merges of a table may be under way; the runs of each are fixed in what `choose` gets.
+  using MergeChoice = std::function<std::optional<MergePlan>(std::span<const PlannedRun>)>;
+  std::optional<TableMerge> BeginMerge(const SortedTablePtr& table, const MergeChoice& choose);
   // Puts the merged run in the place of the inputs; null: nothing is left of their rows.
-  Status EndMerge(SortedTable& table, const std::vector<RunOfTable>& inputs,
-                  const std::shared_ptr<const RunFile>& merged, std::string_view filter);
-  void AbandonMerge(SortedTable& table);
+  Status EndMerge(const TableMerge& merge, const std::shared_ptr<const RunFile>& merged, std::string_view filter);
+  // `unreadable`: an input with a damaged block, which no merge takes again.
+  void AbandonMerge(const TableMerge& merge, std::optional<RunNumber> unreadable);
   bool IsMerging(SortedTable& table) const;
+  // A file that is no run, and that a checkpoint still held.
+  void RemoveLater(RunFileId file);
   // Around WiredTiger's checkpoint, once everything is written.
   uint64_t BeginCheckpoint();
   void EndCheckpoint(uint64_t begun);
@@ -99,8 +122,9 @@ class WtSortedTables {
  private:
   // A run that no table has any more.
   struct Retired {
-    std::shared_ptr<const RunFile> file;
-    uint64_t since;  // the last checkpoint that was begun before
+    RunFileId file;
+    std::shared_ptr<const RunFile> run;  // null: no reader has known it
+    uint64_t since;                      // the last checkpoint that was begun before
   };
 
   void Add(SortedTablePtr table);
@@ -111,7 +135,8 @@ class WtSortedTables {
       EBLA_REQUIRES(table.buffer.write_mutex());
   void WriteSome();
   Status WriteFull(SortedTable& table);
-  SortedTablePtr Largest() const;
+  bool WaitsForMerges(SortedTable& table) const;
+  SortedTablePtr Largest() const;  // of those that wait for no merge
   void NoteRoom();
   void Retire(std::shared_ptr<const RunFile> file);
   bool RemoveFile(RunFileId file);

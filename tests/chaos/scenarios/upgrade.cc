@@ -94,9 +94,7 @@ class Upgrader {
   Status RefusesTheOlder(const std::string& name) {
     builds_.Set(name, false);
     const Status refused = run_.launcher().Restart(name);
-    // Builds of before levels know nothing but that they are too old.
-    const std::string why = builds_.pretended() ? "and the cluster is at level " + std::to_string(kFeatureLevel)
-                                                : std::string("upgrade this program");
+    const std::string why = "and the cluster is at level " + std::to_string(kFeatureLevel);
     if (refused.ok() || !refused.message().contains(why))
       return Wrong("an older " + name + " is not refused: " + refused.ToString());
     run_.Tell("an older " + name + " is refused");
@@ -196,8 +194,7 @@ ScenarioReport Upgrade(const UpgradeOptions& options) {
     EBLA_TRY(upgrader.RisesOnceReleased());
     if (!upgrader.OlderSpeaksLess()) return Status::Ok();
     EBLA_TRY(upgrader.RefusesTheOlder("ts-2"));
-    // A build that knows nothing of levels waits for a master of its own kind to lead.
-    return builds->pretended() ? upgrader.RefusesTheOlder("m-1") : Status::Ok();
+    return upgrader.RefusesTheOlder("m-1");
   };
   if (const Status status = run(); !status.ok()) scenario.Fault(status.ToString());
   scenario.Judge();

@@ -1,0 +1,91 @@
+#include "tabletserver/storage/wiredtiger/wt_run_blocks.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "common/base/descriptor.h"
+#include "tabletserver/storage/wiredtiger/wt_blocks.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr size_t kUnit = 4096;  // WiredTiger's allocation_size
+constexpr size_t kStretchBytes = size_t{1} << 20;
+
+// Reads as much as the file has; short only at its end. False: the disk cannot read it.
+bool ReadAt(int fd, size_t offset, std::vector<char>& bytes) {
+  (void)posix_fadvise(fd, static_cast<off_t>(offset), std::ssize(bytes), POSIX_FADV_DONTNEED);
+  size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t read = pread(fd, bytes.data() + size, bytes.size() - size, static_cast<off_t>(offset + size));
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) return false;
+    if (read == 0) break;
+    size += static_cast<size_t>(read);
+  }
+  bytes.resize(size);
+  return true;
+}
+
+// The whole blocks that `bytes` begins with: their size together. None: the first is damaged.
+std::optional<size_t> CheckBlocks(std::span<char> bytes, size_t rest_of_file) {
+  size_t checked = 0;
+  while (bytes.size() - checked >= kUnit) {
+    const size_t size = BlockSizeAt(bytes.subspan(checked));
+    if (size == 0 || size % kUnit != 0 || size > rest_of_file - checked) return std::nullopt;
+    if (size > bytes.size() - checked) break;
+    if (!BlockIsWhole(bytes.subspan(checked, size))) return std::nullopt;
+    checked += size;
+  }
+  return checked;
+}
+
+// The whole blocks from an offset on: their size together. None: the first is damaged.
+std::optional<size_t> CheckStretch(int fd, size_t at, size_t end) {
+  std::vector<char> bytes(std::min(kStretchBytes, end - at));
+  const size_t asked = bytes.size();
+  if (!ReadAt(fd, at, bytes) || bytes.size() < asked) return std::nullopt;
+  const std::optional<size_t> checked = CheckBlocks(bytes, end - at);
+  if (checked != 0U) return checked;
+  // It is larger than a stretch.
+  bytes.resize(BlockSizeAt(bytes));
+  if (!ReadAt(fd, at, bytes) || !BlockIsWhole(bytes)) return std::nullopt;
+  return bytes.size();
+}
+
+// Again, in case that a checkpoint was writing there.
+std::optional<size_t> CheckAgain(int fd, size_t at, size_t end) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  return CheckStretch(fd, at, end);
+}
+
+}  // namespace
+
+int CheckRunBlocks(const std::string& path, const RecordFiles::Pace& pace, bool& stopped) {
+  const Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat found{};
+  if (!fd.valid() || fstat(fd.get(), &found) != 0) return errno == ENOENT ? 0 : kDamagedBlock;
+  const auto end = static_cast<size_t>(found.st_size);
+  std::vector<char> first(kUnit);
+  if (!ReadAt(fd.get(), 0, first) || first.size() < kUnit || !FileBlockIsWhole(first)) return kDamagedBlock;
+  for (size_t at = kUnit; at < end && !stopped;) {
+    std::optional<size_t> checked = CheckStretch(fd.get(), at, end);
+    if (!checked) checked = CheckAgain(fd.get(), at, end);
+    if (!checked) return kDamagedBlock;
+    at += *checked;
+    stopped = !pace(static_cast<int64_t>(*checked));
+  }
+  return 0;
+}
+
+}  // namespace ebla::tabletserver

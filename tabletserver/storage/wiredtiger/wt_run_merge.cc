@@ -1,0 +1,58 @@
+#include "tabletserver/storage/wiredtiger/wt_run_merge.h"
+
+#include <utility>
+
+namespace ebla::tabletserver {
+
+WtRunMerge::WtRunMerge(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions,
+                       WtSortedTables& tables, TableMerge merge)
+    : sessions_(sessions),
+      tables_(tables),
+      merge_(std::move(merge)),
+      bytes_(merge_.bytes()),
+      writer_(connection, options.directory, tables.NextFile(), merge_.table->compression,
+              [&tables](RunFileId file) { tables.RemoveLater(file); }) {}
+
+WtRunMerge::~WtRunMerge() {
+  if (!ended_) tables_.AbandonMerge(merge_, damaged_);
+}
+
+Status WtRunMerge::Begin() {
+  EBLA_TRY(sessions_.Check(writer_.Begin(), "merging runs"));
+  session_.emplace(writer_.session());
+  return {};
+}
+
+Result<bool> WtRunMerge::Step(int64_t bytes) {
+  if (table()->dropped) return Error(Code::kNoSuchTable, "the table was dropped");
+  WtRunScan rows(*session_, nullptr, merge_.inputs, {.range = rest_, .read_once = true, .deleted = !merge_.oldest});
+  EBLA_TRY(Copy(rows, bytes));
+  if (rows.valid()) return false;
+  EBLA_TRY(Finish());
+  return true;
+}
+
+Status WtRunMerge::Copy(WtRunScan& rows, int64_t bytes) {
+  const int64_t upto = writer_.bytes() + bytes;
+  int error = rows.Start();
+  while (error == 0 && rows.valid() && writer_.bytes() < upto) {
+    const Status added = sessions_.Check(writer_.Add(rows.key(), rows.row()), "merging runs");
+    if (added.code() == Code::kOverloaded) return Error(Code::kComeAgain, added.message());
+    EBLA_TRY(added);
+    error = rows.Next();
+  }
+  rest_.start = writer_.next_key();
+  damaged_ = rows.damaged();
+  return sessions_.CheckTable(error, table()->id, "merging runs");
+}
+
+Status WtRunMerge::Finish() {
+  std::shared_ptr<const RunFile> run;
+  EBLA_TRY(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs"));
+  EBLA_TRY(tables_.EndMerge(merge_, run, writer_.filter()));
+  ended_ = true;
+  if (run != nullptr) writer_.Keep();
+  return {};
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,54 @@
+// tabletserver/storage/wiredtiger/wt_run_merge.h
+// One merge of runs under way. It takes many steps, so that a small merge overtakes a large one.
+// Place:   wt_run_merger.h begins merges, and gives each its turns.
+// Errors:  those of the store. OVERLOADED: a step found no room in the cache, and the next one may. UNAVAILABLE: an
+//          input has a damaged block. A merge that ends before it is done leaves the inputs as they are.
+// Threads: thread-compatible. The steps may be on several threads.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tabletserver/storage/wiredtiger/wt_run_scan.h"
+#include "tabletserver/storage/wiredtiger/wt_run_writer.h"
+#include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
+
+namespace ebla::tabletserver {
+
+class WtRunMerge {
+ public:
+  WtRunMerge(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions, WtSortedTables& tables,
+             TableMerge merge);
+  ~WtRunMerge();
+  WtRunMerge(const WtRunMerge&) = delete;
+  WtRunMerge& operator=(const WtRunMerge&) = delete;
+
+  // Before the first step.
+  Status Begin();
+  // Merges some more bytes. True: the merged run is in the place of the inputs.
+  Result<bool> Step(int64_t bytes);
+
+  const SortedTablePtr& table() const { return merge_.table; }
+  int64_t bytes() const { return bytes_; }  // of the inputs
+  // At most: rows that are replaced or deleted are not written.
+  int64_t bytes_left() const { return std::max<int64_t>(0, bytes_ - writer_.bytes()); }
+
+ private:
+  Status Copy(WtRunScan& rows, int64_t bytes);
+  Status Finish();
+
+  WtSessions& sessions_;
+  WtSortedTables& tables_;
+  const TableMerge merge_;
+  const int64_t bytes_;
+  bool ended_ = false;
+  std::optional<RunNumber> damaged_;
+  WtRunWriter writer_;
+  std::optional<WtSession> session_;  // the writer's
+  // Cursors do not stay open between steps: WiredTiger could not drop replaced rows of any table meanwhile.
+  KeyRange rest_;
+};
+
+}  // namespace ebla::tabletserver
