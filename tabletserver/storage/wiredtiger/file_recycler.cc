@@ -26,10 +26,10 @@ namespace fs = std::filesystem;
 
 constexpr char kRemoved[] = "removed";
 constexpr std::chrono::microseconds kFreedRest(10'486);  // 100 MB/s
-constexpr std::chrono::seconds kFreedWithin(20);         // what takes longer at that rate
+constexpr std::chrono::seconds kFreedWithin(5);          // what takes longer at that rate
 constexpr std::chrono::minutes kFreedWithinMax(10);
 // A rest is so many times as long as the piece before it, so that other users of the disk have most of it.
-constexpr int kRestFromFreeing = 9;
+constexpr int kRestFromFreeing = 4;
 
 // The names of the directory's files that begin with `prefix`; none of a directory that cannot be read.
 std::vector<std::string> Names(const std::string& directory, std::string_view prefix) {

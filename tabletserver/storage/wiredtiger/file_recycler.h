@@ -41,7 +41,7 @@ class FileRecycler {
   FileRecycler(const FileRecycler&) = delete;
   FileRecycler& operator=(const FileRecycler&) = delete;
 
-  // Frees one piece, and tells when to go on; none: nothing is to be done at present. Frees 100 MB/s, or a twentieth of
+  // Frees one piece, and tells when to go on; none: nothing is to be done at present. Frees 100 MB/s, or a fifth of
   // all in a second. Each piece is followed by a rest that is several times as long, as long as all is freed within ten
   // minutes.
   std::optional<Duration> FreeSome();

@@ -4,6 +4,13 @@
 
 namespace ebla::tabletserver {
 
+namespace {
+
+// As many as a table has while merges keep up (../runs/merge_plan.h).
+constexpr size_t kRunsHurry = 24;
+
+}  // namespace
+
 WtRunMerge::WtRunMerge(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions,
                        WtSortedTables& tables, TableMerge merge)
     : sessions_(sessions),
@@ -11,7 +18,8 @@ WtRunMerge::WtRunMerge(const WtStoreOptions& options, WtConnection& connection, 
       merge_(std::move(merge)),
       bytes_(merge_.bytes()),
       writer_(connection, options.directory, tables.NextFile(), merge_.table->compression,
-              [&tables](RunFileId file) { tables.RemoveLater(file); }) {}
+              {.remove_later = [&tables](RunFileId file) { tables.RemoveLater(file); },
+               .hurried = [table = merge_.table.get()] { return table->buffer.runs()->runs.size() > kRunsHurry; }}) {}
 
 WtRunMerge::~WtRunMerge() {
   if (!ended_) tables_.AbandonMerge(merge_, damaged_);

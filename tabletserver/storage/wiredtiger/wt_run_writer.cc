@@ -1,12 +1,16 @@
 #include "tabletserver/storage/wiredtiger/wt_run_writer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "common/base/descriptor.h"
+#include "tabletserver/storage/wiredtiger/wt_files.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
 
 namespace ebla::tabletserver {
@@ -22,18 +26,14 @@ int SyncPath(const std::string& path, int flags) {
 }  // namespace
 
 WtRunWriter::WtRunWriter(WtConnection& connection, const std::string& directory, RunFileId file,
-                         TableCompression compression, std::function<void(RunFileId)> remove_later)
-    : connection_(connection),
-      directory_(directory),
-      file_(file),
-      compression_(compression),
-      remove_later_(std::move(remove_later)) {
+                         TableCompression compression, Owner owner)
+    : connection_(connection), directory_(directory), file_(file), compression_(compression), owner_(std::move(owner)) {
   run_.number = file.number;
 }
 
 WtRunWriter::~WtRunWriter() {
   if (session_ == nullptr || connection_.failed()) return;
-  if (!kept_ && CloseCursor() == 0 && Drop() == EBUSY) remove_later_(file_);
+  if (!kept_ && CloseCursor() == 0 && Drop() == EBUSY) owner_.remove_later(file_);
   session_->close(session_, nullptr);
 }
 
@@ -59,7 +59,21 @@ int WtRunWriter::Add(std::string_view key, const std::optional<std::string_view>
   if (!row) ++run_.deletes;
   fences_.Add(key, bytes);
   filter_.Add(key);
+  if ((unsent_ += bytes) >= PacedSyncs::kPieceBytes) SendPiece();
   return 0;
+}
+
+// Finish() tells of what cannot be written.
+void WtRunWriter::SendPiece() {
+  unsent_ = 0;
+  if (!sent_file_) sent_file_.emplace(open((directory_ + "/" + RunFileName(file_)).c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat file{};
+  if (!sent_file_->valid() || fstat(sent_file_->get(), &file) != 0) return;
+  constexpr unsigned kAndWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  const auto begun = std::chrono::steady_clock::now();
+  (void)sync_file_range(sent_file_->get(), sent_, 0, kAndWait);
+  sent_ = file.st_size;
+  if (!owner_.hurried()) std::this_thread::sleep_for(std::chrono::steady_clock::now() - begun);
 }
 
 int WtRunWriter::CloseCursor() {

@@ -323,7 +323,8 @@ Status WtSortedTables::WriteGenerations(SortedTable& table, const TableBuffer::G
 Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneration& generation) {
   const RunSetPtr before = table.buffer.runs();
   WtRunWriter writer(connection_, options_.directory, NextFile(), table.compression,
-                     [this](RunFileId file) { RemoveLater(file); });
+                     {.remove_later = [this](RunFileId file) { RemoveLater(file); },
+                      .hurried = [this] { return buffer_bytes() >= bytes_max_ / 2; }});
   RunSet after = *before;
   int error = 0;
   if (!generation.rows.empty()) {
