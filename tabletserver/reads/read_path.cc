@@ -159,6 +159,8 @@ NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& 
   size_t bytes = 0;
   bool cut = false;
   std::string last;
+  constexpr size_t kReserved = 128;
+  result.records.reserve(call.limit > 0 ? std::min<size_t>(call.limit, kReserved) : kReserved);
   TimedRead read(ports_.store, ports_.loop, *handle);
   const auto visit = [&](std::string_view key, const StoredRecord& record) {
     // The bounds are looked at before the record that would exceed them: it begins the next page.

@@ -7,12 +7,6 @@
 
 namespace ebla::tabletserver {
 
-namespace {
-
-constexpr size_t kPageBytes = 64 << 10;
-
-}  // namespace
-
 uint64_t SortedRows::HintOf(std::string_view key) {
   uint64_t hint = 0;
   std::memcpy(&hint, key.data(), std::min(key.size(), sizeof hint));
@@ -64,19 +58,14 @@ void SortedRows::Add(const Row& row, ChangeNumber change, Page& page) {
   const Version* version = row.latest;
   while (version != nullptr && version->change > change) version = version->older;
   if (version == nullptr) return;
-  const std::string_view key = row.key();
-  const Bytes bytes = version->bytes();
-  page.rows.push_back({page.bytes.size(), key.size(), bytes ? bytes->size() : 0, !bytes});
-  page.bytes.append(key);
-  if (bytes) page.bytes.append(*bytes);
+  page.rows.push_back({row.key(), version->bytes()});
 }
 
 void SortedRows::Read(const KeyRange& range, bool reverse, ChangeNumber change, size_t rows_max, Page& page) const {
-  page.bytes.clear();
   page.rows.clear();
   auto begin = tree_.lower_bound(std::string_view(range.start));
   auto end = range.end.empty() ? tree_.end() : tree_.lower_bound(std::string_view(range.end));
-  const auto full = [&] { return page.rows.size() >= rows_max || page.bytes.size() >= kPageBytes; };
+  const auto full = [&] { return page.rows.size() >= rows_max; };
   if (reverse) {
     while (end != begin && !full()) Add(*(--end)->row, change, page);
   } else {

@@ -38,23 +38,17 @@ class SortedRows {
   std::optional<Bytes> Find(std::string_view key) const;
   bool AnyIn(const KeyRange& range) const;
 
-  // Some rows, copied.
+  // Some rows as a scan sees them. The views are valid as long as the scan and this object are.
   struct Page {
-    std::string bytes;
     struct Row {
-      size_t key_begin, key_size, value_size;
-      bool deleted;
+      std::string_view key;
+      Bytes bytes;
     };
     std::vector<Row> rows;
-    std::string_view key(size_t i) const { return std::string_view(bytes).substr(rows[i].key_begin, rows[i].key_size); }
-    Bytes row(size_t i) const {
-      if (rows[i].deleted) return std::nullopt;
-      return std::string_view(bytes).substr(rows[i].key_begin + rows[i].key_size, rows[i].value_size);
-    }
   };
   // Replaces `page` by rows of the range as a scan up to `change` sees them, forward from its start or backward from
-  // its end. A page has at most so many rows, or some 64 KiB, and is empty only if the range has no more.
-  static constexpr size_t kPageRowsMax = 64;
+  // its end. A page is empty only if the range has no more.
+  static constexpr size_t kPageRowsMax = 256;
   void Read(const KeyRange& range, bool reverse, ChangeNumber change, size_t rows_max, Page& page) const;
   // Visits the latest versions in order until the visitor returns false.
   template <class Visitor>
@@ -123,7 +117,7 @@ class SortedRows {
 
   static uint64_t HintOf(std::string_view key);
   Version* NewVersion(Bytes row, ChangeNumber change, Version* older);
-  // False: the row is younger than `change`, or the page is full.
+  // Nothing, if the row is younger than `change`.
   static void Add(const Row& row, ChangeNumber change, Page& page);
 
   ByteArena arena_;

@@ -17,10 +17,10 @@ Model ReadAll(const SortedRows& rows, KeyRange range, bool reverse, ChangeNumber
   for (rows.Read(range, reverse, change, 7, page); !page.rows.empty(); rows.Read(range, reverse, change, 7, page)) {
     for (size_t i = 0; i < page.rows.size(); ++i) {
       std::optional<std::string> value;
-      if (const SortedRows::Bytes row = page.row(i)) value.emplace(*row);
-      EXPECT_TRUE(all.emplace(page.key(i), value).second) << page.key(i);
+      if (const SortedRows::Bytes row = page.rows[i].bytes) value.emplace(*row);
+      EXPECT_TRUE(all.emplace(page.rows[i].key, value).second) << page.rows[i].key;
     }
-    const std::string last(page.key(page.rows.size() - 1));
+    const std::string last(page.rows.back().key);
     if (reverse) {
       range.end = last;
     } else {

@@ -175,7 +175,7 @@ BufferScan::~BufferScan() {
 
 std::string_view BufferScan::key() const { return at_->key(); }
 
-SortedRows::Bytes BufferScan::row() const { return at_->page.row(at_->next); }
+SortedRows::Bytes BufferScan::row() const { return at_->page.rows[at_->next].bytes; }
 
 void BufferScan::Choose() {
   at_ = nullptr;
@@ -188,7 +188,7 @@ void BufferScan::Choose() {
 
 void BufferScan::Advance(Source& source) {
   if (++source.next < source.page.rows.size()) return;
-  const std::string last(source.page.key(source.page.rows.size() - 1));
+  const std::string last(source.page.rows.back().key);
   (reverse_ ? source.rest.end : source.rest.start) = reverse_ ? last : KeyAfter(last);
   source.next = 0;
   source.page.rows.clear();
@@ -199,7 +199,7 @@ void BufferScan::Advance(Source& source) {
 }
 
 void BufferScan::Next() {
-  const std::string passed(key());
+  const std::string_view passed = key();
   for (Source& source : sources_) {
     if (source.valid() && source.key() == passed) Advance(source);
   }

@@ -130,7 +130,7 @@ class BufferScan {
   BufferScan& operator=(const BufferScan&) = delete;
 
   bool valid() const { return at_ != nullptr; }
-  // Only while valid(); the views are valid until Next().
+  // Only while valid(); the views are valid as long as the scan.
   std::string_view key() const;
   SortedRows::Bytes row() const;
   void Next();
@@ -144,7 +144,7 @@ class BufferScan {
     SortedRows::Page page = {};
     size_t next = 0;  // of the page
     bool valid() const { return next < page.rows.size(); }
-    std::string_view key() const { return page.key(next); }
+    std::string_view key() const { return page.rows[next].key; }
   };
   void Choose();
   void Advance(Source& source);

@@ -12,7 +12,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFilterFormat = 1;
 constexpr uint8_t kProbes = 6;
 constexpr uint8_t kProbesMax = 16;
 constexpr size_t kBitsPerKey = 10;
@@ -45,7 +45,7 @@ std::string RunFilterBuilder::Finish() {
   const size_t blocks = std::min<size_t>((hashes_.size() * kBitsPerKey + kBlockBits - 1) / kBlockBits, UINT32_MAX);
   std::string bytes;
   bytes.reserve(kHeadBytes + blocks * kBlockBytes + kChecksumBytes);
-  bytes.push_back(static_cast<char>(kFormat));
+  bytes.push_back(static_cast<char>(kFilterFormat));
   bytes.push_back(static_cast<char>(kProbes));
   bytes.resize(kHeadBytes + blocks * kBlockBytes);
   for (const uint64_t hash : hashes_) {
@@ -65,7 +65,7 @@ RunFilter::RunFilter(std::string bytes) {
   const std::string_view all = bytes;
   const size_t block_bytes = all.size() - kHeadBytes - kChecksumBytes;
   const auto format = static_cast<uint8_t>(all[0]), probes = static_cast<uint8_t>(all[1]);
-  if (format != kFormat || probes == 0 || probes > kProbesMax) return;
+  if (format != kFilterFormat || probes == 0 || probes > kProbesMax) return;
   if (block_bytes % kBlockBytes != 0 || block_bytes / kBlockBytes > UINT32_MAX) return;
   if (ByteReader(all.substr(all.size() - kChecksumBytes)).Fixed64() !=
       Checksum(all.substr(0, all.size() - kChecksumBytes))) {

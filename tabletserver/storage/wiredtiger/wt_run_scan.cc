@@ -48,7 +48,7 @@ int WtRunScan::Push(Source& source, int moved) {
       break;
     }
     if (const int error = source.cursor->GetKey(&source.key)) return Note(source, error);
-    if (!options_.range.Contains(source.key)) return 0;
+    if (IsBeyond(source.key)) return 0;
     const KeyRange* const hole = source.run->holes.At(source.key);
     if (hole == nullptr) break;
     if (options_.reverse ? hole->start.empty() : hole->end.empty()) return 0;
@@ -76,12 +76,16 @@ int WtRunScan::Step(Source& source) {
 }
 
 int WtRunScan::Pass() {
-  passed_.assign(heap_.front()->key);
-  while (!heap_.empty() && heap_.front()->key == passed_) {
+  // The first one's key stays readable until it moves.
+  const std::string_view passed = heap_.front()->key;
+  moving_.clear();
+  do {
     std::pop_heap(heap_.begin(), heap_.end(), After{options_.reverse});
-    Source& source = *heap_.back();
+    moving_.push_back(heap_.back());
     heap_.pop_back();
-    if (const int error = Step(source)) return error;
+  } while (!heap_.empty() && heap_.front()->key == passed);
+  for (Source* const source : moving_) {
+    if (const int error = Step(*source)) return error;
   }
   return 0;
 }

@@ -56,6 +56,9 @@ class WtRunScan {
   };
 
   int Open(Source& source);
+  bool IsBeyond(std::string_view key) const {
+    return options_.reverse ? key < options_.range.start : !options_.range.end.empty() && key >= options_.range.end;
+  }
   // Puts a source that has moved into the heap, unless it has no further row; rows in holes are passed over.
   int Push(Source& source, int moved);
   int Note(const Source& source, int error);
@@ -69,7 +72,7 @@ class WtRunScan {
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<Source*> heap_;
   std::optional<std::string_view> row_;
-  std::string passed_;
+  std::vector<Source*> moving_;  // scratch of Pass()
   std::optional<RunNumber> damaged_;
 };
 
