@@ -160,6 +160,8 @@ int64_t MachineMemoryBytes() {
 }
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
+constexpr int kMemoryMbMin = 64;
+
 // Bounds of the memory that tables on disk take.
 struct Memory {
   int64_t cache_bytes = 0;
@@ -212,6 +214,10 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.event_loops = EventLoops(FLAGS_event_loops);
   options.shards = Shards(FLAGS_shards);
   options.readers = static_cast<size_t>(FLAGS_readers);
+  if (FLAGS_memory_mb > 0 && FLAGS_memory_mb < kMemoryMbMin) {
+    return Error(Code::kInvalidArgument, "--memory_mb=" + std::to_string(FLAGS_memory_mb) + " is too little: give " +
+                                             std::to_string(kMemoryMbMin) + " or more, or 0 for the other flags");
+  }
   const Memory memory = MemoryFromFlags();
   options.store.cache_bytes = memory.cache_bytes;
   options.store.buffer_bytes = memory.buffer_bytes;

@@ -3,7 +3,6 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "tabletserver/shard/client_requests.h"
@@ -100,7 +99,7 @@ void RoundDriver::Round() {
   for (TakenOutput& one : taken_) {
     if (one.output.apply) applying.push_back(&one);
   }
-  if (!applying.empty()) std::ignore = ApplyAll(applying);
+  if (!applying.empty()) ApplyAll(applying);
   for (TakenOutput& one : taken_) {
     if (one.output.view == nullptr) continue;
     shard_.tablets.Publish(*one.tablet, one.output.view);
@@ -227,7 +226,7 @@ void RoundDriver::NotifyFlushed(const FlushOrder& order, const Status& status) {
 
 // ---- the records ----------------------------------------------------------------------------------------------------
 
-Status RoundDriver::ApplyAll(std::span<TakenOutput*> taken) {
+void RoundDriver::ApplyAll(std::span<TakenOutput*> taken) {
   std::vector<ApplyBatch> batches;
   std::vector<Splitter::Creation> creations;
   for (TakenOutput* one : taken) {
@@ -239,8 +238,11 @@ Status RoundDriver::ApplyAll(std::span<TakenOutput*> taken) {
   Status status = parts_.splitter.Prepare(taken, batches, creations);
   if (status.ok()) status = shard_.store().Apply(batches);
   if (!status.ok() && taken.size() > 1) {
-    for (size_t i = 0; i < taken.size(); ++i) taken[i]->output.apply = std::move(batches[i]);
-    return ApplyEach(taken);
+    for (size_t i = 0; i < taken.size(); ++i) {
+      taken[i]->output.apply = std::move(batches[i]);
+      ApplyAll(taken.subspan(i, 1));
+    }
+    return;
   }
   for (size_t i = 0; i < taken.size(); ++i) {
     TabletCore& core = *taken[i]->tablet->core;
@@ -253,21 +255,6 @@ Status RoundDriver::ApplyAll(std::span<TakenOutput*> taken) {
   for (Splitter::Creation& creation : creations) {
     status.ok() ? parts_.splitter.Create(creation) : parts_.splitter.Withdraw(creation);
   }
-  return status;
-}
-
-// A failure may be of one tablet alone. A store without room has none for the rest either, and each attempt may
-// wait for some. A split is attempted all the same, because a failed attempt withdraws its child.
-Status RoundDriver::ApplyEach(std::span<TakenOutput*> taken) {
-  Status status;
-  for (size_t i = 0; i < taken.size(); ++i) {
-    if (status.code() != Code::kOverloaded || taken[i]->output.split != nullptr) {
-      status = ApplyAll(taken.subspan(i, 1));
-    } else {
-      taken[i]->tablet->core->Step(ApplyFailed{status, *std::move(taken[i]->output.apply)});
-    }
-  }
-  return status;
 }
 
 }  // namespace ebla::tabletserver

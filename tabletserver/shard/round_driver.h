@@ -83,9 +83,7 @@ class RoundDriver {
   void BeginFlushes();
   void NotifyFlushed(const TakenOutput& taken);
   void NotifyFlushed(const FlushOrder& order, const Status& status);
-  // The status of the last attempt; the cores get each.
-  Status ApplyAll(std::span<TakenOutput*> taken);
-  Status ApplyEach(std::span<TakenOutput*> taken);
+  void ApplyAll(std::span<TakenOutput*> taken);
   void Reply(TakenOutput& taken);
 
   const ShardContext shard_;

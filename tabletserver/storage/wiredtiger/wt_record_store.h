@@ -43,7 +43,10 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   }
   Status Open();
   // The process is about to stop: checkpoints rest no more.
-  void Hurry() { checkpoints_.Hurry(); }
+  void Hurry() {
+    checkpoints_.Hurry();
+    sorted_tables_.Hurry();
+  }
   // For the checkpoint that WiredTiger takes as it closes.
   Status PrepareLast();
   // For figures().

@@ -21,6 +21,7 @@ namespace {
 
 constexpr size_t kUnit = 4096;  // WiredTiger's allocation_size
 constexpr size_t kStretchBytes = size_t{1} << 20;
+constexpr size_t kBlockBytesMax = size_t{128} << 20;  // twice leaf_value_max: a damaged head may name any size
 
 // Reads as much as the file has; short only at its end. False: the disk cannot read it.
 bool ReadAt(int fd, size_t offset, std::vector<char>& bytes) {
@@ -58,6 +59,7 @@ std::optional<size_t> CheckStretch(int fd, size_t at, size_t end) {
   const std::optional<size_t> checked = CheckBlocks(bytes, end - at);
   if (checked != 0U) return checked;
   // It is larger than a stretch.
+  if (BlockSizeAt(bytes) > kBlockBytesMax) return std::nullopt;
   bytes.resize(BlockSizeAt(bytes));
   if (!ReadAt(fd, at, bytes) || !BlockIsWhole(bytes)) return std::nullopt;
   return bytes.size();
@@ -74,7 +76,7 @@ std::optional<size_t> CheckAgain(int fd, size_t at, size_t end) {
 int CheckRunBlocks(const std::string& path, const RecordFiles::Pace& pace, bool& stopped) {
   const Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat found{};
-  if (!fd.valid() || fstat(fd.get(), &found) != 0) return errno == ENOENT ? 0 : kDamagedBlock;
+  if (!fd.valid() || fstat(fd.get(), &found) != 0) return errno == ENOENT || errno == EIO ? kDamagedBlock : errno;
   const auto end = static_cast<size_t>(found.st_size);
   std::vector<char> first(kUnit);
   if (!ReadAt(fd.get(), 0, first) || first.size() < kUnit || !FileBlockIsWhole(first)) return kDamagedBlock;

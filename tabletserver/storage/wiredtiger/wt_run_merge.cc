@@ -6,6 +6,11 @@ namespace ebla::tabletserver {
 
 namespace {
 
+// After OVERLOADED a merge takes the same step again. No step that has changed its file can be taken again.
+Status Final(Status status) {
+  return status.code() == Code::kOverloaded ? Status(Code::kComeAgain, status.message()) : std::move(status);
+}
+
 // As many as a table has while merges keep up (../runs/merge_plan.h).
 constexpr size_t kRunsHurry = 24;
 
@@ -44,9 +49,7 @@ Status WtRunMerge::Copy(WtRunScan& rows, int64_t bytes) {
   const int64_t upto = writer_.bytes() + bytes;
   int error = rows.Start();
   while (error == 0 && rows.valid() && writer_.bytes() < upto) {
-    const Status added = sessions_.Check(writer_.Add(rows.key(), rows.row()), "merging runs");
-    if (added.code() == Code::kOverloaded) return Error(Code::kComeAgain, added.message());
-    EBLA_TRY(added);
+    EBLA_TRY(Final(sessions_.Check(writer_.Add(rows.key(), rows.row()), "merging runs")));
     error = rows.Next();
   }
   rest_.start = writer_.next_key();
@@ -56,8 +59,8 @@ Status WtRunMerge::Copy(WtRunScan& rows, int64_t bytes) {
 
 Status WtRunMerge::Finish() {
   std::shared_ptr<const RunFile> run;
-  EBLA_TRY(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs"));
-  EBLA_TRY(tables_.EndMerge(merge_, run, writer_.filter()));
+  EBLA_TRY(Final(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs")));
+  EBLA_TRY(Final(tables_.EndMerge(merge_, run, writer_.filter())));
   ended_ = true;
   if (run != nullptr) writer_.Keep();
   return {};

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Duration kRest = std::chrono::seconds(10);
 constexpr int64_t kStepBytes = int64_t{4} << 20;
-constexpr Duration kRetry = std::chrono::seconds(1);
+constexpr Duration kRetry = std::chrono::seconds(10);
 constexpr size_t kMergesMax = 4;       // under way at once
 constexpr size_t kLargeMergesMax = 3;  // of them, so that a small one always has its turn
 
@@ -89,7 +89,9 @@ Result<bool> WtRunMerger::BeginMerge(const SortedTablePtr& table, PlanFunction* 
     if (!chosen || static_cast<size_t>(large) < kLargeMergesMax) return chosen;
     int64_t bytes = 0;
     for (const PlannedRun& run : runs.subspan(chosen->first, chosen->count)) bytes += run.bytes;
-    return IsLarge(bytes) ? std::nullopt : chosen;
+    if (!IsLarge(bytes)) return chosen;
+    put_off_.insert(table->id);
+    return std::nullopt;
   };
   Result<std::unique_ptr<WtRunMerge>> merge = Begin(table, choose);
   if (!merge) {
@@ -119,7 +121,11 @@ void WtRunMerger::StepSmallest() {
   const bool ends = !done || *done;
   bytes_left_ -= before - (ends ? 0 : (*smallest)->bytes_left());
   if (!ends) return;
+  const bool large = IsLarge((*smallest)->bytes());
   merges_.erase(smallest);
+  if (large) {
+    for (const TableId put_off : std::exchange(put_off_, {})) Look(put_off);
+  }
   if (done) Look(table->id);
 }
 

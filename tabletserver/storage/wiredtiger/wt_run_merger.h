@@ -3,7 +3,7 @@
 // and replaced rows give their room back.
 // How:     several merges are under way, and the one that has least left takes the next step. So new runs are merged
 //          soon, also while a large merge lasts for hours.
-// Errors:  a merge that fails is logged, and tried again after a second. A run with a damaged block is left out.
+// Errors:  a merge that fails is logged, and tried again after ten seconds. A run with a damaged block is left out.
 // Threads: any. Merges run on the executor `merger` of WtStoreOptions, and MergeAll on the caller's thread. Stop() ends
 //          the merge in progress, and waits for that.
 #pragma once
@@ -66,6 +66,7 @@ class WtRunMerger {
   WtSortedTables& tables_;
   std::atomic<bool> stopping_{false};
   std::vector<std::unique_ptr<WtRunMerge>> merges_;  // inside the gate
+  std::set<TableId> put_off_;                        // inside the gate: their large merges
   std::atomic<int64_t> bytes_left_{0};               // of them all
   Mutex mutex_;
   std::set<TableId> waiting_ EBLA_GUARDED_BY(mutex_);

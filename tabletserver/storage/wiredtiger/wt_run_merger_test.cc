@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "tabletserver/storage/testing/run_merger_fixture.h"
 
@@ -47,6 +48,26 @@ TEST_F(RunMergerTest, ASmallMergeEndsBeforeALargeOneThatBeganEarlier) {
   EXPECT_EQ(Files(), Named());
   Reopen();
   ExpectModel(20);
+}
+
+// Its file is finished by then, so no further step can be taken.
+TEST_F(RunMergerTest, AMergeThatCannotEndBeginsAnew) {
+  options_.sessions_max = 1;
+  Open();
+  for (int run = 0; run < 3; ++run) WriteRows(10 * run, 20);
+  auto merge = BeginMerge(0, 3);
+  Result<bool> stepped = false;
+  std::thread([&] { stepped = merge->Step(1 << 20); }).join();  // it gets no session
+  EXPECT_EQ(stepped.error().code(), Code::kComeAgain);
+  merge.reset();
+  EXPECT_EQ(Runs(), 3u);
+  ExpectModel();
+  merge = BeginMerge(0, 3);
+  ASSERT_TRUE(merge->Step(1 << 20).value());
+  ExpectModel();
+  merge.reset();
+  Checkpoint();
+  EXPECT_EQ(Files(), Named());
 }
 
 // ---- reads ---------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 #include "tabletserver/storage/wiredtiger/wt_run_writer.h"
 
 #include <fcntl.h>
+#include <glog/logging.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -47,6 +49,7 @@ int WtRunWriter::Begin() {
 }
 
 int WtRunWriter::Add(std::string_view key, const std::optional<std::string_view>& row) {
+  CHECK(cursor_ != nullptr) << "the run is finished";
   WT_ITEM item = ToItem(key);
   cursor_->set_key(cursor_, &item);
   WT_ITEM value = ToItem(row.value_or(std::string_view("", 0)));
@@ -73,7 +76,8 @@ void WtRunWriter::SendPiece() {
   const auto begun = std::chrono::steady_clock::now();
   (void)sync_file_range(sent_file_->get(), sent_, 0, kAndWait);
   sent_ = file.st_size;
-  if (!owner_.hurried()) std::this_thread::sleep_for(std::chrono::steady_clock::now() - begun);
+  const Duration took = std::chrono::steady_clock::now() - begun;
+  if (!owner_.hurried()) std::this_thread::sleep_for(std::min(took, PacedSyncs::kRestMax));
 }
 
 int WtRunWriter::CloseCursor() {
@@ -86,6 +90,7 @@ int WtRunWriter::Drop() {
 }
 
 int WtRunWriter::Finish(uint64_t order, std::shared_ptr<const RunFile>& run) {
+  CHECK(cursor_ != nullptr) << "the run is finished";
   run = nullptr;
   if (const int error = CloseCursor()) return error;
   if (run_.records == 0) return 0;

@@ -1,6 +1,9 @@
 #include "tabletserver/storage/wiredtiger/wt_scrub.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "tabletserver/storage/wiredtiger/wt_block_lists.h"
@@ -66,6 +69,10 @@ int WtScrub::CheckRuns(const SortedTable& table, const RecordFiles::Pace& pace, 
   for (const RunFileId file : files) {
     const int error = CheckRunBlocks(options_.directory + "/" + RunFileName(file), pace, stopped);
     if (stopped) return 0;
+    if (error != 0 && error != kDamagedBlock) {
+      LOG(WARNING) << RunFileName(file) << " is not scrubbed: " << std::strerror(error);
+      continue;
+    }
     // A removed file loses its blocks.
     const RunSetPtr now = table.buffer.runs();
     const bool counts =

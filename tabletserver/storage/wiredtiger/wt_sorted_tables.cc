@@ -1,5 +1,6 @@
 #include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
 
+#include <absl/cleanup/cleanup.h>
 #include <glog/logging.h>
 
 #include <algorithm>
@@ -214,9 +215,12 @@ Status WtSortedTables::WaitForRoom(Duration longest) {
   const int64_t slow_from = bytes_max_ / 4 * 3;
   const int64_t bytes = buffer_bytes();
   if (bytes < slow_from) return {};
+  const auto full = [] { return Error(Code::kOverloaded, "the disk is slower than the writes of this server"); };
+  const auto begun = std::chrono::steady_clock::now();
+  // One of the calls that a round makes waits, and not each of them.
+  if (bytes >= bytes_max_ && begun.time_since_epoch() < full_until_.load()) return full();
   NoteApplied();  // a write that failed has posted no next one
   const double fullness = static_cast<double>(bytes - slow_from) / static_cast<double>(bytes_max_ - slow_from);
-  const auto begun = std::chrono::steady_clock::now();
   const auto slowly = begun + std::chrono::duration_cast<Duration>(kSlowWaitMax * std::min(fullness, 1.0));
   const MutexLock lock(room_mutex_);
   while (buffer_bytes() >= slow_from && written_.WaitUntil(room_mutex_, slowly)) continue;
@@ -224,7 +228,8 @@ Status WtSortedTables::WaitForRoom(Duration longest) {
   if (buffer_bytes() < bytes_max_) return {};
   while (buffer_bytes() >= slow_from && written_.WaitUntil(room_mutex_, begun + longest)) continue;
   if (buffer_bytes() < bytes_max_) return {};
-  return Error(Code::kOverloaded, "the disk is slower than the writes of this server");
+  full_until_ = std::chrono::steady_clock::now().time_since_epoch() + longest;
+  return full();
 }
 
 void WtSortedTables::NoteRoom() {
@@ -274,6 +279,8 @@ bool WtSortedTables::Forget(TabletId tablet) {
 }
 
 Status WtSortedTables::Clear(SortedTable& table, const KeyRange& range) {
+  ++hurried_;  // copies and removals of all tablets wait for this one
+  const absl::Cleanup calm = [this] { --hurried_; };
   const MutexLock lock(table.buffer.write_mutex());
   if (table.buffer.AnyIn(range)) EBLA_TRY(WriteGenerations(table, table.buffer.ToWrite()));
   RunSet left;
@@ -324,7 +331,7 @@ Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneratio
   const RunSetPtr before = table.buffer.runs();
   WtRunWriter writer(connection_, options_.directory, NextFile(), table.compression,
                      {.remove_later = [this](RunFileId file) { RemoveLater(file); },
-                      .hurried = [this] { return buffer_bytes() >= bytes_max_ / 2; }});
+                      .hurried = [this] { return hurried_ > 0 || buffer_bytes() >= bytes_max_ / 2; }});
   RunSet after = *before;
   int error = 0;
   if (!generation.rows.empty()) {
@@ -427,6 +434,7 @@ void WtSortedTables::AbandonMerge(const TableMerge& merge, std::optional<RunNumb
   const MutexLock lock(table.buffer.write_mutex());
   table.merges.erase(merge.inputs.front().file->run.order);
   if (unreadable) table.unreadable.insert(*unreadable);
+  table.unreadable_count = table.unreadable.size();
 }
 
 bool WtSortedTables::IsMerging(SortedTable& table) const {
@@ -435,9 +443,8 @@ bool WtSortedTables::IsMerging(SortedTable& table) const {
 }
 
 // Runs that no merge can take would never become fewer. Each may also keep apart seven others, too few for a merge.
-bool WtSortedTables::WaitsForMerges(SortedTable& table) const {
-  const MutexLock lock(table.buffer.write_mutex());
-  return table.buffer.runs()->runs.size() > kRunsMax + MergeLimits().runs_per_tier * table.unreadable.size();
+bool WtSortedTables::WaitsForMerges(const SortedTable& table) {
+  return table.buffer.runs()->runs.size() > kRunsMax + MergeLimits().runs_per_tier * table.unreadable_count;
 }
 
 void WtSortedTables::Retire(std::shared_ptr<const RunFile> file) {

@@ -51,6 +51,7 @@ struct SortedTable {
   // By the order of the newest input.
   std::map<uint64_t, UnderMerge> merges EBLA_GUARDED_BY(buffer.write_mutex());
   std::set<RunNumber> unreadable EBLA_GUARDED_BY(buffer.write_mutex());  // a merge has met a damaged block of these
+  std::atomic<size_t> unreadable_count{0};
 };
 using SortedTablePtr = std::shared_ptr<SortedTable>;
 
@@ -73,6 +74,8 @@ class WtSortedTables {
   // Finds the tables and their runs, and removes files that a crash has left.
   Status Open();
   void Stop() { gate_->Close(); }
+  // The process is about to stop: buffers are written without rests.
+  void Hurry() { ++hurried_; }
   // Called after each change of a table's runs.
   void SetOnRuns(std::function<void(TableId)> on_runs) { on_runs_ = std::move(on_runs); }
 
@@ -135,7 +138,7 @@ class WtSortedTables {
       EBLA_REQUIRES(table.buffer.write_mutex());
   void WriteSome();
   Status WriteFull(SortedTable& table);
-  bool WaitsForMerges(SortedTable& table) const;
+  static bool WaitsForMerges(const SortedTable& table);
   SortedTablePtr Largest() const;  // of those that wait for no merge
   void NoteRoom();
   void Retire(std::shared_ptr<const RunFile> file);
@@ -153,7 +156,9 @@ class WtSortedTables {
   std::atomic<int64_t> retired_bytes_{0};
   std::atomic<uint64_t> next_file_{1};
   std::atomic<uint64_t> checkpoints_{0};
-  std::atomic<bool> writing_{false};  // a task is posted
+  std::atomic<bool> writing_{false};    // a task is posted
+  std::atomic<Duration> full_until_{};  // of the steady clock: until then the buffers have no room without a wait
+  std::atomic<int> hurried_{0};         // who wants buffers to be written without rests
   mutable SharedMutex mutex_;
   std::map<TableId, SortedTablePtr> tables_ EBLA_GUARDED_BY(mutex_);
   Mutex room_mutex_;
