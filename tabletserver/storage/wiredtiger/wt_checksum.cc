@@ -32,7 +32,7 @@ constexpr size_t kLong = 1024, kShort = 128;  // bytes of a stream
   return static_cast<uint32_t>(at);
 }
 
-// What so many zero bytes make of a state: a linear function, so a table for each of its bytes.
+// Appends so many zero bytes to a state. The function is linear, so each byte of a state has a table.
 class Zeros {
  public:
   explicit Zeros(size_t bytes) {

@@ -12,7 +12,7 @@
 
 namespace ebla::tabletserver {
 
-// 0: no damage, or `stopped` by the pace. kDamagedBlock: a block is damaged, the disk cannot read it, or there is no such
+// 0: no damage, or `stopped` by the pace. kDamagedBlock: a block is damaged, the disk cannot read it, or there is no
 // file. Another errno: the file could not be opened, which tells nothing of it.
 int CheckRunBlocks(const std::string& path, const RecordFiles::Pace& pace, bool& stopped);
 

@@ -11,7 +11,7 @@ Status Final(Status status) {
   return status.code() == Code::kOverloaded ? Status(Code::kComeAgain, status.message()) : std::move(status);
 }
 
-// As many as a table has while merges keep up (../runs/merge_plan.h).
+// A table has up to so many while merges keep up (../runs/merge_plan.h).
 constexpr size_t kRunsHurry = 24;
 
 }  // namespace
