@@ -62,7 +62,7 @@ int RemoveRuns(WtSession& session, TableId table, const std::vector<std::shared_
 }
 
 // Which no further merge may take.
-std::set<RunNumber> FixedRuns(const SortedTable& table) EBLA_REQUIRES(table.buffer.write_mutex()) {
+std::set<RunNumber> FixedRuns(SortedTable& table) EBLA_REQUIRES(table.buffer.write_mutex()) {
   std::set<RunNumber> fixed = table.unreadable;
   for (const auto& [order, merge] : table.merges) fixed.insert(merge.inputs.begin(), merge.inputs.end());
   return fixed;
