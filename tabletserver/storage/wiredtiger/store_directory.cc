@@ -124,6 +124,8 @@ Status StoreDirectory::NoteConverted() {
   return {};
 }
 
+bool StoreDirectory::may_have_sorted_tables() const { return found_format_ >= kSortedFormat; }
+
 Status StoreDirectory::NoteSortedTables(const std::string& path) { return WriteFormat(path, kSortedFormat); }
 
 StoreDirectory::StoreDirectory(StoreDirectory&& other) noexcept

@@ -25,6 +25,8 @@ class StoreDirectory {
   static Status NoteSortedTables(const std::string& path);
   // What was found: a lesser one has to be converted before anything else.
   int found_format() const { return found_format_; }
+  // Earlier builds refuse it whatever it has from now on.
+  bool may_have_sorted_tables() const;
   // Durably notes that the store has the format that this build writes.
   Status NoteConverted();
   const std::string& path() const { return path_; }

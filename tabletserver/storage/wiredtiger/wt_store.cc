@@ -89,6 +89,8 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory));
   auto files = std::make_unique<Parts::Files>(options, std::move(directory));
   files->reserve.BeforeOpen();
+  // A start makes tables anew that no checkpoint has, before it knows the cluster's features.
+  if (files->directory.may_have_sorted_tables()) options.features = nullptr;
   if (files->directory.found_format() < StoreDirectory::format()) EBLA_TRY(ConvertStore(options, files->directory));
   const auto discard = [store = options.directory](const std::string& file) {
     return FileRecycler::Remove(file, store);

@@ -92,6 +92,29 @@ TEST_F(WtStoreTest, ANewerFormatIsRefused) {
   EXPECT_THAT(OpenError().message(), HasSubstr("no FORMAT file"));
 }
 
+TEST_F(WtStoreTest, TablesAreSortedOnceTheClusterHasTheFeatureAndForEver) {
+  const auto in_place = [this](TableId table) {
+    return std::filesystem::exists(directory / ("store/data_" + std::to_string(table.value) + ".wt"));
+  };
+  const auto features = std::make_shared<Features>();
+  WtStoreOptions options = Options();
+  options.sorted_tables = true;
+  options.features = features;
+  constexpr TableId kFirst{1}, kSecond{2}, kThird{3};
+  {
+    auto store = MustOpen(options);
+    ASSERT_TRUE((*store)->EnsureTable(kFirst, TableCompression::kNone).ok());
+    EXPECT_TRUE(in_place(kFirst));
+    features->Learn(kSortedTables.level);
+    ASSERT_TRUE((*store)->EnsureTable(kSecond, TableCompression::kNone).ok());
+    EXPECT_FALSE(in_place(kSecond));
+  }
+  options.features = std::make_shared<Features>();
+  auto store = MustOpen(options);
+  ASSERT_TRUE((*store)->EnsureTable(kThird, TableCompression::kNone).ok());
+  EXPECT_FALSE(in_place(kThird)) << "earlier builds refuse the store already";
+}
+
 // An earlier build would find no records of a sorted table, and take the table for empty.
 TEST_F(WtStoreTest, AStoreWithSortedTablesHasANewerFormat) {
   const auto format = [this] {
