@@ -185,7 +185,7 @@ class RunMergerTest : public ::testing::Test {
     std::set<std::string> names;
     if (Table() == nullptr) return names;
     const RunSetPtr now = RunsNow();
-    for (const RunOfTable& run : now->runs) names.insert("run_" + std::to_string(run.file->run.number) + ".wt");
+    for (const RunOfTable& run : now->runs) names.insert(RunFileName({run.file->run.number}));
     return names;
   }
   std::set<std::string> Files() {

@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <optional>
 #include <span>
-#include <thread>
 #include <vector>
 
 #include "common/base/descriptor.h"
@@ -65,12 +63,6 @@ std::optional<size_t> CheckStretch(int fd, size_t at, size_t end) {
   return bytes.size();
 }
 
-// Again, in case that a checkpoint was writing there.
-std::optional<size_t> CheckAgain(int fd, size_t at, size_t end) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  return CheckStretch(fd, at, end);
-}
-
 }  // namespace
 
 int CheckRunBlocks(const std::string& path, const RecordFiles::Pace& pace, bool& stopped) {
@@ -82,7 +74,7 @@ int CheckRunBlocks(const std::string& path, const RecordFiles::Pace& pace, bool&
   if (!ReadAt(fd.get(), 0, first) || first.size() < kUnit || !FileBlockIsWhole(first)) return kDamagedBlock;
   for (size_t at = kUnit; at < end && !stopped;) {
     std::optional<size_t> checked = CheckStretch(fd.get(), at, end);
-    if (!checked) checked = CheckAgain(fd.get(), at, end);
+    if (!checked) checked = CheckStretch(fd.get(), at, end);  // as a wire may have erred and not the disk
     if (!checked) return kDamagedBlock;
     at += *checked;
     stopped = !pace(static_cast<int64_t>(*checked));

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/read_all.h"
 #include "tabletserver/storage/testing/run_merger_fixture.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
@@ -65,6 +66,24 @@ TEST_F(RunBlocksTest, AFileThatIsCutOrEmptyIsDamaged) {
   }
   std::filesystem::remove(cut);
   EXPECT_EQ(Check(cut), kDamagedBlock) << "it is gone";
+}
+
+// So the check may read it at any time.
+TEST_F(RunBlocksTest, ARunsFileIsNeverWrittenAgain) {
+  const auto bytes_of = [](const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return ReadAll(file);
+  };
+  const std::string path = PathOf(0), before = bytes_of(path);
+  for (int checkpoint = 0; checkpoint < 3; ++checkpoint) {
+    ASSERT_TRUE(ApplyRows(5000 + checkpoint, 1).ok());
+    Checkpoint();
+    ExpectModel(200);
+    EXPECT_TRUE(bytes_of(path) == before);
+  }
+  Reopen();
+  Checkpoint();
+  EXPECT_TRUE(bytes_of(path) == before);
 }
 
 TEST_F(RunBlocksTest, ThePaceEndsTheCheck) {

@@ -177,7 +177,7 @@ class DamagedRunTest : public RunMergerTest {
     bytes.seekp(static_cast<std::streamoff>(std::filesystem::file_size(path) / 2));
     bytes << std::string(4096, '\x5a');
   }
-  std::string FileOf(size_t run) { return "run_" + std::to_string(RunsNow()->runs[run].file->run.number) + ".wt"; }
+  std::string FileOf(size_t run) { return RunFileName({RunsNow()->runs[run].file->run.number}); }
   // Does the same as a merge that has met damage.
   void MarkUnreadable(size_t run) {
     const auto merge = store_->sorted.BeginMerge(
