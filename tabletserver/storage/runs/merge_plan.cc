@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kTinyRuns = 4;
 constexpr int64_t kTinyPart = 8;
-constexpr size_t kRunsMaxTiers = 3;
 
 std::optional<MergePlan> MostlyHoles(std::span<const PlannedRun> runs) {
   const auto found = std::ranges::find_if(runs, [](const PlannedRun& run) {
@@ -67,7 +66,7 @@ std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const Merge
   }
   if (const auto plan = MostlyHoles(runs)) return plan;
   const auto free = std::ranges::count(runs, false, &PlannedRun::fixed);
-  return static_cast<size_t>(free) > kRunsMaxTiers * per_tier ? Cheapest(runs, per_tier) : std::nullopt;
+  return static_cast<size_t>(free) > RunsMax(limits) ? Cheapest(runs, per_tier) : std::nullopt;
 }
 
 std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const MergeLimits& limits) {

@@ -22,6 +22,7 @@
 // Threads:    a function of its arguments.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -33,6 +34,9 @@ struct MergeLimits {
   size_t runs_per_tier = 8;  // 2 at least
   int64_t smallest_tier_bytes = int64_t{64} << 20;
 };
+
+// How many runs a table has at most while merges keep up.
+constexpr size_t RunsMax(const MergeLimits& limits) { return 3 * std::max<size_t>(2, limits.runs_per_tier); }
 
 struct PlannedRun {
   int64_t bytes = 0;

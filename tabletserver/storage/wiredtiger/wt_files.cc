@@ -337,7 +337,12 @@ int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
 int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
-  for (const auto& [part, bytes] : file.written.NextToSend(kSentBytes)) {
+  const WrittenParts::Parts parts = file.written.NextToSend(kSentBytes);
+  if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && pace->while_writing()) {
+    const int error = SyncInPieces(file, session, parts, *pace);
+    return error == ENOTSUP ? 0 : error;
+  }
+  for (const auto& [part, bytes] : parts) {
     if (const int error = SyncPart(file, session, part, SYNC_FILE_RANGE_WRITE); error != 0) return error;
   }
   return 0;
@@ -456,7 +461,14 @@ int Terminate(WT_FILE_SYSTEM* files, WT_SESSION*) noexcept {
 // ---- pace -----------------------------------------------------------------------------------------------------------
 
 PacedSyncs::PacedSyncs(std::function<bool()> hurried, Duration rests_max)
-    : hurried_(std::move(hurried)), rests_left_(rests_max), cut_rests_left_(rests_max) {
+    : PacedSyncs(std::move(hurried), rests_max, kRestFrom, /*while_writing=*/false) {}
+
+PacedSyncs::PacedSyncs(std::function<bool()> hurried, Duration rests_max, int rest_from, bool while_writing)
+    : hurried_(std::move(hurried)),
+      rest_from_(rest_from),
+      while_writing_(while_writing),
+      rests_left_(rests_max),
+      cut_rests_left_(rests_max) {
   CHECK(paced == nullptr) << "syncs are paced already";
   paced = this;
 }
@@ -467,7 +479,7 @@ PacedSyncs* PacedSyncs::OfThisThread() { return paced; }
 
 Duration PacedSyncs::RestAfter(Duration piece) {
   ++pieces_;
-  return Rest(kRestFrom * piece, rests_left_);
+  return Rest(rest_from_ * piece, rests_left_);
 }
 
 Duration PacedSyncs::RestAfterCut(Duration piece) {

@@ -52,12 +52,18 @@ class PacedSyncs {
 
   // Once it is `hurried` it does not rest, and cuts at once.
   explicit PacedSyncs(std::function<bool()> hurried, Duration rests_max = kRestsMax);
+  // For a writer of much, without a limit of all rests: what the thread writes goes to the disk in pieces while it
+  // writes, each followed by a rest as long as the piece took.
+  static PacedSyncs WhileWriting(std::function<bool()> hurried) {
+    return PacedSyncs(std::move(hurried), Duration::max(), /*rest_from=*/1, /*while_writing=*/true);
+  }
   ~PacedSyncs();
   PacedSyncs(const PacedSyncs&) = delete;
   PacedSyncs& operator=(const PacedSyncs&) = delete;
 
   static PacedSyncs* OfThisThread();
   bool hurried() const { return hurried_(); }
+  bool while_writing() const { return while_writing_; }
   // Both return how long they rested.
   Duration RestAfter(Duration piece);
   Duration RestAfterCut(Duration piece);
@@ -65,9 +71,12 @@ class PacedSyncs {
   int64_t cuts() const { return cuts_; }
 
  private:
+  PacedSyncs(std::function<bool()> hurried, Duration rests_max, int rest_from, bool while_writing);
   Duration Rest(Duration wanted, Duration& left);
 
   const std::function<bool()> hurried_;
+  const int rest_from_;
+  const bool while_writing_;
   Duration rests_left_, cut_rests_left_;
   int64_t pieces_ = 0, cuts_ = 0;
 };

@@ -186,6 +186,41 @@ TEST(WtFilesTest, AfterASyncThatFailedNoneSucceeds) {
   files.terminate(&files, nullptr);
 }
 
+// The process's descriptor of the file.
+int DescriptorOf(const std::string& path) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry.path(), gone) == path) return std::stoi(entry.path().filename());
+  }
+  return -1;
+}
+
+TEST(WtFilesTest, AWriterOfMuchSendsPiecesAndOneThatFailsIsFinal) {
+  const TemporaryDirectory directory;
+  WT_FILE_SYSTEM& files = UsedFiles();
+  const std::string path = directory / "file";
+  WT_FILE_HANDLE* file = nullptr;
+  CHECK_EQ(files.fs_open_file(&files, nullptr, path.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &file), 0);
+  const std::string bytes(4 * PacedSyncs::kPieceBytes, 'x');
+  {
+    const PacedSyncs paced = PacedSyncs::WhileWriting([] { return false; });
+    ASSERT_EQ(file->fh_write(file, nullptr, 0, bytes.size(), bytes.data()), 0);
+    EXPECT_EQ(file->fh_sync_nowait(file, nullptr), 0);
+    EXPECT_EQ(paced.pieces(), 4);
+    // From now on the descriptor is of a pipe, which cannot be synced.
+    ASSERT_EQ(file->fh_write(file, nullptr, 0, bytes.size(), bytes.data()), 0);
+    int pipes[2];
+    ASSERT_EQ(pipe(pipes), 0);
+    ASSERT_GE(dup2(pipes[0], DescriptorOf(path)), 0);
+    EXPECT_EQ(file->fh_sync_nowait(file, nullptr), EIO);
+    close(pipes[0]);
+    close(pipes[1]);
+  }
+  EXPECT_EQ(file->fh_sync(file, nullptr), EIO);
+  file->close(file, nullptr);
+  files.terminate(&files, nullptr);
+}
+
 TEST(WtFilesTest, AtTheLimitOfOpenFilesItTriesForAWhile) {
   const TemporaryDirectory directory;
   WT_FILE_SYSTEM& files = UsedFiles();

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tabletserver/storage/wiredtiger/wt_files.h"
+
 namespace ebla::tabletserver {
 
 namespace {
@@ -10,9 +12,6 @@ namespace {
 Status Final(Status status) {
   return status.code() == Code::kOverloaded ? Status(Code::kComeAgain, status.message()) : std::move(status);
 }
-
-// A table has up to so many while merges keep up (../runs/merge_plan.h).
-constexpr size_t kRunsHurry = 24;
 
 }  // namespace
 
@@ -23,8 +22,7 @@ WtRunMerge::WtRunMerge(const WtStoreOptions& options, WtConnection& connection, 
       merge_(std::move(merge)),
       bytes_(merge_.bytes()),
       writer_(connection, options.directory, tables.NextFile(), merge_.table->compression,
-              {.remove_later = [&tables](RunFileId file) { tables.RemoveLater(file); },
-               .hurried = [table = merge_.table.get()] { return table->buffer.runs()->runs.size() > kRunsHurry; }}) {}
+              [&tables](RunFileId file) { tables.RemoveLater(file); }) {}
 
 WtRunMerge::~WtRunMerge() {
   if (!ended_) tables_.AbandonMerge(merge_, damaged_);
@@ -38,10 +36,18 @@ Status WtRunMerge::Begin() {
 
 Result<bool> WtRunMerge::Step(int64_t bytes) {
   if (table()->dropped) return Error(Code::kNoSuchTable, "the table was dropped");
-  WtRunScan rows(*session_, nullptr, merge_.inputs, {.range = rest_, .read_once = true, .deleted = !merge_.oldest});
-  EBLA_TRY(Copy(rows, bytes));
-  if (rows.valid()) return false;
-  EBLA_TRY(Finish());
+  std::shared_ptr<const RunFile> run;
+  {
+    const PacedSyncs paced =
+        PacedSyncs::WhileWriting([this] { return table()->buffer.runs()->runs.size() > RunsMax(MergeLimits()); });
+    WtRunScan rows(*session_, nullptr, merge_.inputs, {.range = rest_, .read_once = true, .deleted = !merge_.oldest});
+    EBLA_TRY(Copy(rows, bytes));
+    if (rows.valid()) return false;
+    EBLA_TRY(Final(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs")));
+  }
+  EBLA_TRY(Final(tables_.EndMerge(merge_, run, writer_.filter())));
+  ended_ = true;
+  if (run != nullptr) writer_.Keep();
   return true;
 }
 
@@ -55,15 +61,6 @@ Status WtRunMerge::Copy(WtRunScan& rows, int64_t bytes) {
   rest_.start = writer_.next_key();
   damaged_ = rows.damaged();
   return sessions_.CheckTable(error, table()->id, "merging runs");
-}
-
-Status WtRunMerge::Finish() {
-  std::shared_ptr<const RunFile> run;
-  EBLA_TRY(Final(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs")));
-  EBLA_TRY(Final(tables_.EndMerge(merge_, run, writer_.filter())));
-  ended_ = true;
-  if (run != nullptr) writer_.Keep();
-  return {};
 }
 
 }  // namespace ebla::tabletserver

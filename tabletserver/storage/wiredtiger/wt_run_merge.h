@@ -37,7 +37,6 @@ class WtRunMerge {
 
  private:
   Status Copy(WtRunScan& rows, int64_t bytes);
-  Status Finish();
 
   WtSessions& sessions_;
   WtSortedTables& tables_;

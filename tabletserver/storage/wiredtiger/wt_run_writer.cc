@@ -2,17 +2,12 @@
 
 #include <fcntl.h>
 #include <glog/logging.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "common/base/descriptor.h"
-#include "tabletserver/storage/wiredtiger/wt_files.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
 
 namespace ebla::tabletserver {
@@ -28,14 +23,18 @@ int SyncPath(const std::string& path, int flags) {
 }  // namespace
 
 WtRunWriter::WtRunWriter(WtConnection& connection, const std::string& directory, RunFileId file,
-                         TableCompression compression, Owner owner)
-    : connection_(connection), directory_(directory), file_(file), compression_(compression), owner_(std::move(owner)) {
+                         TableCompression compression, std::function<void(RunFileId)> remove_later)
+    : connection_(connection),
+      directory_(directory),
+      file_(file),
+      compression_(compression),
+      remove_later_(std::move(remove_later)) {
   run_.number = file.number;
 }
 
 WtRunWriter::~WtRunWriter() {
   if (session_ == nullptr || connection_.failed()) return;
-  if (!kept_ && CloseCursor() == 0 && Drop() == EBUSY) owner_.remove_later(file_);
+  if (!kept_ && CloseCursor() == 0 && Drop() == EBUSY) remove_later_(file_);
   session_->close(session_, nullptr);
 }
 
@@ -62,22 +61,7 @@ int WtRunWriter::Add(std::string_view key, const std::optional<std::string_view>
   if (!row) ++run_.deletes;
   fences_.Add(key, bytes);
   filter_.Add(key);
-  if ((unsent_ += bytes) >= PacedSyncs::kPieceBytes) SendPiece();
   return 0;
-}
-
-// Finish() tells of what cannot be written.
-void WtRunWriter::SendPiece() {
-  unsent_ = 0;
-  if (!sent_file_) sent_file_.emplace(open((directory_ + "/" + RunFileName(file_)).c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat file{};
-  if (!sent_file_->valid() || fstat(sent_file_->get(), &file) != 0) return;
-  constexpr unsigned kAndWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  const auto begun = std::chrono::steady_clock::now();
-  (void)sync_file_range(sent_file_->get(), sent_, 0, kAndWait);
-  sent_ = file.st_size;
-  const Duration took = std::chrono::steady_clock::now() - begun;
-  if (!owner_.hurried()) std::this_thread::sleep_for(std::min(took, PacedSyncs::kRestMax));
 }
 
 int WtRunWriter::CloseCursor() {

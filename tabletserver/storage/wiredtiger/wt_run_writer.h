@@ -3,8 +3,8 @@
 // Rows:    as in data_<table id> (row_encoding.h); an empty value is a deleted row, which hides older runs'.
 // Pages:   8 KB, because a get that misses the cache reads one page. Random gets of 1 KB records from a file eight
 //          times the cache run at 130,000 a second with pages of 4 to 8 KB and at 40,000 with 32 KB.
-// Disk:    rows go to the disk in pieces of 256 KB, each followed by a rest of the same length, so that no flush of the
-//          log waits behind a whole run (wt_files.h).
+// Disk:    its owner adds rows under PacedSyncs::WhileWriting (wt_files.h), so that no flush of the log waits behind a
+//          whole run.
 // Crash:   a file that no row of the table `runs` names is removed by the next start.
 // Errors:  WiredTiger's numbers.
 // Threads: thread-compatible. It has a session of its own, because a merge may take minutes.
@@ -16,7 +16,6 @@
 #include <string>
 #include <string_view>
 
-#include "common/base/descriptor.h"
 #include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/runs/run_set.h"
 #include "tabletserver/storage/wiredtiger/wt_connection.h"
@@ -26,14 +25,9 @@ namespace ebla::tabletserver {
 
 class WtRunWriter {
  public:
-  struct Owner {
-    // Gets a file that is not kept, and that a checkpoint holds when the writer ends.
-    std::function<void(RunFileId)> remove_later;
-    // True: the run is needed soon, so its pieces go to the disk without a rest.
-    std::function<bool()> hurried;
-  };
+  // `remove_later` gets a file that is not kept, and that a checkpoint holds when the writer ends.
   WtRunWriter(WtConnection& connection, const std::string& directory, RunFileId file, TableCompression compression,
-              Owner owner);
+              std::function<void(RunFileId)> remove_later);
   ~WtRunWriter();
   WtRunWriter(const WtRunWriter&) = delete;
   WtRunWriter& operator=(const WtRunWriter&) = delete;
@@ -56,19 +50,15 @@ class WtRunWriter {
  private:
   int CloseCursor();
   int Drop();
-  void SendPiece();
 
   WtConnection& connection_;
   const std::string directory_;
   const RunFileId file_;
   const TableCompression compression_;
-  const Owner owner_;
+  const std::function<void(RunFileId)> remove_later_;
   WT_SESSION* session_ = nullptr;
   WT_CURSOR* cursor_ = nullptr;
   bool kept_ = false;
-  std::optional<Descriptor> sent_file_;
-  off_t sent_ = 0;
-  int64_t unsent_ = 0;
   Run run_;
   FenceBuilder fences_;
   RunFilterBuilder filter_;

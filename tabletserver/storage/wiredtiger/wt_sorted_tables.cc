@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "tabletserver/storage/wiredtiger/store_directory.h"
+#include "tabletserver/storage/wiredtiger/wt_files.h"
 #include "tabletserver/storage/wiredtiger/wt_run_rows.h"
 #include "tabletserver/storage/wiredtiger/wt_run_writer.h"
 #include "tabletserver/storage/wiredtiger/wt_tablet_states.h"
@@ -23,8 +24,6 @@ namespace {
 constexpr Duration kAgain = std::chrono::milliseconds(100);
 constexpr Duration kSlowWaitMax = std::chrono::milliseconds(5);
 constexpr int64_t kBytesMax = int64_t{256} << 20;
-// Twice as many as a table has while merges keep up (../runs/merge_plan.h).
-constexpr size_t kRunsMax = 48;
 constexpr std::string_view kFilePrefix = "run_", kFileSuffix = ".wt";
 
 // The number in the name of a run's file; none: it is another file.
@@ -330,11 +329,12 @@ Status WtSortedTables::WriteGenerations(SortedTable& table, const TableBuffer::G
 Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneration& generation) {
   const RunSetPtr before = table.buffer.runs();
   WtRunWriter writer(connection_, options_.directory, NextFile(), table.compression,
-                     {.remove_later = [this](RunFileId file) { RemoveLater(file); },
-                      .hurried = [this] { return hurried_ > 0 || buffer_bytes() >= bytes_max_ / 2; }});
+                     [this](RunFileId file) { RemoveLater(file); });
   RunSet after = *before;
   int error = 0;
   if (!generation.rows.empty()) {
+    const PacedSyncs paced =
+        PacedSyncs::WhileWriting([this] { return hurried_ > 0 || buffer_bytes() >= bytes_max_ / 2; });
     error = writer.Begin();
     if (error == 0) {
       generation.rows.ForEach([&](std::string_view key, const SortedRows::Bytes& row) {
@@ -444,7 +444,8 @@ bool WtSortedTables::IsMerging(SortedTable& table) const {
 
 // Runs that no merge can take would never become fewer. Each may also keep apart seven others, too few for a merge.
 bool WtSortedTables::WaitsForMerges(const SortedTable& table) {
-  return table.buffer.runs()->runs.size() > kRunsMax + MergeLimits().runs_per_tier * table.unreadable_count;
+  const MergeLimits limits;
+  return table.buffer.runs()->runs.size() > 2 * RunsMax(limits) + limits.runs_per_tier * table.unreadable_count;
 }
 
 void WtSortedTables::Retire(std::shared_ptr<const RunFile> file) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "common/base/key_range.h"
+#include "tabletserver/storage/wiredtiger/wt_files.h"
 
 namespace ebla::tabletserver {
 
@@ -20,8 +21,10 @@ constexpr char kRowConfig[] = "key_format=u,value_format=u,checksum=on,os_cache_
 // The longest key fits on its page too. A checkpoint may have to read the block of a separate key, and fails if that is
 // damaged.
 constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_key_max=4KB,leaf_value_max=64MB,split_pct=90";
-// Loaded in order, pages are full.
-constexpr char kRunPages[] = ",leaf_page_max=8KB,leaf_key_max=4KB,leaf_value_max=64MB,split_pct=100";
+// Loaded in order, pages are full. A load writes much at once, so it sends a piece of PacedSyncs at a time.
+constexpr char kRunPages[] =
+    ",leaf_page_max=8KB,leaf_key_max=4KB,leaf_value_max=64MB,split_pct=100,os_cache_dirty_max=256KB";
+static_assert(PacedSyncs::kPieceBytes == 256 << 10);
 static_assert(kKeyBytesMax == 4 << 10);
 
 std::string_view CompressorName(TableCompression compression) {
