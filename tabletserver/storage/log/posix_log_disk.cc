@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/read_at.h"
 #include "common/base/system_error.h"
 #include "tabletserver/storage/log/log_format.h"
 #include "tabletserver/storage/log/open_retrying.h"
@@ -79,15 +80,9 @@ class PosixLogFile final : public LogFile {
 
   Result<std::string> Read(int64_t offset, int64_t size) override {
     std::string bytes(static_cast<size_t>(size), '\0');
-    size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t more = pread(fd_, bytes.data() + done, bytes.size() - done, offset + static_cast<int64_t>(done));
-      if (more < 0 && errno == EINTR) continue;
-      if (more < 0) return SystemError(Code::kInternal, "cannot read " + name_);
-      if (more == 0) break;
-      done += static_cast<size_t>(more);
-    }
-    bytes.resize(done);
+    const ReadAtResult read = ReadAt(fd_, offset, bytes);
+    if (read.error != 0) return SystemError(Code::kInternal, "cannot read " + name_);
+    bytes.resize(read.bytes);
     return bytes;
   }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/descriptor.h"
+#include "common/base/read_at.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
 namespace ebla::tabletserver {
@@ -83,7 +84,7 @@ std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address) {
 bool IsWhole(int fd, const Block& block) {
   std::string bytes(block.bytes, '\0');
   (void)posix_fadvise(fd, block.offset, static_cast<off_t>(block.bytes), POSIX_FADV_DONTNEED);
-  return pread(fd, bytes.data(), bytes.size(), block.offset) == std::ssize(bytes) && BlockIsWhole(bytes);
+  return ReadAt(fd, block.offset, bytes).bytes == bytes.size() && BlockIsWhole(bytes);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@
 
 #include "common/base/descriptor.h"
 #include "common/base/mutex.h"
+#include "common/base/read_at.h"
 #include "tabletserver/storage/log/open_retrying.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
@@ -124,16 +125,8 @@ int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
 // An errno; EIO, too, where the file ends before.
 int ReadAll(const File& file, wt_off_t offset, size_t bytes, void* into) {
   if (uncached) (void)posix_fadvise(file.fd.get(), offset, static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
-  for (auto* at = static_cast<char*>(into); bytes > 0;) {
-    const ssize_t read = pread(file.fd.get(), at, std::min(bytes, kTransferMax), offset);
-    if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return errno;
-    if (read == 0) return EIO;
-    at += read;
-    offset += read;
-    bytes -= static_cast<size_t>(read);
-  }
-  return 0;
+  const ReadAtResult read = ReadAt(file.fd.get(), offset, {static_cast<char*>(into), bytes});
+  return read.error != 0 || read.bytes == bytes ? read.error : EIO;
 }
 
 // True: it was not noted before. Clients may ask for rows of several such blocks in turn.

@@ -52,7 +52,7 @@ class PacedSyncs {
 
   // Once it is `hurried` it does not rest, and cuts at once.
   explicit PacedSyncs(std::function<bool()> hurried, Duration rests_max = kRestsMax);
-  // For a writer of much, without a limit of all rests: what the thread writes goes to the disk in pieces while it
+  // For a writer of much, without a limit of all rests: what the thread writes is sent to the disk in pieces while it
   // writes, each followed by a rest as long as the piece took.
   static PacedSyncs WhileWriting(std::function<bool()> hurried) {
     return PacedSyncs(std::move(hurried), Duration::max(), /*rest_from=*/1, /*while_writing=*/true);

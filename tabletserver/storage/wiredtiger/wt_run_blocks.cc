@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/base/descriptor.h"
+#include "common/base/read_at.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
 namespace ebla::tabletserver {
@@ -21,19 +22,11 @@ constexpr size_t kUnit = 4096;  // WiredTiger's allocation_size
 constexpr size_t kStretchBytes = size_t{1} << 20;
 constexpr size_t kBlockBytesMax = size_t{128} << 20;  // twice leaf_value_max: a damaged head may name any size
 
-// Reads as much as the file has; short only at its end. False: the disk cannot read it.
-bool ReadAt(int fd, size_t offset, std::vector<char>& bytes) {
-  (void)posix_fadvise(fd, static_cast<off_t>(offset), std::ssize(bytes), POSIX_FADV_DONTNEED);
-  size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t read = pread(fd, bytes.data() + size, bytes.size() - size, static_cast<off_t>(offset + size));
-    if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return false;
-    if (read == 0) break;
-    size += static_cast<size_t>(read);
-  }
-  bytes.resize(size);
-  return true;
+// Past the kernel's memory. False: the file ends before, or the disk cannot read it.
+bool ReadUncached(int fd, size_t offset, std::span<char> into) {
+  const auto at = static_cast<int64_t>(offset);
+  (void)posix_fadvise(fd, at, std::ssize(into), POSIX_FADV_DONTNEED);
+  return ReadAt(fd, at, into).bytes == into.size();
 }
 
 // The whole blocks that `bytes` begins with: their size together. None: the first is damaged.
@@ -52,14 +45,13 @@ std::optional<size_t> CheckBlocks(std::span<char> bytes, size_t rest_of_file) {
 // The whole blocks from an offset on: their size together. None: the first is damaged.
 std::optional<size_t> CheckStretch(int fd, size_t at, size_t end) {
   std::vector<char> bytes(std::min(kStretchBytes, end - at));
-  const size_t asked = bytes.size();
-  if (!ReadAt(fd, at, bytes) || bytes.size() < asked) return std::nullopt;
+  if (!ReadUncached(fd, at, bytes)) return std::nullopt;
   const std::optional<size_t> checked = CheckBlocks(bytes, end - at);
   if (checked != 0U) return checked;
   // It is larger than a stretch.
   if (BlockSizeAt(bytes) > kBlockBytesMax) return std::nullopt;
   bytes.resize(BlockSizeAt(bytes));
-  if (!ReadAt(fd, at, bytes) || !BlockIsWhole(bytes)) return std::nullopt;
+  if (!ReadUncached(fd, at, bytes) || !BlockIsWhole(bytes)) return std::nullopt;
   return bytes.size();
 }
 
@@ -71,7 +63,7 @@ int CheckRunBlocks(const std::string& path, const RecordFiles::Pace& pace, bool&
   if (!fd.valid() || fstat(fd.get(), &found) != 0) return errno == ENOENT || errno == EIO ? kDamagedBlock : errno;
   const auto end = static_cast<size_t>(found.st_size);
   std::vector<char> first(kUnit);
-  if (!ReadAt(fd.get(), 0, first) || first.size() < kUnit || !FileBlockIsWhole(first)) return kDamagedBlock;
+  if (!ReadUncached(fd.get(), 0, first) || !FileBlockIsWhole(first)) return kDamagedBlock;
   for (size_t at = kUnit; at < end && !stopped;) {
     std::optional<size_t> checked = CheckStretch(fd.get(), at, end);
     if (!checked) checked = CheckStretch(fd.get(), at, end);  // as a wire may have erred and not the disk
