@@ -67,9 +67,18 @@ class MemoryTableTest : public ClusterFixture {
              });
     });
   }
+  // Returns once the master knows the new process: until then its lists tell what the old one held.
   void Restart(const std::string& name) {
+    const Incarnation before = IncarnationOf(name);
     const Status restarted = cluster_->launcher().Restart(name);
     ASSERT_TRUE(restarted.ok()) << restarted;
+    ASSERT_TRUE(Eventually([&] { return IncarnationOf(name) > before; }, 30s)) << name << " is not live again";
+  }
+  Incarnation IncarnationOf(const std::string& name) {
+    const auto servers = client_->ListServers();
+    if (!servers) return {};
+    const auto found = std::ranges::find(*servers, name, &ServerSummary::name);
+    return found == servers->end() ? Incarnation{} : found->incarnation;
   }
   void Kill(const std::string& name) { ASSERT_TRUE(cluster_->launcher().Kill(name, SIGKILL).ok()); }
   int64_t TimesEmptied(const std::string& name) {
@@ -90,7 +99,7 @@ TEST_F(MemoryTableTest, OneServerAfterTheOtherRestartsAndNothingIsLost) {
   for (const std::string& name : servers_) {
     Kill(name);
     const auto meanwhile = table.Put(Key(7), "7.");
-    EXPECT_TRUE(meanwhile) << meanwhile.error();
+    EXPECT_TRUE(meanwhile) << meanwhile.error() << "\n" << cluster_->Ebla("table describe kept").text;
     Restart(name);
     ASSERT_TRUE(Eventually([&] { return Whole("kept"); }, 60s)) << name << " is not filled again";
   }
