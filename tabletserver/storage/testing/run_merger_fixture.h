@@ -75,7 +75,8 @@ struct MergedStore {
   std::shared_ptr<WtSessions> sessions = std::make_shared<WtSessions>(*connection, options.sessions_max);
   WtTables tables{options, *sessions};
   WtSortedTables sorted{options, *connection, *sessions};
-  WtSortedRecords records{options, *sessions, sorted};
+  CacheAdmission admission{options.cache_bytes};
+  WtSortedRecords records{options, *sessions, sorted, admission};
   WtRunMerger merger{options, *connection, reserve, *sessions, sorted};
   WtDedupRows dedup_rows;
   WtCheckpoints checkpoints{*sessions, dedup_rows, reserve};

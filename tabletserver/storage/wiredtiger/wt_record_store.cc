@@ -307,6 +307,7 @@ void WtRecordStore::ReadCounters() {
   if (!session) return;
   WT_SESSION* const raw = (*session)->get();
   cache_bytes_ = Statistic(raw, WT_STAT_CONN_CACHE_BYTES_INUSE).value_or(cache_bytes_);
+  admission_.NoteUsed(cache_bytes_);
   cache_misses_ = Statistic(raw, WT_STAT_CONN_CACHE_READ).value_or(cache_misses_);
 }
 

@@ -34,7 +34,8 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
         sessions_(std::make_shared<WtSessions>(connection, options.sessions_max)),
         tables_(options, *sessions_),
         sorted_tables_(options, connection, *sessions_),
-        sorted_(options, *sessions_, sorted_tables_),
+        admission_(options.cache_bytes),
+        sorted_(options, *sessions_, sorted_tables_, admission_),
         merger_(options, connection, reserve, *sessions_, sorted_tables_) {}
   ~WtRecordStore() override {
     merger_.Stop();
@@ -49,7 +50,7 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   }
   // For the checkpoint that WiredTiger takes as it closes.
   Status PrepareLast();
-  // For figures().
+  // For figures() and the cache's admission.
   void ReadCounters();
 
   Status EnsureTable(TableId table, TableCompression compression) override;
@@ -87,6 +88,7 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   const std::shared_ptr<WtSessions> sessions_;
   WtTables tables_;
   WtSortedTables sorted_tables_;
+  CacheAdmission admission_;
   WtSortedRecords sorted_;
   WtRunMerger merger_;
   WtDedupRows dedup_rows_;

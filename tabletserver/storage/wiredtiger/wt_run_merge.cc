@@ -28,11 +28,7 @@ WtRunMerge::~WtRunMerge() {
   if (!ended_) tables_.AbandonMerge(merge_, damaged_);
 }
 
-Status WtRunMerge::Begin() {
-  EBLA_TRY(sessions_.Check(writer_.Begin(), "merging runs"));
-  session_.emplace(writer_.session());
-  return {};
-}
+Status WtRunMerge::Begin() { return sessions_.Check(writer_.Begin(), "merging runs"); }
 
 Result<bool> WtRunMerge::Step(int64_t bytes) {
   if (table()->dropped) return Error(Code::kNoSuchTable, "the table was dropped");
@@ -40,7 +36,8 @@ Result<bool> WtRunMerge::Step(int64_t bytes) {
   {
     const PacedSyncs paced =
         PacedSyncs::WhileWriting([this] { return table()->buffer.runs()->runs.size() > RunsMax(MergeLimits()); });
-    WtRunScan rows(*session_, nullptr, merge_.inputs, {.range = rest_, .read_once = true, .deleted = !merge_.oldest});
+    EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+    WtRunScan rows(*session, nullptr, merge_.inputs, {.range = rest_, .deleted = !merge_.oldest});
     EBLA_TRY(Copy(rows, bytes));
     if (rows.valid()) return false;
     EBLA_TRY(Final(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs")));

@@ -45,8 +45,6 @@ class WtRunMerge {
   bool ended_ = false;
   std::optional<RunNumber> damaged_;
   WtRunWriter writer_;
-  std::optional<WtSession> session_;  // the writer's
-  // Cursors do not stay open between steps: WiredTiger could not drop replaced rows of any table meanwhile.
   KeyRange rest_;
 };
 

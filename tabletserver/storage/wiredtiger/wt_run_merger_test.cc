@@ -7,10 +7,12 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <set>
 #include <thread>
 
 #include "tabletserver/storage/testing/run_merger_fixture.h"
+#include "tabletserver/storage/wiredtiger/wt_run_rows.h"
 
 namespace ebla::tabletserver::testing {
 namespace {
@@ -52,12 +54,25 @@ TEST_F(RunMergerTest, ASmallMergeEndsBeforeALargeOneThatBeganEarlier) {
 
 // Its file is finished by then, so no further step can be taken.
 TEST_F(RunMergerTest, AMergeThatCannotEndBeginsAnew) {
-  options_.sessions_max = 1;
   Open();
   for (int run = 0; run < 3; ++run) WriteRows(10 * run, 20);
   auto merge = BeginMerge(0, 3);
-  Result<bool> stepped = false;
-  std::thread([&] { stepped = merge->Step(1 << 20); }).join();  // it gets no session
+  // The merge's last transaction is in conflict with this one for as long as it has patience.
+  std::promise<void> changed, done;
+  std::thread other([&] {
+    const auto session = store_->sessions->ForThisThread();
+    ASSERT_TRUE(session) << session.error();
+    WT_SESSION* const raw = (*session)->get();
+    ASSERT_EQ(raw->begin_transaction(raw, nullptr), 0);
+    ASSERT_EQ(RemoveRunRows(**session, kMergedTable, {RunsNow()->runs.front().file->run.number}), 0);
+    changed.set_value();
+    done.get_future().wait();
+    ASSERT_EQ(raw->rollback_transaction(raw, nullptr), 0);
+  });
+  changed.get_future().wait();
+  const Result<bool> stepped = merge->Step(1 << 20);
+  done.set_value();
+  other.join();
   EXPECT_EQ(stepped.error().code(), Code::kComeAgain);
   merge.reset();
   EXPECT_EQ(Runs(), 3u);

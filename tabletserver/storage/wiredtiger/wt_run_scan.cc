@@ -29,12 +29,7 @@ int WtRunScan::Start() {
 
 int WtRunScan::Open(Source& source) {
   if (source.buffer != nullptr) return Push(source, source.buffer->valid() ? 0 : WT_NOTFOUND);
-  const RunFileId file{source.run->file->run.number};
-  if (options_.read_once) {
-    source.cursor.emplace(session_, RunFileUri(file), "read_once=true");
-  } else {
-    source.cursor.emplace(session_, file);
-  }
+  source.cursor.emplace(session_, RunFileId{source.run->file->run.number}, options_.use);
   if (const int error = source.cursor->error()) return Note(source, error == WT_ERROR ? kDamagedBlock : error);
   const KeyRange& range = options_.range;
   return Push(source,

@@ -22,8 +22,8 @@ class WtRunScan {
   struct Options {
     KeyRange range;
     bool reverse = false;
-    bool read_once = false;  // pages from the disk leave the cache first
-    bool deleted = false;    // shows deleted rows, too
+    PageUse use = PageUse::kOnce;
+    bool deleted = false;  // shows deleted rows, too
   };
   // `buffer` has the range and direction of the options; null: the runs alone. The newest run is first. All of them
   // outlive the scan.

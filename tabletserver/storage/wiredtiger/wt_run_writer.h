@@ -45,7 +45,6 @@ class WtRunWriter {
   // The file has become part of a table. Else the destructor removes it.
   void Keep() { kept_ = true; }
   // For cursors that read other runs. It reads without snapshots, which a long merge would pin.
-  WT_SESSION* session() const { return session_; }
 
  private:
   int CloseCursor();

@@ -94,18 +94,18 @@ int WtSession::DataCursor(TableId table, WT_CURSOR** cursor) {
   return 0;
 }
 
-int WtSession::RunCursor(RunFileId file, WT_CURSOR** cursor) {
+int WtSession::RunCursor(RunFileId file, PageUse use, WT_CURSOR** cursor) {
   mutex_.AssertHeld();  // Use holds it
   if (runs_session_ == nullptr) {
     WT_CONNECTION* const connection = session_->connection;
     if (const int error = connection->open_session(connection, nullptr, "isolation=read-uncommitted", &runs_session_))
       return error;
   }
-  WT_CURSOR*& slot = runs_[file.number];
+  WT_CURSOR*& slot = runs_[file.number][static_cast<size_t>(use)];
   if (slot == nullptr) {
-    if (const int error =
-            runs_session_->open_cursor(runs_session_, RunFileUri(file).c_str(), nullptr, nullptr, &slot)) {
-      runs_.erase(file.number);
+    const char* const config = use == PageUse::kOnce ? "read_once=true" : nullptr;
+    if (const int error = runs_session_->open_cursor(runs_session_, RunFileUri(file).c_str(), nullptr, config, &slot)) {
+      slot = nullptr;
       return error == WT_ERROR ? kDamagedBlock : error;  // of the file's first block
     }
   }
@@ -121,7 +121,9 @@ void WtSession::Close() {
 void WtSession::CloseRunCursor(RunFileId file) {
   const auto found = runs_.find(file.number);
   if (found == runs_.end()) return;
-  found->second->close(found->second);
+  for (WT_CURSOR* const cursor : found->second) {
+    if (cursor != nullptr) cursor->close(cursor);
+  }
   runs_.erase(found);
 }
 

@@ -11,6 +11,7 @@
 
 #include <wiredtiger.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "common/base/encoding.h"
 #include "common/base/ids.h"
 #include "common/base/mutex.h"
+#include "tabletserver/storage/wiredtiger/cache_admission.h"
 #include "tabletserver/storage/wiredtiger/damaged_tables.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_connection.h"
@@ -68,20 +70,21 @@ class WtSession {
   int DataCursor(TableId table, WT_CURSOR** cursor);
   void CloseDataCursor(TableId table) EBLA_REQUIRES(mutex_);
   // It reads without a snapshot, because a run never changes.
-  int RunCursor(RunFileId file, WT_CURSOR** cursor);
+  int RunCursor(RunFileId file, PageUse use, WT_CURSOR** cursor);
   void CloseRunCursor(RunFileId file) EBLA_REQUIRES(mutex_);
   void CloseWanted() EBLA_REQUIRES(mutex_);
   void Close();
 
  private:
   friend class WtSessions;
+  using RunCursors = std::array<WT_CURSOR*, kPageUses>;  // null: not opened yet
   WT_SESSION* const session_;
   WT_SESSION* runs_session_ = nullptr;  // made with the first use
   bool in_use_ = false;                 // only its own thread looks
   Mutex mutex_;
   WT_CURSOR* system_[kSystemTables] EBLA_GUARDED_BY(mutex_) = {};
   std::unordered_map<TableId, WT_CURSOR*> data_ EBLA_GUARDED_BY(mutex_);
-  std::unordered_map<uint64_t, WT_CURSOR*> runs_ EBLA_GUARDED_BY(mutex_);
+  std::unordered_map<uint64_t, RunCursors> runs_ EBLA_GUARDED_BY(mutex_);
   ByteWriter scratch_;  // only its own thread uses it
   // Files whose cursors its thread closes before its next use, because another thread has found it in use.
   Mutex closing_mutex_;  // after mutex_
@@ -94,7 +97,7 @@ class WtCursor {
  public:
   WtCursor(WtSession& session, SystemTable table) : error_(session.Cursor(table, &cursor_)) {}
   WtCursor(WtSession& session, TableId table) : error_(session.DataCursor(table, &cursor_)) {}
-  WtCursor(WtSession& session, RunFileId file) : error_(session.RunCursor(file, &cursor_)) {}
+  WtCursor(WtSession& session, RunFileId file, PageUse use) : error_(session.RunCursor(file, use, &cursor_)) {}
   WtCursor(WtSession& session, const std::string& uri, const char* config)
       : kept_(false), error_(session.get()->open_cursor(session.get(), uri.c_str(), nullptr, config, &cursor_)) {}
   WtCursor(const WtCursor&) = delete;

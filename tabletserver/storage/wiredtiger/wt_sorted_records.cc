@@ -41,13 +41,13 @@ class Moment {
 };
 
 // WT_NOTFOUND leaves `record` empty and is no error.
-int FindInRuns(WtSession& session, const std::vector<RunOfTable>& runs, std::string_view key,
+int FindInRuns(WtSession& session, const std::vector<RunOfTable>& runs, std::string_view key, PageUse use,
                std::optional<StoredRecord>& record, Status& damage) {
   record.reset();
   const uint64_t hash = RunFilter::HashOf(key);
   for (const RunOfTable& run : runs) {
     if (!run.MayContain(key, hash)) continue;
-    WtCursor cursor(session, RunFileId{run.file->run.number});
+    WtCursor cursor(session, RunFileId{run.file->run.number}, use);
     if (const int error = cursor.error()) return error;
     int error = cursor.Search(key);
     if (error == WT_NOTFOUND) continue;
@@ -128,7 +128,8 @@ Result<std::optional<StoredRecord>> WtSortedRecords::Get(SortedTable& table, std
   EBLA_TRY(sessions_.CheckTable(moment.error(), table.id, "reading a record"));
   EBLA_TRY(moment.damage());
   if (!found) {
-    const int error = RunRead([&] { return FindInRuns(*session, moment.runs(), key, record, damage); });
+    const PageUse use = admission_.ForNextRead();
+    const int error = RunRead([&] { return FindInRuns(*session, moment.runs(), key, use, record, damage); });
     EBLA_TRY(sessions_.CheckTable(error, table.id, "reading a record"));
   }
   EBLA_TRY(damage);
@@ -159,7 +160,8 @@ Result<std::vector<std::optional<StoredRecord>>> WtSortedRecords::MultiGet(Sorte
   size_t bytes = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
     if (!found[i]) {
-      const int error = RunRead([&] { return FindInRuns(*session, moment.runs(), keys[i], records[i], damage); });
+      const PageUse use = admission_.ForNextRead();
+      const int error = RunRead([&] { return FindInRuns(*session, moment.runs(), keys[i], use, records[i], damage); });
       EBLA_TRY(sessions_.CheckTable(error, table.id, "reading records"));
     }
     EBLA_TRY(damage);
@@ -184,8 +186,8 @@ Status WtSortedRecords::Scan(SortedTable& table, const ScanBounds& bounds, const
   });
   EBLA_TRY(sessions_.CheckTable(moment.error(), table.id, "scanning"));
   EBLA_TRY(moment.damage());
-  WtRunScan rows(*session, &*buffered, moment.runs(),
-                 {.range = bounds.range, .reverse = bounds.reverse, .read_once = bounds.read_once});
+  const PageUse use = bounds.read_once ? PageUse::kOnce : admission_.ForNextRead();
+  WtRunScan rows(*session, &*buffered, moment.runs(), {.range = bounds.range, .reverse = bounds.reverse, .use = use});
   int error = rows.Start();
   for (; error == 0 && rows.valid(); error = rows.Next()) {
     EBLA_TRY(DecodeRecord(*rows.row(), record));

@@ -12,8 +12,9 @@ namespace ebla::tabletserver {
 
 class WtSortedRecords {
  public:
-  WtSortedRecords(const WtStoreOptions& options, WtSessions& sessions, WtSortedTables& tables)
-      : options_(options), sessions_(sessions), tables_(tables) {}
+  WtSortedRecords(const WtStoreOptions& options, WtSessions& sessions, WtSortedTables& tables,
+                  const CacheAdmission& admission)
+      : options_(options), sessions_(sessions), tables_(tables), admission_(admission) {}
 
   // All batches are this table's. Cannot fail, but WtSortedTables::WaitForRoom before it can.
   void Apply(SortedTable& table, std::span<const ApplyBatch> batches);
@@ -30,6 +31,7 @@ class WtSortedRecords {
   const WtStoreOptions& options_;
   WtSessions& sessions_;
   WtSortedTables& tables_;
+  const CacheAdmission& admission_;
 };
 
 }  // namespace ebla::tabletserver
