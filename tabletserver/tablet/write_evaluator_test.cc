@@ -181,7 +181,7 @@ struct Tablet {
     unapplied.Add(pending.back());
   }
   void ApplyOne() {
-    for (const Effect& effect : pending.front()->effects) {
+    for (const auto& first = pending.front(); const Effect& effect : first->effects) {
       store.erase(effect.key);
       if (effect.is_delete) continue;
       StoredRecord& record = store[effect.key];

@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "tabletserver/storage/testing/run_merger_fixture.h"
 #include "tabletserver/storage/wiredtiger/wt_run_rows.h"
@@ -83,6 +85,21 @@ TEST_F(RunMergerTest, AMergeThatCannotEndBeginsAnew) {
   merge.reset();
   Checkpoint();
   EXPECT_EQ(Files(), Named());
+}
+
+// Other threads measure files than those that replace runs. A memory checker sees what one of them reads.
+TEST_F(RunMergerTest, FilesAreMeasuredWhileRunsAreReplaced) {
+  Open();
+  constexpr int kRuns = 30, kClears = 300;
+  for (int run = 0; run < kRuns; ++run) WriteRows(0, kClears);
+  std::atomic<bool> done = false;
+  std::thread asking([&] {
+    while (!done) EXPECT_GT(store_->sorted.FileBytes(*Table()), 0);
+  });
+  for (int row = 0; row < kClears - 1; ++row) Clear(Rows(row, row + 1));
+  done = true;
+  asking.join();
+  ExpectModel(20);
 }
 
 // ---- reads ---------------------------------------------------------------------------------------------------------

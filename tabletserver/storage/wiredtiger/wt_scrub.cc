@@ -65,7 +65,8 @@ int WtScrub::Read(const std::string& uri, const RecordFiles::Pace& pace, bool& s
 int WtScrub::CheckRuns(const SortedTable& table, const RecordFiles::Pace& pace, bool& stopped) {
   // Numbers alone, because a run that is held is not removed.
   std::vector<RunFileId> files;
-  for (const RunOfTable& run : table.buffer.runs()->runs) files.push_back({run.file->run.number});
+  for (const RunSetPtr runs = table.buffer.runs(); const RunOfTable& run : runs->runs)
+    files.push_back({run.file->run.number});
   for (const RunFileId file : files) {
     const int error = CheckRunBlocks(options_.directory + "/" + RunFileName(file), pace, stopped);
     if (stopped) return 0;

@@ -89,7 +89,7 @@ int CountRows(WtSession& session, const SortedTable& table, const KeyRange& rang
 // By the runs' fences; rows of the buffer are counted.
 RecordStore::RangeSize EstimateOf(const SortedTable& table, const KeyRange& range) {
   RecordStore::RangeSize size;
-  for (const RunOfTable& run : table.buffer.runs()->runs) {
+  for (const RunSetPtr runs = table.buffer.runs(); const RunOfTable& run : runs->runs) {
     const RangeShare share = ShareOf(run.file->run, run.holes, range);
     size.bytes += share.bytes;
     size.records += share.records;

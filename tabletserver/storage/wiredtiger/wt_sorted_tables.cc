@@ -114,7 +114,8 @@ Status WtSortedTables::Open() {
 Status WtSortedTables::RemoveLeftFiles() {
   std::set<uint64_t> named;
   for (const SortedTablePtr& table : All()) {
-    for (const RunOfTable& run : table->buffer.runs()->runs) named.insert(run.file->run.number);
+    for (const RunSetPtr runs = table->buffer.runs(); const RunOfTable& run : runs->runs)
+      named.insert(run.file->run.number);
   }
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   EBLA_ASSIGN(const std::set<uint64_t> known, KnownFiles(sessions_, *session));
@@ -199,7 +200,7 @@ std::vector<SortedTablePtr> WtSortedTables::All() const {
 
 int64_t WtSortedTables::FileBytes(const SortedTable& table) const {
   int64_t bytes = 0;
-  for (const RunOfTable& run : table.buffer.runs()->runs) {
+  for (const RunSetPtr runs = table.buffer.runs(); const RunOfTable& run : runs->runs) {
     std::error_code error;
     const auto size = std::filesystem::file_size(options_.directory + "/" + RunFileName({run.file->run.number}), error);
     if (!error) bytes += static_cast<int64_t>(size);
@@ -285,7 +286,7 @@ Status WtSortedTables::Clear(SortedTable& table, const KeyRange& range) {
   RunSet left;
   std::vector<RunOfTable> changed;
   std::vector<std::shared_ptr<const RunFile>> gone;
-  for (RunOfTable run : table.buffer.runs()->runs) {
+  for (const RunSetPtr runs = table.buffer.runs(); RunOfTable run : runs->runs) {
     const Run& rows = run.file->run;
     const bool meets = range.Overlaps({rows.first_key, KeyAfter(rows.last_key)});
     if (meets) run.holes.Add(range);
@@ -407,7 +408,7 @@ Status WtSortedTables::EndMerge(const TableMerge& merge, const std::shared_ptr<c
   const bool keep = !placed;
   RunSet after;
   std::vector<std::shared_ptr<const RunFile>> gone;
-  for (const RunOfTable& run : table.buffer.runs()->runs) {
+  for (const RunSetPtr runs = table.buffer.runs(); const RunOfTable& run : runs->runs) {
     // In the place of the inputs, which are adjacent: above the first older run.
     if (!placed && run.file->run.order <= merged->run.order) {
       after.runs.push_back(result);

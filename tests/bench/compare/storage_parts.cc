@@ -1,16 +1,21 @@
 #include "tests/bench/compare/storage_parts.h"
 
+#include <fcntl.h>
 #include <glog/logging.h>
 
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <random>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "common/base/descriptor.h"
 #include "common/base/mutex.h"
+#include "common/base/read_at.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/ebla_standalone.h"
 #include "tests/bench/compare/installed.h"
@@ -110,6 +115,24 @@ bool Holds(const std::function<bool()>& condition, std::chrono::seconds time_max
   return held >= seconds;
 }
 
+// What the page cache has of a directory's files, which may go meanwhile: none of it, or all.
+enum class PageCache { kNone, kAll };
+void SetPageCache(const std::string& directory, PageCache wanted) {
+  std::vector<char> bytes(1 << 20);
+  std::error_code gone;
+  for (std::filesystem::recursive_directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
+    const Descriptor file(open(at->path().c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.valid() || !at->is_regular_file(gone)) continue;
+    if (wanted == PageCache::kNone) {
+      (void)posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
+      continue;
+    }
+    int64_t offset = 0;
+    for (size_t read = bytes.size(); read == bytes.size(); offset += static_cast<int64_t>(read))
+      read = ReadAt(file.get(), offset, bytes).bytes;
+  }
+}
+
 class BeyondPart : public Part {
  public:
   BeyondPart(std::string directory, const BenchOptions& options)
@@ -117,10 +140,10 @@ class BeyondPart : public Part {
         records_(options.storage_records),
         cache_mb_(options.storage_cache_mb),
         each_(options.each),
-        rocksdb_(Installed("RocksDB", RocksDbPeer::Find(directory_ + "/rocksdb", {.records = records_,
-                                                                                  .key_bytes = RecordKey(0).size(),
-                                                                                  .cache_mb = cache_mb_,
-                                                                                  .threads = kThreads}))) {}
+        rocksdb_(Installed("RocksDB", RocksDbPeer::Find(rocksdb_directory_, {.records = records_,
+                                                                             .key_bytes = RecordKey(0).size(),
+                                                                             .cache_mb = cache_mb_,
+                                                                             .threads = kThreads}))) {}
 
   void Round(Figures& figures) override {
     std::cerr << Format("  %lld records of 1 KB, a cache of %lld MiB for each\n", static_cast<long long>(records_),
@@ -133,15 +156,17 @@ class BeyondPart : public Part {
       });
     });
     RocksDb(figures, kRocksDbLoad, [&] { return RocksDbLoad(); });
+    GivePageCache(ebla_.servers().directory, rocksdb_directory_);
     figures.Measure(kEblaUniform,
                     [&] { return load_.Gets(table_, kInFlight, [&] { return UniformBelow(records_); }); });
-    RocksDb(figures, kRocksDbUniform, [&] { return rocksdb_->Gets(RocksDbPeer::Keys::kUniform, kLonger * each_); });
     ZipfianRecords zipfian(records_);
     figures.Measure(kEblaZipfian, [&] { return load_.Gets(table_, kInFlight, [&] { return zipfian.Next(); }); });
-    RocksDb(figures, kRocksDbZipfian, [&] { return rocksdb_->Gets(RocksDbPeer::Keys::kZipfian, kLonger * each_); });
     // So that each has all of its rows.
     const auto from = [&] { return UniformBelow(records_ - kScanRows + 1); };
     figures.Measure(kEblaScan, [&] { return load_.ScansFrom(table_, kScansInFlight, kScanRows, from); });
+    GivePageCache(rocksdb_directory_, ebla_.servers().directory);
+    RocksDb(figures, kRocksDbUniform, [&] { return rocksdb_->Gets(RocksDbPeer::Keys::kUniform, kLonger * each_); });
+    RocksDb(figures, kRocksDbZipfian, [&] { return rocksdb_->Gets(RocksDbPeer::Keys::kZipfian, kLonger * each_); });
     RocksDb(figures, kRocksDbScan, [&] { return rocksdb_->Scans(kScanRows, kLonger * each_); });
     figures.Measure(kEblaInMemory, [&] { return InMemory(); });
     figures.Measure(kEblaMemory, [&] {
@@ -155,6 +180,11 @@ class BeyondPart : public Part {
 
   void RocksDb(Figures& figures, const char* row, const std::function<Result<Figure>()>& measure) {
     if (rocksdb_) figures.Measure(row, [&] { return Checked(measure()); });
+  }
+  // A load of one side takes the pages of the other one's files, where the machine's memory has no room for both.
+  static void GivePageCache(const std::string& to, const std::string& from) {
+    SetPageCache(from, PageCache::kNone);
+    SetPageCache(to, PageCache::kAll);
   }
   Result<Figure> RocksDbLoad() {
     Status status;
@@ -191,7 +221,7 @@ class BeyondPart : public Part {
 
   static constexpr int kLonger = 10;
   static constexpr double kLogBytesAtRest = 1 << 20, kRoomAtRest = 1 << 19;  // of the log; of a second's change
-  const std::string directory_;
+  const std::string directory_, rocksdb_directory_ = directory_ + "/rocksdb";
   const int64_t records_, cache_mb_;
   const Duration each_;
   const std::unique_ptr<RocksDbPeer> rocksdb_;
