@@ -115,7 +115,7 @@ bool Holds(const std::function<bool()>& condition, std::chrono::seconds time_max
   return held >= seconds;
 }
 
-// What the page cache has of a directory's files, which may go meanwhile: none of it, or all.
+// How much of a directory's files the page cache is to have. Files may go meanwhile.
 enum class PageCache { kNone, kAll };
 void SetPageCache(const std::string& directory, PageCache wanted) {
   std::vector<char> bytes(1 << 20);
