@@ -87,6 +87,8 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   run_writer_ = StartLoop("run-writer", kInBackground);
   run_merger_ = StartLoop("run-merger", kMerges);
   options.store.directory = options.data_dir + "/store";
+  // A server joins its cluster once its store is open.
+  options.store.made_before = !directory_->identity().cluster_id.empty();
   options.store.flusher = flusher_.get();
   options.store.background = checkpoints_.get();
   options.store.watcher = watcher_.get();

@@ -88,6 +88,24 @@ TEST_F(DataDirectoryTest, ARestoredOneIsRefused) {
   WriteAll("fourth", Ack::kAll);  // it follows again
 }
 
+// A disk that is not mounted: a new store there would vote, and STRONG reads would give what was overwritten.
+TEST_F(DataDirectoryTest, OneWhoseStoreIsGoneIsRefused) {
+  const std::string elsewhere = cluster_->dir() + "/elsewhere";
+  Stop();
+  fs::rename(Dir() + "/store", elsewhere);
+  (void)launcher().Restart(kVictim, false);
+  const Result<int> code = cluster::ExitCode(*launcher().Process(kVictim), 30s);
+  EXPECT_TRUE(!code || *code == 1) << *code;
+  EXPECT_THAT(Text(launcher().LogFile(kVictim)), HasSubstr("/store is gone, and this directory had a store"));
+  EXPECT_FALSE(fs::exists(Dir() + "/store")) << "nothing is made";
+  WriteAll("second", Ack::kMajority);
+  fs::rename(elsewhere, Dir() + "/store");
+  const Status back = launcher().Restart(kVictim);
+  ASSERT_TRUE(back.ok()) << back;
+  ExpectAll("second");
+  WriteAll("third", Ack::kAll);
+}
+
 TEST_F(DataDirectoryTest, ACloneIsRefusedWhileTheOriginalServes) {
   const std::string clone = cluster_->dir() + "/clone";
   Stop();

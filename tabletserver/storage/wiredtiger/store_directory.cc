@@ -12,6 +12,7 @@
 
 #include "common/base/crc32.h"
 #include "common/base/system_error.h"
+#include "tabletserver/storage/wiredtiger/format_conversion.h"
 
 namespace ebla::tabletserver {
 
@@ -105,11 +106,34 @@ Result<int> FindStoreFormat(const std::string& path) {
   return format;
 }
 
+// Looks for the files of a store without which a start would make another store in its place.
+Status CheckIsThere(const std::string& path) {
+  const auto gone = [](const std::string& what) {
+    return Error(Code::kInternal,
+                 what +
+                     " is gone, and this directory had a store: is its disk mounted? If the store is lost, restore a "
+                     "backup of it or begin with an empty --data_dir; in a cluster give that another --name, and the "
+                     "other replicas fill it");
+  };
+  std::error_code error;
+  for (const std::string& needed : {path, path + "/FORMAT"}) {
+    if (!std::filesystem::exists(needed, error)) return gone(needed);
+  }
+  EBLA_ASSIGN(const int format, FindStoreFormat(path));
+  if (format < kStoreFormat) return {};  // its log is in the database
+  const std::string log = LogDirectory(path);
+  for (std::filesystem::directory_iterator at(log, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() == ".log") return {};
+  }
+  return gone(log + "/*.log");
+}
+
 }  // namespace
 
 int StoreDirectory::format() { return kStoreFormat; }
 
-Result<StoreDirectory> StoreDirectory::Open(const std::string& path) {
+Result<StoreDirectory> StoreDirectory::Open(const std::string& path, bool made_before) {
+  if (made_before) EBLA_TRY(CheckIsThere(path));
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
     return SystemError(Code::kInternal, "cannot make the directory " + path);
   EBLA_ASSIGN(const int lock, Lock(path));

@@ -12,9 +12,11 @@ namespace ebla::tabletserver {
 
 class StoreDirectory {
  public:
+  // `made_before`: no store is made, as there was one. A new one in its place would vote without what this server had
+  // acknowledged.
   // INVALID_ARGUMENT: a newer format, or the files of another program. UNAVAILABLE: in use by another process.
-  // INTERNAL: the filesystem failed. Each message says what to do.
-  static Result<StoreDirectory> Open(const std::string& path);
+  // INTERNAL: the filesystem failed, or the store that was there is not. Each message says what to do.
+  static Result<StoreDirectory> Open(const std::string& path, bool made_before = false);
   ~StoreDirectory();  // unlocks
   StoreDirectory(StoreDirectory&& other) noexcept;
   StoreDirectory& operator=(StoreDirectory&&) = delete;

@@ -93,7 +93,7 @@ Result<LogSummary> VerifyLogOf(const std::string& data_dir, LogProgress progress
   if (!std::filesystem::is_directory(path, error)) {
     return Error(Code::kNotFound, "there is no log in " + path + ": name the --data_dir of a tablet server");
   }
-  EBLA_ASSIGN(const StoreDirectory locked, StoreDirectory::Open(store));
+  EBLA_ASSIGN(const StoreDirectory locked, StoreDirectory::Open(store, true));
   EBLA_ASSIGN(const std::unique_ptr<PosixLogDisk> disk, PosixLogDisk::Open(path));
   return VerifyLog(*disk, std::move(progress));
 }

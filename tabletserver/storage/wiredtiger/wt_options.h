@@ -23,7 +23,8 @@ struct DiskSpace {
 };
 
 struct WtStoreOptions {
-  std::string directory;  // made when missing; its parent must exist
+  std::string directory;     // made when missing; its parent must exist
+  bool made_before = false;  // a store that is not there is an error, not a new one
   int64_t cache_bytes = int64_t{1} << 30;
   // Tables that are made from now on keep their records in sorted runs (wt_sorted_tables.h), once `features` have it.
   bool sorted_tables = false;

@@ -86,7 +86,7 @@ Status WtStore::Close() {
 Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   CHECK(options.flusher != nullptr && options.background != nullptr && options.watcher != nullptr)
       << "the store owns no threads";
-  EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory));
+  EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory, options.made_before));
   auto files = std::make_unique<Parts::Files>(options, std::move(directory));
   files->reserve.BeforeOpen();
   // A start makes tables anew that no checkpoint has, before it knows the cluster's features.

@@ -92,6 +92,28 @@ TEST_F(WtStoreTest, ANewerFormatIsRefused) {
   EXPECT_THAT(OpenError().message(), HasSubstr("no FORMAT file"));
 }
 
+// A new store in the place of a lost one would vote without what this server had acknowledged.
+TEST_F(WtStoreTest, NoStoreIsMadeWhereOneWas) {
+  namespace fs = std::filesystem;
+  MustOpen().reset();
+  WtStoreOptions options = Options();
+  options.made_before = true;
+  EXPECT_TRUE(WtStore::Open(options)) << "it is there";
+  const std::string kept = directory / "kept", store = directory / "store";
+  options.directory = kept;
+  for (const auto& [lost, named] :
+       std::vector<std::pair<std::string, std::string>>{{"", kept}, {"/FORMAT", "/FORMAT"}, {"/log", "/log/*.log"}}) {
+    fs::remove_all(kept);
+    fs::copy(store, kept, fs::copy_options::recursive);
+    fs::remove_all(kept + lost);
+    const auto opened = WtStore::Open(options);
+    ASSERT_FALSE(opened) << lost;
+    EXPECT_EQ(opened.error().code(), Code::kInternal) << lost;
+    EXPECT_THAT(opened.error().message(), HasSubstr(named + " is gone, and this directory had a store"));
+    EXPECT_FALSE(fs::exists(kept + lost)) << "nothing is made";
+  }
+}
+
 TEST_F(WtStoreTest, TablesAreSortedOnceTheClusterHasTheFeatureAndForEver) {
   const auto in_place = [this](TableId table) {
     return std::filesystem::exists(directory / ("store/data_" + std::to_string(table.value) + ".wt"));
