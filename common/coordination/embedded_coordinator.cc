@@ -19,8 +19,9 @@ namespace {
 // Database format. Table "meta" maps string to string; table "nodes" maps a path to version (i), next child number (q)
 // and data (u).
 constexpr char kFormat[] = "1";
+// All of it is given here, so that a damaged WiredTiger.basecfg, in which former builds left it, is not read.
 constexpr char kOpen[] =
-    "create,cache_size=32MB,session_max=20,log=(enabled=true,archive=true,file_max=4MB),"
+    "create,config_base=false,cache_size=32MB,session_max=20,log=(enabled=true,archive=true,file_max=4MB),"
     "checkpoint=(wait=60,log_size=4MB),transaction_sync=(enabled=true,method=fsync)";
 
 // WiredTiger's own words. Its errors come back as codes too; these say where they arose.
@@ -33,6 +34,15 @@ int OnMessage(WT_EVENT_HANDLER*, WT_SESSION*, const char* message) {
   return 0;
 }
 WT_EVENT_HANDLER event_handler = {OnError, OnMessage, nullptr, nullptr};
+
+// Without this file WiredTiger makes a new database over the files of an old one. It makes the tables after the file.
+Status CheckTurtle(const std::string& directory) {
+  const std::string turtle = directory + "/WiredTiger.turtle", table = directory + "/meta.wt";
+  std::error_code unknown;
+  if (std::filesystem::exists(turtle, unknown) || !std::filesystem::exists(table, unknown)) return Status::Ok();
+  return Error(Code::kInternal,
+               "the coordinator's database is damaged: " + turtle + " is missing, and " + table + " is there");
+}
 
 }  // namespace
 
@@ -72,6 +82,7 @@ Status EmbeddedCoordination::Database::Open(const std::string& directory) {
   std::error_code made;
   std::filesystem::create_directories(directory, made);
   if (made) return Error(Code::kInvalidArgument, "cannot make directory " + directory + ": " + made.message());
+  EBLA_TRY(CheckTurtle(directory));
   const int error = wiredtiger_open(directory.c_str(), &event_handler, kOpen, &connection_);
   if (error == EBUSY) {
     return Error(Code::kInvalidArgument,

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <set>
 
@@ -130,6 +131,25 @@ TEST_F(EmbeddedTest, ANewerFormatIsRefused) {
   const auto refused = EmbeddedCoordination::Open(directory_);
   ASSERT_FALSE(refused.has_value());
   EXPECT_TRUE(refused.error().message().contains("upgrade this program")) << refused.error();
+}
+
+TEST_F(EmbeddedTest, ADamagedBaseConfigurationDoesNotMatter) {
+  Open();
+  EXPECT_EQ(Do({Op::Create("/a", "1")}), Status::Ok());
+  Close();
+  std::ofstream(directory_ + "/WiredTiger.basecfg") << "version=(major=3,minor=2),eviction_divty_target=5\n";
+  Open();
+  EXPECT_EQ(Get("/a")->data, "1");
+}
+
+TEST_F(EmbeddedTest, NoDatabaseIsMadeOverOneThatHasLostItsTurtle) {
+  Open();
+  EXPECT_EQ(Do({Op::Create("/a", "1")}), Status::Ok());
+  Close();
+  std::filesystem::remove(directory_ + "/WiredTiger.turtle");
+  const auto refused = EmbeddedCoordination::Open(directory_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_TRUE(refused.error().message().contains(directory_ + "/WiredTiger.turtle")) << refused.error();
 }
 
 TEST_F(EmbeddedTest, ADirectoryThatCannotBeMadeIsRefused) {

@@ -51,6 +51,19 @@ std::optional<MergePlan> Cheapest(std::span<const PlannedRun> runs, size_t count
   return cheapest;
 }
 
+// All runs, for only a merge with the oldest one leaves deleted rows out.
+std::optional<MergePlan> MostlyDeleted(std::span<const PlannedRun> runs) {
+  int64_t records = 0, deletes = 0;
+  for (const PlannedRun& run : runs) {
+    if (run.fixed) return std::nullopt;
+    records += run.records;
+    deletes += run.deletes;
+  }
+  if (deletes == 0 || deletes < records / 4) return std::nullopt;
+  const int64_t below = runs.back().records - runs.back().deletes;
+  return deletes < below / 2 ? std::nullopt : std::optional(MergePlan{.first = 0, .count = runs.size()});
+}
+
 }  // namespace
 
 std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const MergeLimits& limits) {
@@ -72,6 +85,7 @@ std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const Merge
 std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const MergeLimits& limits) {
   constexpr int64_t kPart = 4;
   if (const auto plan = PlanMerge(runs, limits)) return plan;
+  if (const auto plan = MostlyDeleted(runs)) return plan;
   if (runs.empty() || runs.front().fixed) return std::nullopt;
   int64_t all = 0;
   for (const PlannedRun& run : runs) all += run.bytes;

@@ -41,6 +41,8 @@ constexpr size_t RunsMax(const MergeLimits& limits) { return 3 * std::max<size_t
 struct PlannedRun {
   int64_t bytes = 0;
   int64_t bytes_in_holes = 0;  // of them
+  int64_t records = 0;         // deleted rows among them
+  int64_t deletes = 0;         // of the records
   bool fixed = false;
 };
 
@@ -58,6 +60,10 @@ std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const Merge
 // long as each has at most four times the bytes of the newer ones together. So a trickle of writes never has a large
 // run written again. A table of runs_per_tier runs of the smallest tier or more has three or more runs merged, with a
 // quarter of all bytes at most.
+// Before that, all runs are merged if none of them is fixed, and two conditions hold. The deleted rows are at least
+// half as many as the oldest run's other records. They are a quarter of all records or more, because runs above a small
+// oldest one may be large. Without this rule the bytes of deleted rows may never be given back, because the runs that
+// hide them are small, and fill no tier.
 std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const MergeLimits& limits);
 
 }  // namespace ebla::tabletserver

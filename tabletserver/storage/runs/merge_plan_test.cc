@@ -200,6 +200,32 @@ TEST(MergePlanTest, ATableAtRestHasFewRuns) {
   EXPECT_EQ(plan({348, 400, 2000}), std::nullopt) << "it comes to rest";
 }
 
+TEST(MergePlanTest, ATableAtRestGivesTheBytesOfDeletedRowsBack) {
+  // Newest first, each of 1 KiB a record and 8 bytes a deleted row.
+  struct Rows {
+    int64_t records, deletes;
+  };
+  const auto plan = [](const std::vector<Rows>& rows, auto* function, std::optional<size_t> fixed = {}) {
+    std::vector<PlannedRun> runs;
+    for (const auto& [records, deletes] : rows)
+      runs.push_back({.bytes = (records - deletes) << 10 | deletes << 3, .records = records, .deletes = deletes});
+    if (fixed) runs[*fixed].fixed = true;
+    return function(runs, {});
+  };
+  constexpr int64_t kMany = 1'000'000;
+  EXPECT_EQ(plan({{kMany, kMany}, {kMany, 0}}, PlanMergeAtRest), Merge(0, 2));
+  EXPECT_EQ(plan({{kMany, kMany}, {kMany, 0}}, PlanMerge), std::nullopt) << "the next flush may be soon";
+  EXPECT_EQ(plan({{kMany / 2, kMany / 2}, {kMany, 0}}, PlanMergeAtRest), Merge(0, 2));
+  EXPECT_EQ(plan({{kMany / 2 - 1, kMany / 2 - 1}, {kMany, 0}}, PlanMergeAtRest), std::nullopt);
+  EXPECT_EQ(plan({{100, 0}, {kMany / 2, kMany / 2}, {kMany, 0}}, PlanMergeAtRest), Merge(0, 3));
+  EXPECT_EQ(plan({{kMany, kMany}, {kMany, 0}}, PlanMergeAtRest, 1), std::nullopt);
+  EXPECT_EQ(plan({{kMany, kMany}, {kMany, 0}, {kMany, 0}}, PlanMergeAtRest, 2), std::nullopt)
+      << "a merge without the oldest run keeps deleted rows";
+  EXPECT_EQ(plan({{1, 1}, {kMany, 0}, {2, 0}}, PlanMergeAtRest), std::nullopt) << "a large run for one deleted row";
+  EXPECT_EQ(plan({{kMany, kMany}}, PlanMergeAtRest), Merge(0, 1)) << "they hide nothing";
+  EXPECT_EQ(plan({{kMany, 1}}, PlanMergeAtRest), std::nullopt);
+}
+
 TEST(MergePlanSimulation, FlushesOf32MiBAreWrittenOnceATier) {
   for (const size_t runs_per_tier : {4u, 8u}) {
     const Table table = Fill(runs_per_tier, 64 * kGiB, [] { return 32 * kMiB; });

@@ -16,27 +16,32 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace ebla::tabletserver {
 
-// Takes 8 bytes of memory for each key until Finish().
+// Has the filter's memory from its beginning, and no more: a merge may have a billion keys, and take hours.
 class RunFilterBuilder {
  public:
+  // How many keys will be added. If they are far fewer, the filter is folded. If they are more, more foreign keys pass.
+  explicit RunFilterBuilder(size_t keys);
   void Add(std::string_view key);
-  // The bytes of the filter; the builder is empty again. No keys: empty bytes, which let every key pass.
+  // The bytes of the filter, after which the builder is spent. No keys: empty bytes, which let every key pass.
   std::string Finish();
 
  private:
-  std::deque<uint64_t> hashes_;  // a vector would copy them as it grows
+  void Fold();
+
+  size_t blocks_;
+  size_t added_ = 0;
+  std::string bytes_;
 };
 
 class RunFilter {
  public:
-  explicit RunFilter(std::string bytes);
+  explicit RunFilter(std::string_view bytes);
 
   // A read hashes its key once for all runs.
   static uint64_t HashOf(std::string_view key);

@@ -1,7 +1,9 @@
 #include "tabletserver/storage/runs/run_filter.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,11 +13,13 @@ namespace {
 
 std::string Key(size_t number) { return "cart/" + std::to_string(number); }
 
-std::string FilterOf(size_t keys) {
-  RunFilterBuilder builder;
+std::string FilterOf(size_t keys, size_t expected) {
+  RunFilterBuilder builder(expected);
   for (size_t i = 0; i < keys; ++i) builder.Add(Key(i));
   return builder.Finish();
 }
+
+std::string FilterOf(size_t keys) { return FilterOf(keys, keys); }
 
 bool MayContain(const RunFilter& filter, const std::string& key) { return filter.MayContain(RunFilter::HashOf(key)); }
 
@@ -39,7 +43,7 @@ TEST(RunFilterTest, FewForeignKeysPass) {
 
 TEST(RunFilterTest, BinaryKeysPass) {
   std::mt19937 random(1);
-  RunFilterBuilder builder;
+  RunFilterBuilder builder(10'000);
   std::vector<std::string> keys;
   for (int i = 0; i < 10'000; ++i) {
     std::string key(random() % 300, '\0');
@@ -51,12 +55,44 @@ TEST(RunFilterTest, BinaryKeysPass) {
   for (const std::string& key : keys) ASSERT_TRUE(MayContain(filter, key));
 }
 
-TEST(RunFilterTest, ABuilderBeginsAgain) {
-  RunFilterBuilder builder;
-  builder.Add("a");
-  const std::string first = builder.Finish();
-  builder.Add("a");
-  EXPECT_EQ(builder.Finish(), first);
+// A merge is told the records of its inputs, and may have any part of them.
+TEST(RunFilterTest, AnyNumberOfKeysMayBeExpected) {
+  for (const size_t keys : {1u, 52u, 1000u, 100'000u}) {
+    for (const size_t expected : {0u, 1u, 500u, 99'999u, 210'000u, 1'000'000u, 3'000'000u}) {
+      const RunFilter filter(FilterOf(keys, expected));
+      for (size_t i = 0; i < keys; ++i) ASSERT_TRUE(MayContain(filter, Key(i))) << i << " of " << keys;
+      if (expected < keys) continue;
+      size_t passed = 0;
+      for (size_t i = keys; i < keys + 10'000; ++i) passed += MayContain(filter, Key(i)) ? 1 : 0;
+      EXPECT_LE(passed, 200u) << keys << " of " << expected;
+    }
+  }
+}
+
+TEST(RunFilterTest, AFilterOfFewerKeysIsFolded) {
+  for (const size_t keys : {1u, 50u, 1000u, 15'625u}) {
+    const auto twice = static_cast<size_t>(2 * RunFilter(FilterOf(keys)).bytes() * 8 / 10);
+    EXPECT_TRUE(FilterOf(keys, twice) == FilterOf(keys)) << keys;
+  }
+  EXPECT_TRUE(FilterOf(15'625, 1'000'000) == FilterOf(15'625)) << "64 blocks become one";
+  EXPECT_EQ(RunFilter(FilterOf(100, 1'000'000)).bytes(), 153 * 64) << "an odd number of blocks is not folded";
+  EXPECT_EQ(FilterOf(0, 1'000'000), "");
+}
+
+int64_t ResidentBytes() {
+  std::ifstream in("/proc/self/statm");
+  int64_t all = 0, resident = 0;
+  in >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// 8 bytes for each key would be 64 MB.
+TEST(RunFilterTest, ABuilderHasNoMoreMemoryThanItsFilter) {
+  constexpr size_t kKeys = 8'000'000;
+  const int64_t before = ResidentBytes();
+  RunFilterBuilder builder(kKeys);
+  for (size_t i = 0; i < kKeys; ++i) builder.Add(Key(i));
+  EXPECT_LT(ResidentBytes() - before, 40'000'000);
 }
 
 TEST(RunFilterTest, AFilterOfNoKeysLetsAllPass) {

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 namespace ebla::tabletserver::testing {
@@ -17,6 +19,12 @@ KeyRange RangeOf(TabletId tablet) {
   const std::string name = "t" + std::to_string(tablet.value);
   return {name + "/", name + "0"};
 }
+
+// A range of the crash table that is filled as by a copy, and cleared as by a drop, again and again.
+const KeyRange kPassingRange{"passing/", "passing0"};
+constexpr int kPassingRows = 40;
+
+std::string PassingKey(int row) { return kPassingRange.start + std::to_string(10 + row); }
 
 // Each key is written again 97 entries later, unless that is a multiple of 5, which deletes.
 LogEntry CrashEntry(TabletId tablet, Lsn lsn, uint64_t value_bytes) {
@@ -128,6 +136,23 @@ class Writer {
     return {};
   }
 
+  // A range and a table are filled and removed, beside the rounds of the other tablets.
+  Status Pass(uint64_t round) {
+    const int step = static_cast<int>(round % 8);
+    if (step == 0) return store_.ReplaceInterval(kCrashTable, kPassingRange, {});
+    if (step <= 4) {
+      const std::string end = step == 4 ? kPassingRange.end : PassingKey(step * kPassingRows / 4);
+      return Fill(kCrashTable, {step == 1 ? kPassingRange.start : PassingKey((step - 1) * kPassingRows / 4), end});
+    }
+    if (step == 5) {
+      EBLA_TRY(store_.EnsureTable(kPassingTable, TableCompression::kNone));
+      return Fill(kPassingTable, kPassingRange);
+    }
+    if (step == 6) return store_.ReplaceInterval(kPassingTable, {}, {});
+    const Status dropped = store_.DropTable(kPassingTable);
+    return dropped.code() == Code::kComeAgain ? Status() : dropped;
+  }
+
   void CheckpointInBackground(Executor& executor) {
     if (checkpointing_.exchange(true)) return;
     store_.Checkpoint(executor, [this](Result<TabletStore::CheckpointResult> held) {
@@ -138,6 +163,23 @@ class Writer {
   }
 
  private:
+  // Does as a copy, also while the buffers of sorted tables are full.
+  Status Fill(TableId table, const KeyRange& part) {
+    std::vector<std::pair<std::string, StoredRecord>> rows;
+    for (int row = 0; row < kPassingRows; ++row) {
+      if (!part.Contains(PassingKey(row))) continue;
+      StoredRecord record;
+      record.value = PassingKey(row) + std::string(options_.value_bytes, 'p');
+      record.version = {{1}, {1}};
+      rows.emplace_back(PassingKey(row), std::move(record));
+    }
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (;;) {
+      Status filled = store_.ReplaceInterval(table, part, rows);
+      if (filled.code() != Code::kOverloaded || std::chrono::steady_clock::now() > limit) return filled;
+    }
+  }
+
   TabletStore& store_;
   const CrashChildOptions& options_;
   std::map<TabletId, Lsn> last_;
@@ -167,6 +209,10 @@ int CrashChildMain(int argc, char** argv) {
       for (;;) pause();
     }
     CHECK(status.ok()) << status;
+    if (options.checkpoints) {
+      const Status passed = writer.Pass(round);
+      CHECK(passed.ok()) << passed;
+    }
     if (options.checkpoints && round % 50 == 49) writer.CheckpointInBackground(completions);
   }
 }
@@ -269,6 +315,42 @@ void CheckDedupRows(const RecoveredReplica& replica, Lsn applied, std::ostream& 
   }
 }
 
+// Rows of the range that is filled and cleared are whole, where they are there.
+void CheckPassing(TabletStore& store, const CrashChildOptions& options, TableId table, std::ostream& wrong) {
+  const Status scanned = store.Scan(table, {kPassingRange}, [&](auto key, const auto& record) {
+    if (record.value != std::string(key) + std::string(options.value_bytes, 'p')) wrong << key << " differs; ";
+    return true;
+  });
+  if (!scanned.ok()) wrong << scanned << "; ";
+}
+
+int64_t BytesOfRuns(const std::string& directory) {
+  int64_t bytes = 0;
+  std::error_code gone;  // meanwhile
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (!entry.path().filename().string().starts_with("run_")) continue;
+    if (const auto size = entry.file_size(gone); !gone) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
+// A checkpoint removes the files that merges have replaced, so both are looked at until they agree.
+void CheckFiles(TabletStore& store, const CrashChildOptions& options, std::ostream& wrong) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  int64_t of_tables = 0, of_runs = 0;
+  do {
+    if (const auto taken = CheckpointNow(store); !taken) wrong << taken.error() << "; ";
+    of_tables = 0;
+    for (const TableId table : store.Tables()) {
+      const auto bytes = store.FileBytes(table);
+      bytes ? (void)(of_tables += *bytes) : (void)(wrong << bytes.error() << "; ");
+    }
+    of_runs = BytesOfRuns(options.directory);
+  } while (of_tables != of_runs && std::chrono::steady_clock::now() < limit);
+  if (of_tables != of_runs)
+    wrong << "files of runs have " << of_runs << " bytes, those of tables " << of_tables << "; ";
+}
+
 }  // namespace
 
 std::string CheckAfterCrash(TabletStore& store, const CrashChildOptions& options,
@@ -290,6 +372,10 @@ std::string CheckAfterCrash(TabletStore& store, const CrashChildOptions& options
     CheckDedupRows(replica, applied, wrong);
     if (!wrong.str().empty()) all += "tablet " + std::to_string(replica.tablet.value) + ": " + wrong.str();
   }
+  std::ostringstream wrong;
+  for (const TableId table : store.Tables()) CheckPassing(store, options, table, wrong);
+  if (options.sorted_tables) CheckFiles(store, options, wrong);
+  all += wrong.str();
   return all;
 }
 

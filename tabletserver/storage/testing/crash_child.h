@@ -15,6 +15,7 @@
 namespace ebla::tabletserver::testing {
 
 inline constexpr TableId kCrashTable{1};
+inline constexpr TableId kPassingTable{2};  // made, filled and dropped again and again
 inline constexpr uint64_t kCrashTablets = 3;
 inline constexpr uint64_t kCrashWindow = 10;  // rows kept for each tablet
 
@@ -55,7 +56,7 @@ class CrashChild {
 };
 
 // Opens the store as the next life does, and checks log, records, applied states and dedup windows against what was
-// acknowledged: "" or what is wrong.
+// acknowledged, and that its directory has no file of a run which no table has: "" or what is wrong.
 std::string CheckAfterCrash(TabletStore& store, const CrashChildOptions& options,
                             const std::map<TabletId, Lsn>& acknowledged);
 

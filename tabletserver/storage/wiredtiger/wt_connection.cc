@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -42,7 +43,7 @@ constexpr int kOwnSessions = 50;          // of WiredTiger's threads: eviction, 
 
 std::string Configuration(const WtStoreOptions& options, bool with_log) {
   std::ostringstream out;
-  out << "create,cache_size=" << options.cache_bytes                                       //
+  out << "create,config_base=false,cache_size=" << options.cache_bytes                     //
       << ",session_max=" << 2 * options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
       << ",eviction=(threads_min=" << options.eviction_threads_min                         //
       << ",threads_max=" << options.eviction_threads_max << ")"                            //
@@ -51,22 +52,41 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
       << options.cache_wait_ms_max  //
       // Checkpoints that the scrubber has read are closed soon, so that the next pass reads them from the disk again.
       << ",file_manager=(close_handle_minimum=0)"
-      // Said in any case: a store remembers what it was made with.
+      // All is given here, as WiredTiger.basecfg is not read (config_base): a damaged one would refuse the start.
       << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : ",log=(enabled=false)") << ",statistics=(fast)"
       << ",extensions=[local={entry=" << kFilesEntry
       << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
   return out.str();
 }
 
-// WiredTiger trusts this file about the form of its own records, and overruns its stack if the file is damaged. None:
-// it is a new store.
+// A file that WiredTiger makes only once it has written WiredTiger.turtle; empty: there is none. A crash before that
+// leaves a WiredTiger.wt of one block.
+std::string FileOfDatabase(const std::string& directory) {
+  constexpr std::uintmax_t kFileBlockBytes = 4096;
+  std::error_code gone;
+  for (std::filesystem::directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
+    std::string name = at->path().filename();
+    std::error_code ignored;
+    if (!name.ends_with(".wt")) continue;
+    if (name != "WiredTiger.wt" || at->file_size(ignored) > kFileBlockBytes) return name;
+  }
+  return {};
+}
+
+// WiredTiger trusts this file about the form of its own records, and overruns its stack if the file is damaged. Without
+// the file it makes a new database over the files of an old one.
 Status CheckTurtle(const std::string& directory) {
   const std::string name = directory + "/WiredTiger.turtle";
+  const std::string remedy = ": restore this server from its replicas with an empty directory";
   std::ifstream in(name, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (text.empty()) {
+    const std::string other = FileOfDatabase(directory);
+    return other.empty() ? Status()
+                         : Error(Code::kInternal, name + " is missing or empty, and " + other + " is there" + remedy);
+  }
   for (const char* const form : {",key_format=S,", ",value_format=S,"}) {
-    if (text.empty() || text.find(form) != std::string::npos) continue;
-    return Error(Code::kInternal, name + " is damaged: restore this server from its replicas with an empty directory");
+    if (text.find(form) == std::string::npos) return Error(Code::kInternal, name + " is damaged" + remedy);
   }
   return {};
 }

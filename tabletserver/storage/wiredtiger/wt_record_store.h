@@ -47,6 +47,7 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   void Hurry() {
     checkpoints_.Hurry();
     sorted_tables_.Hurry();
+    merger_.Hurry();
   }
   // For the checkpoint that WiredTiger takes as it closes.
   Status PrepareLast();

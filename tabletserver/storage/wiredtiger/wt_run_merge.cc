@@ -13,6 +13,23 @@ Status Final(Status status) {
   return status.code() == Code::kOverloaded ? Status(Code::kComeAgain, status.message()) : std::move(status);
 }
 
+// An estimate where there are holes. A large part of a run may be holes, and none of it needs room on the disk.
+int64_t BytesThatCount(const TableMerge& merge) {
+  int64_t bytes = 0;
+  for (const RunOfTable& input : merge.inputs) {
+    const Run& run = input.file->run;
+    bytes += input.holes.empty() ? run.bytes : ShareOf(run, input.holes, {}).bytes;
+  }
+  return bytes;
+}
+
+// The merged run's at most.
+size_t RecordsOf(const TableMerge& merge) {
+  int64_t records = 0;
+  for (const RunOfTable& input : merge.inputs) records += input.file->run.records;
+  return static_cast<size_t>(records);
+}
+
 }  // namespace
 
 WtRunMerge::WtRunMerge(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions,
@@ -20,7 +37,7 @@ WtRunMerge::WtRunMerge(const WtStoreOptions& options, WtConnection& connection, 
     : sessions_(sessions),
       tables_(tables),
       merge_(std::move(merge)),
-      bytes_(merge_.bytes()),
+      bytes_(BytesThatCount(merge_)),
       writer_(connection, options.directory, tables.NextFile(), merge_.table->compression,
               [&tables](RunFileId file) { tables.RemoveLater(file); }) {}
 
@@ -28,7 +45,7 @@ WtRunMerge::~WtRunMerge() {
   if (!ended_) tables_.AbandonMerge(merge_, damaged_);
 }
 
-Status WtRunMerge::Begin() { return sessions_.Check(writer_.Begin(), "merging runs"); }
+Status WtRunMerge::Begin() { return sessions_.Check(writer_.Begin(RecordsOf(merge_)), "merging runs"); }
 
 Result<bool> WtRunMerge::Step(int64_t bytes) {
   if (table()->dropped) return Error(Code::kNoSuchTable, "the table was dropped");
@@ -37,7 +54,7 @@ Result<bool> WtRunMerge::Step(int64_t bytes) {
     const PacedSyncs paced =
         PacedSyncs::WhileWriting([this] { return table()->buffer.runs()->runs.size() > RunsMax(MergeLimits()); });
     EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-    WtRunScan rows(*session, nullptr, merge_.inputs, {.range = rest_, .deleted = !merge_.oldest});
+    WtRunScan rows(*session, nullptr, merge_.inputs, {.range = rest_, .deleted = true, .counted = true});
     EBLA_TRY(Copy(rows, bytes));
     if (rows.valid()) return false;
     EBLA_TRY(Final(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs")));
@@ -49,13 +66,15 @@ Result<bool> WtRunMerge::Step(int64_t bytes) {
 }
 
 Status WtRunMerge::Copy(WtRunScan& rows, int64_t bytes) {
-  const int64_t upto = writer_.bytes() + bytes;
+  // Bytes that are read end a step, and not those that are written: of a million deleted rows none is written.
   int error = rows.Start();
-  while (error == 0 && rows.valid() && writer_.bytes() < upto) {
-    EBLA_TRY(Final(sessions_.Check(writer_.Add(rows.key(), rows.row()), "merging runs")));
+  while (error == 0 && rows.valid() && rows.bytes_passed() < bytes) {
+    const bool needed = rows.row() || !merge_.oldest;
+    if (needed) EBLA_TRY(Final(sessions_.Check(writer_.Add(rows.key(), rows.row()), "merging runs")));
+    rest_.start.assign(rows.key()).push_back('\0');  // KeyAfter, without an allocation for each row
     error = rows.Next();
   }
-  rest_.start = writer_.next_key();
+  read_ += rows.bytes_passed();
   damaged_ = rows.damaged();
   return sessions_.CheckTable(error, table()->id, "merging runs");
 }

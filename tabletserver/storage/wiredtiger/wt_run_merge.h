@@ -27,13 +27,12 @@ class WtRunMerge {
 
   // Before the first step.
   Status Begin();
-  // Merges some more bytes. True: the merged run is in the place of the inputs.
+  // Reads some more bytes of the inputs. True: the merged run is in the place of the inputs.
   Result<bool> Step(int64_t bytes);
 
   const SortedTablePtr& table() const { return merge_.table; }
-  int64_t bytes() const { return bytes_; }  // of the inputs
-  // At most: rows that are replaced or deleted are not written.
-  int64_t bytes_left() const { return std::max<int64_t>(0, bytes_ - writer_.bytes()); }
+  int64_t bytes() const { return bytes_; }  // of the inputs, without their holes; the merged run has no more
+  int64_t bytes_left() const { return std::max<int64_t>(0, bytes_ - read_); }
 
  private:
   Status Copy(WtRunScan& rows, int64_t bytes);
@@ -42,10 +41,11 @@ class WtRunMerge {
   WtSortedTables& tables_;
   const TableMerge merge_;
   const int64_t bytes_;
+  int64_t read_ = 0;  // of them
   bool ended_ = false;
   std::optional<RunNumber> damaged_;
   WtRunWriter writer_;
-  KeyRange rest_;
+  KeyRange rest_;  // after the last key that was read
 };
 
 }  // namespace ebla::tabletserver

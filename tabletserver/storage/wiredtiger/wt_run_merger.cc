@@ -88,7 +88,7 @@ Result<bool> WtRunMerger::BeginMerge(const SortedTablePtr& table, PlanFunction* 
     const std::optional<MergePlan> chosen = plan(runs, limits_);
     if (!chosen || static_cast<size_t>(large) < kLargeMergesMax) return chosen;
     int64_t bytes = 0;
-    for (const PlannedRun& run : runs.subspan(chosen->first, chosen->count)) bytes += run.bytes;
+    for (const PlannedRun& run : runs.subspan(chosen->first, chosen->count)) bytes += run.bytes - run.bytes_in_holes;
     if (!IsLarge(bytes)) return chosen;
     put_off_.insert(table->id);
     return std::nullopt;
@@ -165,9 +165,8 @@ Result<std::unique_ptr<WtRunMerge>> WtRunMerger::Begin(const SortedTablePtr& tab
                                                        const WtSortedTables::MergeChoice& choose) {
   std::optional<TableMerge> chosen = tables_.BeginMerge(table, choose);
   if (!chosen) return nullptr;
-  const int64_t bytes = chosen->bytes();
   auto merge = std::make_unique<WtRunMerge>(options_, connection_, sessions_, tables_, *std::move(chosen));
-  EBLA_TRY(CheckRoom(bytes));
+  EBLA_TRY(CheckRoom(merge->bytes()));
   EBLA_TRY(merge->Begin());
   return merge;
 }

@@ -29,6 +29,8 @@ class WtRunMerger {
               WtSortedTables& tables);
   ~WtRunMerger() { Stop(); }
   void Stop();
+  // No step begins any more, so that a stop waits for none.
+  void Hurry() { stopping_ = true; }
 
   // Soon looks whether runs of the table are to be merged.
   void Look(TableId table);

@@ -370,5 +370,81 @@ TEST_F(RunMergerTest, ADropEndsTheMergesOfItsTable) {
   ExpectModel(100);
 }
 
+// ---- deleted rows --------------------------------------------------------------------------------------------------
+
+TEST_F(RunMergerTest, AStepOverDeletedRowsHasItsBytesToo) {
+  Open();
+  constexpr int kRows = 1000;
+  WriteRows(0, kRows);
+  std::vector<Effect> deletes;
+  for (int row = 0; row < kRows; ++row) deletes.push_back(DeleteRow(row));
+  WriteRun(deletes);
+  auto merge = BeginMerge(0, 2);
+  ASSERT_GT(merge->bytes(), 1'000'000);
+  int64_t left = merge->bytes_left();
+  EXPECT_EQ(left, merge->bytes());
+  int steps = 0;
+  for (bool done = false; !done; ++steps) {
+    const Result<bool> stepped = merge->Step(100'000);
+    ASSERT_TRUE(stepped) << stepped.error();
+    done = *stepped;
+    EXPECT_LT(merge->bytes_left(), left);
+    EXPECT_GT(merge->bytes_left(), left - 110'000);
+    left = merge->bytes_left();
+    ExpectModel(100);
+  }
+  EXPECT_EQ(steps, 11);
+  EXPECT_EQ(left, 0);
+  EXPECT_EQ(Runs(), 0u);
+}
+
+TEST_F(RunMergerTest, DeletedRowsGiveTheirBytesBackAtRest) {
+  Open();
+  constexpr int kRows = 20'000, kPiece = 500;
+  for (int row = 0; row < kRows; row += kPiece) {
+    WriteRows(row, kPiece);
+    MergeOn();
+  }
+  merger_tasks_.RunFor(std::chrono::minutes(5));
+  Checkpoint();
+  ASSERT_GT(store_->sorted.FileBytes(*Table()), 20'000'000);
+  for (int row = 0; row < kRows - 10; row += kPiece) {
+    std::vector<Effect> deletes;
+    for (int one = row; one < std::min(row + kPiece, kRows - 10); ++one) deletes.push_back(DeleteRow(one));
+    WriteRun(deletes);
+    MergeOn();
+  }
+  merger_tasks_.RunFor(std::chrono::minutes(5));
+  Checkpoint();
+  EXPECT_LT(store_->sorted.FileBytes(*Table()), 100'000);
+  EXPECT_EQ(Runs(), 1u);
+  EXPECT_EQ(Files(), Named());
+  ExpectModel(200);
+  Reopen();
+  ExpectModel(200);
+}
+
+// ---- room ----------------------------------------------------------------------------------------------------------
+
+TEST_F(RunMergerTest, HolesNeedNoRoomOnTheDisk) {
+  int64_t free = int64_t{1} << 40;
+  options_.disk_space = [&free](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, int64_t{1} << 41}; };
+  Open();
+  WriteRows(0, 3000);
+  Checkpoint();
+  const int64_t before = store_->sorted.FileBytes(*Table());
+  free = before / 4;
+  store_->reserve.Check();
+  Clear(Rows(1, 2700));
+  MergeOn();
+  Checkpoint();
+  EXPECT_LT(store_->sorted.FileBytes(*Table()), before / 4);
+  ExpectModel(50);
+  // Without holes there is too little room.
+  WriteRows(300, 2400);
+  EXPECT_EQ(store_->merger.MergeAll(Table()).error().code(), Code::kComeAgain);
+  ExpectModel(50);
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver::testing

@@ -63,8 +63,7 @@ class RowReader {
   void EndRun() {
     if (!run_) return;
     RunHoles holes = std::exchange(run_->holes, {});
-    auto file =
-        std::make_shared<const RunFile>(RunFile{*std::exchange(run_, std::nullopt), RunFilter(std::move(filter_))});
+    auto file = std::make_shared<const RunFile>(RunFile{*std::exchange(run_, std::nullopt), RunFilter(filter_)});
     filter_.clear();
     tables_.back().runs.runs.push_back({std::move(file), std::move(holes)});
   }

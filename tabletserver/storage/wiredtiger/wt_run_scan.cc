@@ -70,6 +70,14 @@ int WtRunScan::Step(Source& source) {
   return Push(source, options_.reverse ? source.cursor->Prev() : source.cursor->Next());
 }
 
+int WtRunScan::Count(Source& source) {
+  if (source.buffer != nullptr) return 0;
+  std::string_view row;
+  if (const int error = source.cursor->GetValue(&row)) return Note(source, error);
+  bytes_passed_ += static_cast<int64_t>(source.key.size() + row.size());
+  return 0;
+}
+
 int WtRunScan::Pass() {
   // The first one's key stays readable until it moves.
   const std::string_view passed = heap_.front()->key;
@@ -80,6 +88,9 @@ int WtRunScan::Pass() {
     heap_.pop_back();
   } while (!heap_.empty() && heap_.front()->key == passed);
   for (Source* const source : moving_) {
+    if (options_.counted) {
+      if (const int error = Count(*source)) return error;
+    }
     if (const int error = Step(*source)) return error;
   }
   return 0;

@@ -5,6 +5,7 @@
 // Threads: those of the session.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ class WtRunScan {
     bool reverse = false;
     PageUse use = PageUse::kOnce;
     bool deleted = false;  // shows deleted rows, too
+    bool counted = false;  // bytes_passed() counts
   };
   // `buffer` has the range and direction of the options; null: the runs alone. The newest run is first. All of them
   // outlive the scan.
@@ -35,6 +37,8 @@ class WtRunScan {
   std::string_view key() const { return heap_.front()->key; }
   std::optional<std::string_view> row() const { return row_; }
   int Next();
+  // Keys and rows of runs that the scan has passed by, also of rows that newer ones replace.
+  int64_t bytes_passed() const { return bytes_passed_; }
   // After a damaged block: the run that has it.
   std::optional<RunNumber> damaged() const { return damaged_; }
 
@@ -63,6 +67,7 @@ class WtRunScan {
   int Push(Source& source, int moved);
   int Note(const Source& source, int error);
   int Step(Source& source);
+  int Count(Source& source);
   // The first source moves on, and with it older ones that are at the same key.
   int Pass();
   int Settle();
@@ -73,6 +78,7 @@ class WtRunScan {
   std::vector<Source*> heap_;
   std::optional<std::string_view> row_;
   std::vector<Source*> moving_;  // scratch of Pass()
+  int64_t bytes_passed_ = 0;
   std::optional<RunNumber> damaged_;
 };
 

@@ -4,6 +4,7 @@
 #include <glog/logging.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -38,13 +39,17 @@ WtRunWriter::~WtRunWriter() {
   session_->close(session_, nullptr);
 }
 
-int WtRunWriter::Begin() {
+int WtRunWriter::Begin(size_t rows) {
+  filter_.emplace(rows);
   WT_CONNECTION* const connection = connection_.get();
   if (const int error = connection->open_session(connection, nullptr, "isolation=read-uncommitted", &session_))
     return error;
   const std::string uri = RunFileUri(file_);
   if (const int error = session_->create(session_, uri.c_str(), RunConfig(compression_).c_str())) return error;
-  return session_->open_cursor(session_, uri.c_str(), nullptr, "bulk", &cursor_);
+  // Without the option WiredTiger waits until a checkpoint under way has ended, and Apply with it. EBUSY: that one has
+  // the new file already.
+  const int error = session_->open_cursor(session_, uri.c_str(), nullptr, "bulk,checkpoint_wait=false", &cursor_);
+  return error != EBUSY ? error : session_->open_cursor(session_, uri.c_str(), nullptr, "bulk", &cursor_);
 }
 
 int WtRunWriter::Add(std::string_view key, const std::optional<std::string_view>& row) {
@@ -60,7 +65,7 @@ int WtRunWriter::Add(std::string_view key, const std::optional<std::string_view>
   run_.bytes += bytes;
   if (!row) ++run_.deletes;
   fences_.Add(key, bytes);
-  filter_.Add(key);
+  filter_->Add(key);
   return 0;
 }
 
@@ -82,7 +87,8 @@ int WtRunWriter::Finish(uint64_t order, std::shared_ptr<const RunFile>& run) {
   if (const int error = SyncPath(directory_, O_RDONLY | O_DIRECTORY)) return error;
   run_.order = order;
   run_.fences = fences_.Take();
-  filter_bytes_ = filter_.Finish();
+  filter_bytes_ = filter_->Finish();
+  filter_.reset();
   run = std::make_shared<const RunFile>(RunFile{std::move(run_), RunFilter(filter_bytes_)});
   return 0;
 }

@@ -32,12 +32,10 @@ class WtRunWriter {
   WtRunWriter(const WtRunWriter&) = delete;
   WtRunWriter& operator=(const WtRunWriter&) = delete;
 
-  int Begin();
+  // How many rows will be added. More would only let more foreign keys pass the filter.
+  int Begin(size_t rows);
   // In the order of the keys.
   int Add(std::string_view key, const std::optional<std::string_view>& row);
-  int64_t bytes() const { return run_.bytes; }  // added
-  // The least key that may be added next.
-  std::string next_key() const { return run_.records == 0 ? std::string() : KeyAfter(run_.last_key); }
   // Closes the file, and makes it durable. No rows: `run` is null.
   int Finish(uint64_t order, std::shared_ptr<const RunFile>& run);
   // After Finish, the bytes of the run's filter.
@@ -60,7 +58,7 @@ class WtRunWriter {
   bool kept_ = false;
   Run run_;
   FenceBuilder fences_;
-  RunFilterBuilder filter_;
+  std::optional<RunFilterBuilder> filter_;
   std::string filter_bytes_;
 };
 

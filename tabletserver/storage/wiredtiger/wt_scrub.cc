@@ -37,8 +37,14 @@ int WtScrub::ReadStretch(WtSession& session, const std::string& uri, std::string
   return error;
 }
 
+// Or does not begin as it was written.
+bool WtScrub::IsMissing(const std::string& uri) const {
+  return CheckTableFile(options_.directory + "/" + FileOfTable(uri)) == kDamagedBlock;
+}
+
 // A tree that is used has lists of blocks, too, which no checkpoint's cursor reads.
 int WtScrub::Open(TableId table) {
+  if (IsMissing(DataTableUri(table))) return tables_.Has(table) ? kDamagedBlock : ENOENT;
   const auto session = sessions_.ForThisThread();
   if (!session) return 0;
   if (const int error = WtCursor(**session, table).error()) return error;
@@ -87,6 +93,7 @@ Status WtScrub::Run(const RecordFiles::Pace& pace) {
   bool stopped = false;
   for (size_t i = 0; i < kSystemTables && !stopped; ++i) {
     const std::string uri = SystemTableUri(static_cast<SystemTable>(i));
+    if (IsMissing(uri)) return sessions_.Check(EIO, FileOfTable(uri) + " is missing or damaged at its beginning");
     EBLA_TRY(sessions_.Check(OfSystemTable(Read(uri, pace, stopped)), "scrubbing " + uri));
   }
   for (const TableId table : tables_.Ids()) {

@@ -65,8 +65,6 @@ std::optional<int64_t> Statistic(WT_SESSION* session, int key) {
   return read ? std::optional(value) : std::nullopt;
 }
 
-WtSession::WtSession(WT_SESSION* session) : session_(session) {}
-
 int WtSession::Cursor(SystemTable table, WT_CURSOR** cursor) {
   mutex_.AssertHeld();  // Use holds it
   WT_CURSOR*& slot = system_[static_cast<size_t>(table)];
@@ -82,6 +80,7 @@ int WtSession::Cursor(SystemTable table, WT_CURSOR** cursor) {
 
 int WtSession::DataCursor(TableId table, WT_CURSOR** cursor) {
   mutex_.AssertHeld();  // Use holds it
+  if (damaged_ != nullptr && damaged_->IsLost(table)) return kDamagedBlock;
   if (const auto found = data_.find(table); found != data_.end()) {
     *cursor = found->second;
     return 0;
@@ -106,7 +105,7 @@ int WtSession::RunCursor(RunFileId file, PageUse use, WT_CURSOR** cursor) {
     const char* const config = use == PageUse::kOnce ? "read_once=true" : nullptr;
     if (const int error = runs_session_->open_cursor(runs_session_, RunFileUri(file).c_str(), nullptr, config, &slot)) {
       slot = nullptr;
-      return error == WT_ERROR ? kDamagedBlock : error;  // of the file's first block
+      return error == WT_ERROR || error == ENOENT ? kDamagedBlock : error;  // of the file's first block
     }
   }
   *cursor = slot;
@@ -118,7 +117,7 @@ void WtSession::Close() {
   session_->close(session_, nullptr);
 }
 
-void WtSession::CloseRunCursor(RunFileId file) {
+void WtSession::CloseCursor(RunFileId file) {
   const auto found = runs_.find(file.number);
   if (found == runs_.end()) return;
   for (WT_CURSOR* const cursor : found->second) {
@@ -127,7 +126,7 @@ void WtSession::CloseRunCursor(RunFileId file) {
   runs_.erase(found);
 }
 
-void WtSession::CloseDataCursor(TableId table) {
+void WtSession::CloseCursor(TableId table) {
   const auto found = data_.find(table);
   if (found == data_.end()) return;
   found->second->close(found->second);
@@ -155,13 +154,23 @@ WtSessions::WtSessions(WtConnection& connection, int sessions_max)
 
 WtSessions::~WtSessions() { Close(); }
 
+std::string WtSessions::PathOf(TableId table) const {
+  WT_CONNECTION* const connection = connection_.get();
+  return std::string(connection->get_home(connection)) + "/" + FileOfTable(DataTableUri(table));
+}
+
 Status WtSessions::CheckTable(int error, TableId table, std::string_view doing) {
-  if (error == kDamagedBlock) {
-    if (damaged_.Note(table)) {
+  const bool cannot_open =
+      (error == ENOENT || error == WT_ERROR) && in_place_.Has(table) && CheckTableFile(PathOf(table)) == kDamagedBlock;
+  if (error == kDamagedBlock || cannot_open) {
+    const bool known = !damaged_.Note(table);
+    if (cannot_open || (!known && in_place_.Has(table) && IsCutShort(PathOf(table)))) damaged_.NoteLost(table);
+    if (!known) {
       LOG(ERROR) << doing << ": the file of table " << table
                  << " is damaged on this server's disk; its replicas here are to be made anew"
                  << connection_.LastMessages();
     }
+    if (cannot_open && !in_place_.Has(table)) damaged_.Forget(table);  // dropped just now
     return Error(Code::kUnavailable, "the file of table " + std::to_string(table.value) + " is damaged on this server");
   }
   if (error != ENOENT) return Check(error, doing);
@@ -202,7 +211,7 @@ Result<WtSession*> WtSessions::Open() {
     WT_CONNECTION* connection = connection_.get();
     const int error = connection->open_session(connection, nullptr, "isolation=snapshot", &raw);
     EBLA_TRY(connection_.Check(error, "opening a session"));
-    opened = sessions_.emplace_back(std::make_unique<WtSession>(raw)).get();
+    opened = sessions_.emplace_back(std::make_unique<WtSession>(raw, &damaged_)).get();
   }
   auto& slots = thread_slots.slots;
   std::erase_if(slots, [](const ThreadSlots::Slot& slot) { return slot.pool.expired(); });
@@ -219,22 +228,12 @@ void WtSessions::ThreadEnded(WtSession* session) {
   sessions_.erase(found);
 }
 
-bool WtSessions::CloseCursors(TableId table) {
-  MutexLock lock(mutex_);
-  for (const auto& session : sessions_) {
-    if (!session->mutex_.TryLock()) return false;
-    session->CloseDataCursor(table);
-    session->mutex_.Unlock();
-  }
-  return true;
-}
-
-void WtSessions::CloseCursors(RunFileId file) {
+void WtSessions::CloseCursors(ToClose closed) {
   MutexLock lock(mutex_);
   for (const auto& session : sessions_) {
     {
       const MutexLock closing(session->closing_mutex_);
-      session->closing_.push_back(file);
+      session->closing_.push_back(closed);
       session->closes_ = true;
     }
     if (!session->mutex_.TryLock()) continue;
@@ -245,12 +244,12 @@ void WtSessions::CloseCursors(RunFileId file) {
 
 void WtSession::CloseWanted() {
   if (!closes_.exchange(false)) return;
-  std::vector<RunFileId> files;
+  std::vector<std::variant<TableId, RunFileId>> closing;
   {
     const MutexLock lock(closing_mutex_);
-    files.swap(closing_);
+    closing.swap(closing_);
   }
-  for (const RunFileId file : files) CloseRunCursor(file);
+  for (const auto& one : closing) std::visit([this](const auto& id) EBLA_REQUIRES(mutex_) { CloseCursor(id); }, one);
 }
 
 void WtSessions::Close() {

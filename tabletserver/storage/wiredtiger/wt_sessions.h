@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "common/base/encoding.h"
@@ -28,6 +29,7 @@
 #include "tabletserver/storage/wiredtiger/damaged_tables.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_connection.h"
+#include "tabletserver/storage/wiredtiger/wt_table_files.h"
 
 namespace ebla::tabletserver {
 
@@ -61,17 +63,21 @@ std::optional<int64_t> Statistic(WT_SESSION* session, int key);
 // which alone a thread has one: they assert it.
 class WtSession {
  public:
-  explicit WtSession(WT_SESSION* session);
+  // `damaged`: of its pool. Null: it opens no cursor of a table.
+  explicit WtSession(WT_SESSION* session, const DamagedTables* damaged = nullptr)
+      : session_(session), damaged_(damaged) {}
   WT_SESSION* get() const { return session_; }
   ByteWriter& scratch() { return scratch_; }
 
   int Cursor(SystemTable table, WT_CURSOR** cursor);
-  // WT_NOTFOUND or ENOENT: no such table. kDamagedBlock: its file cannot be opened for damage.
+  // WT_NOTFOUND or ENOENT: no such table, or its file is missing (WtSessions::CheckTable). kDamagedBlock: its file
+  // cannot be opened for damage.
   int DataCursor(TableId table, WT_CURSOR** cursor);
-  void CloseDataCursor(TableId table) EBLA_REQUIRES(mutex_);
-  // It reads without a snapshot, because a run never changes.
+  void CloseCursor(TableId table) EBLA_REQUIRES(mutex_);
+  // It reads without a snapshot, because a run never changes. The caller holds the run, so that a missing file is
+  // damage.
   int RunCursor(RunFileId file, PageUse use, WT_CURSOR** cursor);
-  void CloseRunCursor(RunFileId file) EBLA_REQUIRES(mutex_);
+  void CloseCursor(RunFileId file) EBLA_REQUIRES(mutex_);
   void CloseWanted() EBLA_REQUIRES(mutex_);
   void Close();
 
@@ -79,6 +85,7 @@ class WtSession {
   friend class WtSessions;
   using RunCursors = std::array<WT_CURSOR*, kPageUses>;  // null: not opened yet
   WT_SESSION* const session_;
+  const DamagedTables* const damaged_;
   WT_SESSION* runs_session_ = nullptr;  // made with the first use
   bool in_use_ = false;                 // only its own thread looks
   Mutex mutex_;
@@ -86,9 +93,9 @@ class WtSession {
   std::unordered_map<TableId, WT_CURSOR*> data_ EBLA_GUARDED_BY(mutex_);
   std::unordered_map<uint64_t, RunCursors> runs_ EBLA_GUARDED_BY(mutex_);
   ByteWriter scratch_;  // only its own thread uses it
-  // Files whose cursors its thread closes before its next use, because another thread has found it in use.
+  // Cursors that its thread closes before its next use, because another thread has found it in use.
   Mutex closing_mutex_;  // after mutex_
-  std::vector<RunFileId> closing_ EBLA_GUARDED_BY(closing_mutex_);
+  std::vector<std::variant<TableId, RunFileId>> closing_ EBLA_GUARDED_BY(closing_mutex_);
   std::atomic<bool> closes_{false};
 };
 
@@ -186,29 +193,33 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   // OVERLOADED: sessions_max threads have one already.
   Result<Use> ForThisThread();
 
-  // WtConnection::Check for a table of records. Returns NO_SUCH_TABLE if there is no such table. A damaged block is
-  // UNAVAILABLE: the table is noted, and the store lives.
+  // WtConnection::Check for a table of records. Returns NO_SUCH_TABLE if there is no such table. A damaged block, or a
+  // missing file, is UNAVAILABLE: the table is noted, and the store lives.
   Status Check(int error, std::string_view doing) { return connection_.Check(error, doing); }
   Status CheckTable(int error, TableId table, std::string_view doing);
   DamagedTables& damaged() { return damaged_; }
+  TablesInPlace& in_place() { return in_place_; }
 
-  // Closes every thread's cursor on a table. False: one of them is in use just now.
-  bool CloseCursors(TableId table);
-  // The same for a run. A session that is in use closes its cursor before its next use.
-  void CloseCursors(RunFileId file);
+  // Closes every thread's cursor on a table or a run. A session that is in use closes its own before its next use.
+  void CloseCursors(TableId table) { CloseCursors(ToClose(table)); }
+  void CloseCursors(RunFileId file) { CloseCursors(ToClose(file)); }
   // Closes all sessions; no thread may use one any more.
   void Close();
   size_t count() const;
 
  private:
   friend struct ThreadSlots;
+  using ToClose = std::variant<TableId, RunFileId>;
+  void CloseCursors(ToClose closed);
   Result<WtSession*> Open();
   void ThreadEnded(WtSession* session);
+  std::string PathOf(TableId table) const;
 
   WtConnection& connection_;
   const size_t sessions_max_;
   const uint64_t id_;  // never used again in this process
   DamagedTables damaged_;
+  TablesInPlace in_place_;
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<WtSession>> sessions_ EBLA_GUARDED_BY(mutex_);
 };

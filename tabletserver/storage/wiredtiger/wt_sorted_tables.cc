@@ -69,7 +69,8 @@ std::set<RunNumber> FixedRuns(SortedTable& table) EBLA_REQUIRES(table.buffer.wri
 
 PlannedRun PlannedRunOf(const RunOfTable& one, const std::set<RunNumber>& fixed) {
   const Run& run = one.file->run;
-  PlannedRun planned{.bytes = run.bytes, .fixed = fixed.contains(run.number)};
+  PlannedRun planned{
+      .bytes = run.bytes, .records = run.records, .deletes = run.deletes, .fixed = fixed.contains(run.number)};
   if (!one.holes.empty()) planned.bytes_in_holes = run.bytes - ShareOf(run, one.holes, {}).bytes;
   return planned;
 }
@@ -77,6 +78,15 @@ PlannedRun PlannedRunOf(const RunOfTable& one, const std::set<RunNumber>& fixed)
 int DropFile(WtSession& session, RunFileId file) {
   WT_SESSION* const raw = session.get();
   return raw->drop(raw, RunFileUri(file).c_str(), "force=true,checkpoint_wait=false");
+}
+
+// Before a cursor opens one.
+void NoteDamagedRuns(const std::string& directory, WtSessions& sessions, const RunTable& table) {
+  for (const RunOfTable& run : table.runs.runs) {
+    const std::string path = directory + "/" + RunFileName({run.file->run.number});
+    if (CheckTableFile(path) != kDamagedBlock) continue;
+    (void)sessions.CheckTable(kDamagedBlock, table.table, path + " is missing, or does not begin as it was written");
+  }
 }
 
 }  // namespace
@@ -100,6 +110,7 @@ Status WtSortedTables::Open() {
       for (const RunOfTable& run : found.runs.runs) {
         next_file_ = std::max(next_file_.load(), run.file->run.number + 1);
       }
+      NoteDamagedRuns(options_.directory, sessions_, found);
       {
         const MutexLock lock(table->buffer.write_mutex());
         if (!found.runs.runs.empty()) table->next_order = found.runs.runs.front().file->run.order + 1;
@@ -156,6 +167,7 @@ Status WtSortedTables::Ensure(TableId table, TableCompression compression) {
 // The buffer's changes of tablets are written, because tablets may have been dropped before the table.
 Status WtSortedTables::Drop(const SortedTablePtr& table) {
   const MutexLock lock(table->buffer.write_mutex());
+  if (table->dropped) return {};  // there may be another one of this id by now
   const RunSetPtr runs = table->buffer.runs();
   const TableBuffer::Generations generations = table->buffer.ToWrite();
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
@@ -336,7 +348,7 @@ Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneratio
   if (!generation.rows.empty()) {
     const PacedSyncs paced =
         PacedSyncs::WhileWriting([this] { return hurried_ > 0 || buffer_bytes() >= bytes_max_ / 2; });
-    error = writer.Begin();
+    error = writer.Begin(generation.rows.size());
     if (error == 0) {
       generation.rows.ForEach([&](std::string_view key, const SortedRows::Bytes& row) {
         error = writer.Add(key, row);

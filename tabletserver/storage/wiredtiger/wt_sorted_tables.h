@@ -60,18 +60,14 @@ struct TableMerge {
   SortedTablePtr table;
   std::vector<RunOfTable> inputs;
   bool oldest = false;  // no older run has rows that the inputs' deletions would have to hide
-  int64_t bytes() const {
-    int64_t sum = 0;
-    for (const RunOfTable& input : inputs) sum += input.file->run.bytes;
-    return sum;
-  }
 };
 
 class WtSortedTables {
  public:
   WtSortedTables(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions);
   ~WtSortedTables() { Stop(); }
-  // Finds the tables and their runs, and removes files that a crash has left.
+  // Finds the tables and their runs, and removes files that a crash has left. A run whose file is missing, or does not
+  // begin as it was written, is its table's damage.
   Status Open();
   void Stop() { gate_->Close(); }
   // The process is about to stop: buffers are written without rests.

@@ -45,13 +45,22 @@ std::string RunConfig(TableCompression compression) {
 
 Status WtTables::Open() {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-  WT_SESSION* const raw = session->get();
-  for (size_t i = 0; i < kSystemTables; ++i) {
-    const auto table = static_cast<SystemTable>(i);
-    EBLA_TRY(sessions_.Check(raw->create(raw, SystemTableUri(table).c_str(), kRowConfig), "making a table"));
-    EBLA_TRY(sessions_.Check(WtCursor(*session, table).error(), "opening " + SystemTableUri(table)));
-  }
+  std::set<std::string> files;
+  EBLA_TRY(sessions_.Check(ReadFileNames(session->get(), files), "reading the metadata"));
+  for (size_t i = 0; i < kSystemTables; ++i) EBLA_TRY(OpenSystemTable(*session, static_cast<SystemTable>(i), files));
   return Find(*session);
+}
+
+// WiredTiger would fail with an error that names no file.
+Status WtTables::OpenSystemTable(WtSession& session, SystemTable table, const std::set<std::string>& files) {
+  const std::string uri = SystemTableUri(table), path = PathOf(uri);
+  if (files.contains(FileOfTable(uri)) && CheckTableFile(path) == kDamagedBlock) {
+    return Error(Code::kInternal, path + " is missing or damaged at its beginning, and all tablets of this server " +
+                                      "need it: restore this server from its replicas with an empty directory");
+  }
+  WT_SESSION* const raw = session.get();
+  EBLA_TRY(sessions_.Check(raw->create(raw, uri.c_str(), kRowConfig), "making a table"));
+  return sessions_.Check(WtCursor(session, table).error(), "opening " + uri);
 }
 
 Status WtTables::Find(WtSession& session) {
@@ -59,6 +68,7 @@ Status WtTables::Find(WtSession& session) {
   WT_CURSOR* cursor = nullptr;
   EBLA_TRY(sessions_.Check(raw->open_cursor(raw, "metadata:", nullptr, nullptr, &cursor), "reading the metadata"));
   const std::string prefix = DataTableUri(TableId{}).substr(0, DataTableUri(TableId{}).size() - 1);
+  std::vector<TableId> found;
   int error = 0;
   while ((error = cursor->next(cursor)) == 0) {
     const char* key = nullptr;
@@ -66,13 +76,21 @@ Status WtTables::Find(WtSession& session) {
     if (error != 0) break;
     const std::string_view uri = key;
     if (!uri.starts_with(prefix)) continue;
-    MutexLock lock(mutex_);
-    tables_.insert(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
+    found.push_back({std::strtoull(key + prefix.size(), nullptr, 10)});
   }
   cursor->close(cursor);
-  return error == WT_NOTFOUND ? Status() : sessions_.Check(error, "reading the metadata");
+  if (error != WT_NOTFOUND) EBLA_TRY(sessions_.Check(error, "reading the metadata"));
+  for (const TableId table : found) {
+    sessions_.in_place().Add(table);
+    const std::string path = PathOf(DataTableUri(table));
+    if (CheckTableFile(path) != kDamagedBlock) continue;
+    sessions_.damaged().NoteLost(table);
+    (void)sessions_.CheckTable(kDamagedBlock, table, path + " is missing, or does not begin as it was written");
+  }
+  return {};
 }
 
+// The file of a table that exists is neither opened nor made again.
 Status WtTables::Ensure(TableId table, TableCompression compression) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
@@ -80,41 +98,37 @@ Status WtTables::Ensure(TableId table, TableCompression compression) {
   config += CompressorName(compression);
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
   EBLA_TRY(sessions_.Check(error, "making a table"));
-  MutexLock lock(mutex_);
-  tables_.insert(table);
+  sessions_.in_place().Add(table);
   return {};
 }
 
-std::vector<TableId> WtTables::Ids() const {
-  MutexLock lock(mutex_);
-  return {tables_.begin(), tables_.end()};
-}
+std::vector<TableId> WtTables::Ids() const { return sessions_.in_place().All(); }
 
-bool WtTables::Has(TableId table) const {
-  MutexLock lock(mutex_);
-  return tables_.contains(table);
-}
+bool WtTables::Has(TableId table) const { return sessions_.in_place().Has(table); }
 
 Status WtTables::Drop(TableId table) {
   Status busy(Code::kComeAgain, "table " + std::to_string(table.value) + " is still in use");
-  if (!sessions_.CloseCursors(table)) return busy;
+  sessions_.CloseCursors(table);
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
   const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true,checkpoint_wait=false");
   if (error == EBUSY) return busy;
   EBLA_TRY(sessions_.Check(error, "dropping a table"));
+  // In this order: a read that misses the file looks for the table once more (WtSessions::CheckTable).
+  sessions_.in_place().Remove(table);
   sessions_.damaged().Forget(table);
-  MutexLock lock(mutex_);
-  tables_.erase(table);
   return {};
 }
 
+// Compaction asks first. It takes a checkpoint of the file, and WiredTiger panics where a block that this needs is
+// damaged.
 Result<int64_t> WtTables::FileBytes(TableId table) const {
-  const std::string uri = DataTableUri(table);
+  const bool damaged =
+      sessions_.damaged().Has(table) || (Has(table) && CheckTableFile(PathOf(DataTableUri(table))) == kDamagedBlock);
+  if (damaged) return std::unexpected(sessions_.CheckTable(kDamagedBlock, table, "measuring a file"));
   std::error_code error;
-  const auto bytes =
-      std::filesystem::file_size(options_.directory + "/" + uri.substr(uri.find(':') + 1) + ".wt", error);
-  if (error) return Error(Code::kNoSuchTable, "this server has no data of table " + std::to_string(table.value));
+  const auto bytes = std::filesystem::file_size(PathOf(DataTableUri(table)), error);
+  if (error) return std::unexpected(sessions_.CheckTable(ENOENT, table, "measuring a file"));
   return static_cast<int64_t>(bytes);
 }
 

@@ -1,5 +1,7 @@
 // tabletserver/storage/wiredtiger/wt_tables.h
 // WiredTiger's b-trees: those that every store has, and one for the records of each table.
+// Damage:  a table whose file is missing, or does not begin as it was written, is noted (DamagedTables) and exists on.
+//          Every tablet needs the system tables, so that a start without the file of one is refused.
 // Threads: any.
 #pragma once
 
@@ -7,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "common/base/mutex.h"
 #include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/wiredtiger/wt_options.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
@@ -20,10 +21,11 @@ std::string RunConfig(TableCompression compression);
 class WtTables {
  public:
   WtTables(const WtStoreOptions& options, WtSessions& sessions) : options_(options), sessions_(sessions) {}
-  // Makes the b-trees that every store has, and finds those of tables.
+  // Makes the b-trees that every store has, and finds those of tables. INTERNAL: the file of a system table is missing
+  // or damaged; the message names it.
   Status Open();
 
-  // See the functions of the port.
+  // See the functions of the port. A damaged table is left as it is.
   Status Ensure(TableId table, TableCompression compression);
   Status Drop(TableId table);
   std::vector<TableId> Ids() const;
@@ -31,12 +33,12 @@ class WtTables {
   Result<int64_t> FileBytes(TableId table) const;
 
  private:
+  Status OpenSystemTable(WtSession& session, SystemTable table, const std::set<std::string>& files);
   Status Find(WtSession& session);
+  std::string PathOf(const std::string& uri) const { return options_.directory + "/" + FileOfTable(uri); }
 
   const WtStoreOptions& options_;
   WtSessions& sessions_;
-  mutable Mutex mutex_;
-  std::set<TableId> tables_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::tabletserver

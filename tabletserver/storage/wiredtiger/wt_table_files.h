@@ -1,0 +1,59 @@
+// tabletserver/storage/wiredtiger/wt_table_files.h
+// Whether the files that WiredTiger's metadata names are there, and begin as WiredTiger wrote them.
+// Why:     WiredTiger opens a file with the first use of its table. A missing file looks to it like a missing table,
+//          and a damaged first block is a general error of whatever call meets it, which would fail the store. So each
+//          named file is checked before a cursor opens it, and again when a call fails.
+// Limits:  only the first block is read, because wt_blocks.h checks each later block when WiredTiger reads it.
+// Threads: any.
+#pragma once
+
+#include <wiredtiger.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/mutex.h"
+
+namespace ebla::tabletserver {
+
+// "data_7.wt" of "table:data_7".
+std::string FileOfTable(const std::string& uri);
+
+// Reads the first block from the disk. 0: it is whole. kDamagedBlock: there is no file, or it is shorter than its first
+// block, or that is damaged or cannot be read. Another errno: the file cannot be opened, which tells nothing of it.
+int CheckTableFile(const std::string& path);
+
+// There is a file, and it is shorter than its first block.
+bool IsCutShort(const std::string& path);
+
+// The names of all files that the metadata names. A WiredTiger error.
+int ReadFileNames(WT_SESSION* session, std::set<std::string>& names);
+
+// The tables that have a file of their own, data_<table id>.wt, by the metadata.
+class TablesInPlace {
+ public:
+  void Add(TableId table) {
+    const MutexLock lock(mutex_);
+    tables_.insert(table);
+  }
+  void Remove(TableId table) {
+    const MutexLock lock(mutex_);
+    tables_.erase(table);
+  }
+  bool Has(TableId table) const {
+    const MutexLock lock(mutex_);
+    return tables_.contains(table);
+  }
+  std::vector<TableId> All() const {
+    const MutexLock lock(mutex_);
+    return {tables_.begin(), tables_.end()};
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::set<TableId> tables_ EBLA_GUARDED_BY(mutex_);
+};
+
+}  // namespace ebla::tabletserver
