@@ -177,6 +177,12 @@ Status WtSessions::CheckTable(int error, TableId table, std::string_view doing) 
   return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
 }
 
+bool WtSessions::NoteIfDamaged(TableId table, const std::string& path) {
+  if (CheckTableFile(path) != kDamagedBlock) return false;
+  (void)CheckTable(kDamagedBlock, table, path + " is missing, or does not begin as it was written");
+  return true;
+}
+
 // The lock travels in the object, from ForThisThread() to here: the analysis follows none that does.
 WtSessions::Use::~Use() EBLA_NO_THREAD_SAFETY_ANALYSIS {
   if (session_ == nullptr) return;

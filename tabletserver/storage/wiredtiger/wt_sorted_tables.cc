@@ -4,7 +4,6 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <iterator>
@@ -24,34 +23,7 @@ namespace {
 constexpr Duration kAgain = std::chrono::milliseconds(100);
 constexpr Duration kSlowWaitMax = std::chrono::milliseconds(5);
 constexpr int64_t kBytesMax = int64_t{256} << 20;
-constexpr std::string_view kFilePrefix = "run_", kFileSuffix = ".wt";
-
-// The number in the name of a run's file; none: it is another file.
-std::optional<uint64_t> NumberOf(std::string_view name) {
-  if (!name.starts_with(kFilePrefix) || !name.ends_with(kFileSuffix)) return std::nullopt;
-  name = name.substr(kFilePrefix.size(), name.size() - kFilePrefix.size() - kFileSuffix.size());
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  return error == std::errc() && end == name.data() + name.size() ? std::optional(number) : std::nullopt;
-}
-
-// Which WiredTiger knows.
-Result<std::set<uint64_t>> KnownFiles(WtSessions& sessions, WtSession& session) {
-  std::set<uint64_t> files;
-  WtCursor metadata(session, "metadata:", nullptr);
-  EBLA_TRY(sessions.Check(metadata.error(), "reading the metadata"));
-  int error = 0;
-  while ((error = metadata.Next()) == 0) {
-    const char* uri = nullptr;
-    EBLA_TRY(sessions.Check(metadata.get()->get_key(metadata.get(), &uri), "reading the metadata"));
-    constexpr std::string_view kFile = "file:";
-    const std::string_view name = uri;
-    if (!name.starts_with(kFile)) continue;
-    if (const auto number = NumberOf(name.substr(kFile.size()))) files.insert(*number);
-  }
-  if (error != WT_NOTFOUND) EBLA_TRY(sessions.Check(error, "reading the metadata"));
-  return files;
-}
+constexpr std::string_view kRunPrefix = "run_";
 
 int RemoveRuns(WtSession& session, TableId table, const std::vector<std::shared_ptr<const RunFile>>& files) {
   for (const auto& file : files) {
@@ -80,15 +52,6 @@ int DropFile(WtSession& session, RunFileId file) {
   return raw->drop(raw, RunFileUri(file).c_str(), "force=true,checkpoint_wait=false");
 }
 
-// Before a cursor opens one.
-void NoteDamagedRuns(const std::string& directory, WtSessions& sessions, const RunTable& table) {
-  for (const RunOfTable& run : table.runs.runs) {
-    const std::string path = directory + "/" + RunFileName({run.file->run.number});
-    if (CheckTableFile(path) != kDamagedBlock) continue;
-    (void)sessions.CheckTable(kDamagedBlock, table.table, path + " is missing, or does not begin as it was written");
-  }
-}
-
 }  // namespace
 
 WtSortedTables::WtSortedTables(const WtStoreOptions& options, WtConnection& connection, WtSessions& sessions)
@@ -109,8 +72,8 @@ Status WtSortedTables::Open() {
       const auto table = std::make_shared<SortedTable>(found.table, found.compression, buffer_bytes_);
       for (const RunOfTable& run : found.runs.runs) {
         next_file_ = std::max(next_file_.load(), run.file->run.number + 1);
+        sessions_.NoteIfDamaged(found.table, options_.directory + "/" + RunFileName({run.file->run.number}));
       }
-      NoteDamagedRuns(options_.directory, sessions_, found);
       {
         const MutexLock lock(table->buffer.write_mutex());
         if (!found.runs.runs.empty()) table->next_order = found.runs.runs.front().file->run.order + 1;
@@ -129,15 +92,19 @@ Status WtSortedTables::RemoveLeftFiles() {
       named.insert(run.file->run.number);
   }
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-  EBLA_ASSIGN(const std::set<uint64_t> known, KnownFiles(sessions_, *session));
-  for (const uint64_t number : known) {
-    next_file_ = std::max(next_file_.load(), number + 1);
-    if (!named.contains(number)) EBLA_TRY(sessions_.Check(DropFile(*session, {number}), "removing a run"));
+  std::set<std::string> known;
+  EBLA_TRY(sessions_.Check(ReadFileNames(session->get(), known), "reading the metadata"));
+  for (const std::string& file : known) {
+    const auto number = NumberInName(file, kRunPrefix);
+    if (!number) continue;
+    next_file_ = std::max(next_file_.load(), *number + 1);
+    if (!named.contains(*number)) EBLA_TRY(sessions_.Check(DropFile(*session, {*number}), "removing a run"));
   }
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(options_.directory, error)) {
-    const auto number = NumberOf(entry.path().filename().string());
-    if (!number || known.contains(*number)) continue;
+    const std::string file = entry.path().filename();
+    const auto number = NumberInName(file, kRunPrefix);
+    if (!number || known.contains(file)) continue;
     next_file_ = std::max(next_file_.load(), *number + 1);
     std::error_code ignored;
     std::filesystem::remove(entry.path(), ignored);

@@ -6,7 +6,7 @@
 
 #include <array>
 #include <cerrno>
-#include <string_view>
+#include <charconv>
 
 #include "common/base/descriptor.h"
 #include "common/base/read_at.h"
@@ -39,6 +39,15 @@ int CheckTableFile(const std::string& path) {
 bool IsCutShort(const std::string& path) {
   struct stat file{};
   return stat(path.c_str(), &file) == 0 && file.st_size < static_cast<off_t>(kFileBlockBytes);
+}
+
+std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix) {
+  constexpr std::string_view kSuffix = ".wt";
+  if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  name = name.substr(prefix.size(), name.size() - prefix.size() - kSuffix.size());
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  return error == std::errc() && end == name.data() + name.size() ? std::optional(number) : std::nullopt;
 }
 
 int ReadFileNames(WT_SESSION* session, std::set<std::string>& names) {

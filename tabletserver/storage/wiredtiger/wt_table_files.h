@@ -9,8 +9,11 @@
 
 #include <wiredtiger.h>
 
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -30,6 +33,9 @@ bool IsCutShort(const std::string& path);
 
 // The names of all files that the metadata names. A WiredTiger error.
 int ReadFileNames(WT_SESSION* session, std::set<std::string>& names);
+
+// 7 of "run_7.wt" and the prefix "run_"; none: it is another file.
+std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix);
 
 // The tables that have a file of their own, data_<table id>.wt, by the metadata.
 class TablesInPlace {

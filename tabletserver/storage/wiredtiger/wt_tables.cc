@@ -48,7 +48,8 @@ Status WtTables::Open() {
   std::set<std::string> files;
   EBLA_TRY(sessions_.Check(ReadFileNames(session->get(), files), "reading the metadata"));
   for (size_t i = 0; i < kSystemTables; ++i) EBLA_TRY(OpenSystemTable(*session, static_cast<SystemTable>(i), files));
-  return Find(*session);
+  Find(files);
+  return {};
 }
 
 // WiredTiger would fail with an error that names no file.
@@ -63,31 +64,14 @@ Status WtTables::OpenSystemTable(WtSession& session, SystemTable table, const st
   return sessions_.Check(WtCursor(session, table).error(), "opening " + uri);
 }
 
-Status WtTables::Find(WtSession& session) {
-  WT_SESSION* const raw = session.get();
-  WT_CURSOR* cursor = nullptr;
-  EBLA_TRY(sessions_.Check(raw->open_cursor(raw, "metadata:", nullptr, nullptr, &cursor), "reading the metadata"));
-  const std::string prefix = DataTableUri(TableId{}).substr(0, DataTableUri(TableId{}).size() - 1);
-  std::vector<TableId> found;
-  int error = 0;
-  while ((error = cursor->next(cursor)) == 0) {
-    const char* key = nullptr;
-    error = cursor->get_key(cursor, &key);
-    if (error != 0) break;
-    const std::string_view uri = key;
-    if (!uri.starts_with(prefix)) continue;
-    found.push_back({std::strtoull(key + prefix.size(), nullptr, 10)});
-  }
-  cursor->close(cursor);
-  if (error != WT_NOTFOUND) EBLA_TRY(sessions_.Check(error, "reading the metadata"));
-  for (const TableId table : found) {
+void WtTables::Find(const std::set<std::string>& files) {
+  for (const std::string& file : files) {
+    const auto number = NumberInName(file, "data_");
+    if (!number) continue;
+    const TableId table{*number};
     sessions_.in_place().Add(table);
-    const std::string path = PathOf(DataTableUri(table));
-    if (CheckTableFile(path) != kDamagedBlock) continue;
-    sessions_.damaged().NoteLost(table);
-    (void)sessions_.CheckTable(kDamagedBlock, table, path + " is missing, or does not begin as it was written");
+    if (sessions_.NoteIfDamaged(table, options_.directory + "/" + file)) sessions_.damaged().NoteLost(table);
   }
-  return {};
 }
 
 // The file of a table that exists is neither opened nor made again.

@@ -34,7 +34,7 @@ class WtTables {
 
  private:
   Status OpenSystemTable(WtSession& session, SystemTable table, const std::set<std::string>& files);
-  Status Find(WtSession& session);
+  void Find(const std::set<std::string>& files);
   std::string PathOf(const std::string& uri) const { return options_.directory + "/" + FileOfTable(uri); }
 
   const WtStoreOptions& options_;
