@@ -197,7 +197,7 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   // missing file, is UNAVAILABLE: the table is noted, and the store lives.
   Status Check(int error, std::string_view doing) { return connection_.Check(error, doing); }
   Status CheckTable(int error, TableId table, std::string_view doing);
-  // Of a file that the metadata names, before a cursor opens it. True: it is missing, or does not begin as it was
+  // For a file that the metadata names, before a cursor opens it. True: it is missing, or does not begin as it was
   // written, and the table is noted.
   bool NoteIfDamaged(TableId table, const std::string& path);
   DamagedTables& damaged() { return damaged_; }
