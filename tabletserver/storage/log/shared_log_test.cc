@@ -215,10 +215,13 @@ TEST(SharedLogThreadsTest, ReadersFindEveryEntryWhileOthersAppendFlushAndClean) 
   constexpr uint64_t kEntries = 3'000, kKept = 100;
   constexpr int kWriters = 3;
   std::atomic<int> writing{kWriters};
+  std::atomic<int64_t> read{0};
   std::vector<std::jthread> threads;
   for (int writer = 1; writer <= kWriters; ++writer) {
     threads.emplace_back([&, tablet = TabletId{static_cast<uint64_t>(writer)}] {
       for (uint64_t lsn = 1; lsn <= kEntries; ++lsn) {
+        // A writer waits for the first read: on a busy machine it could otherwise end before any.
+        while (lsn > kKept && read == 0) std::this_thread::yield();
         const std::string entry = std::to_string(lsn) + std::string(lsn % 200, '.');
         const SharedLog::Batch batch{tablet, Lsn{lsn}, {entry}};
         ASSERT_TRUE(log.Append({&batch, 1}).ok());
@@ -235,7 +238,6 @@ TEST(SharedLogThreadsTest, ReadersFindEveryEntryWhileOthersAppendFlushAndClean) 
       ASSERT_TRUE(log.Clean().ok());
     }
   });
-  int64_t read = 0;
   while (writing > 0) {
     for (uint64_t tablet = 1; tablet <= kWriters; ++tablet) {
       const Status status = log.Read(TabletId{tablet}, Lsn{0}, [&](Lsn lsn, std::string_view entry) {
