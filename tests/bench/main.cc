@@ -14,16 +14,17 @@ DEFINE_double(seconds, 2, "Seconds of each measurement. More are more exact.");
 DEFINE_bool(quick, false, "In compare: run one round of one second each, as a check that everything works.");
 DEFINE_string(
     part, "",
-    "In compare: the only part to run: standalone, storage, cluster, listeners, gateway, tls, users, disk or hits. "
-    "Empty: all parts.");
+    "In compare: the only part to run: standalone, storage, beyond, cluster, tablets, listeners, gateway, tls, users, "
+    "disk or hits. storage runs beyond, too. Empty: all parts but beyond, disk and hits.");
 DEFINE_int64(storage_records, 0,
-             "In compare's part storage: number of records of the load beyond memory. 0: 8,000,000, or 200,000 with "
+             "In compare's part beyond: number of records of the load beyond memory. 0: 8,000,000, or 200,000 with "
              "--quick.");
 DEFINE_int64(storage_cache_mb, 0,
-             "In compare's part storage: MiB of cache beyond which this load is, for Ebla and for RocksDB. 0: 512, or "
+             "In compare's part beyond: MiB of cache beyond which this load is, for Ebla and for RocksDB. 0: 512, or "
              "64 with --quick.");
 DEFINE_string(markdown, "",
-              "In compare: write the tables between this file's two marker comments, and a chart beside it (.svg).");
+              "In compare: write each part's tables into its section of this file, between the two marker comments, "
+              "keep the sections of other parts, and draw a chart beside it (.svg).");
 DEFINE_string(json, "", "File for the rows and ratios, as JSON. Empty: none.");
 
 namespace ebla::bench {

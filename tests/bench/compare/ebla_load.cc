@@ -104,6 +104,12 @@ Figure EblaLoad::Gets(const Table& table, int in_flight, const GetOptions& optio
   });
 }
 
+Figure EblaLoad::Puts(const Table& table, int in_flight, const NextRecord& record) const {
+  return Measure(in_flight, 1, [&](int64_t, Done done) {
+    table.AsyncPut(RecordKey(record()), value_, {.ack = Ack::kMajority}, Answer<Version>(std::move(done)));
+  });
+}
+
 Figure EblaLoad::Gets(const Table& table, int in_flight, const NextRecord& record) const {
   return Measure(in_flight, 1, [&](int64_t, Done done) {
     table.AsyncGet(RecordKey(record()), {.read = Read::Strong()}, Answer<Record>(std::move(done)));

@@ -28,8 +28,9 @@ class EblaLoad {
   Figure Puts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;
   Counted CountedPuts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;  // without their cost
   Figure Gets(const Table& table, int in_flight, const GetOptions& options) const;
-  // Gets of these records instead; `record` is called by several threads.
+  // Operations on these records instead; `record` is called by several threads.
   using NextRecord = std::function<int64_t()>;
+  Figure Puts(const Table& table, int in_flight, const NextRecord& record) const;
   Figure Gets(const Table& table, int in_flight, const NextRecord& record) const;
   // Scans of so many rows from these records on; the rates are of scans.
   Figure ScansFrom(const Table& table, int in_flight, uint64_t rows, const NextRecord& record) const;

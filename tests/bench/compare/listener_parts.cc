@@ -18,19 +18,44 @@ namespace {
 
 using Operation = RedisBenchmark::Operation;
 
-constexpr int kMemory = 1, kInterval = 2;  // the numbers of the databases
+// The numbers of the databases, which are tables of these names, and of the real server's. A database has values of one
+// size, because a GET returns what is there.
+constexpr int kMemory = 1, kMemorySmall = 2, kInterval = 3, kIntervalSmall = 4;
+constexpr int kRedis = 0, kRedisSmall = 1;
+
+constexpr int kDefaultConnections = 50;  // redis-benchmark's own
+constexpr size_t kDefaultValueBytes = 3;
 
 struct Command {
-  Operation operation;
   const char* name;
-  double wanted;  // of a table in memory, against Redis without persistence
+  Operation operation;
+  size_t value_bytes;
+  int keys;
 };
-constexpr std::array<Command, 3> kCommands{
-    {{Operation::kSet, "SET", 0.7}, {Operation::kGet, "GET", 0.8}, {Operation::kIncrement, "INCR", 0.7}}};
+// All commands have the tool's defaults, which is one key, with two sizes of values. Then with random keys.
+constexpr std::array<Command, 11> kCommands{
+    {{"SET of 3 B", Operation::kSet, kDefaultValueBytes, 0},
+     {"GET of 3 B", Operation::kGet, kDefaultValueBytes, 0},
+     {"MSET of 10 x 3 B", Operation::kMultiSet, kDefaultValueBytes, 0},
+     {"INCR", Operation::kIncrement, kDefaultValueBytes, 0},
+     {"SET of 1 KB", Operation::kSet, kValueBytes, 0},
+     {"GET of 1 KB", Operation::kGet, kValueBytes, 0},
+     {"MSET of 10 x 1 KB", Operation::kMultiSet, kValueBytes, 0},
+     {"SET of 1 KB, random keys", Operation::kSet, kValueBytes, kRecords},
+     {"GET of 1 KB, random keys", Operation::kGet, kValueBytes, kRecords},
+     {"INCR, random keys", Operation::kIncrement, kValueBytes, kRecords},
+     {"MSET of 10 x 1 KB, random keys", Operation::kMultiSet, kValueBytes, kRecords}}};
+constexpr double kInMemoryWanted = 0.9, kOnDiskWanted = 0.7, kMemcachedWanted = 0.9;
 constexpr std::array<int, 2> kPipelines{1, 16};
 
-std::string Row(const std::string& who, const char* command, int pipeline) {
-  return who + " " + command + ", 32" + (pipeline == 1 ? "" : " x " + std::to_string(pipeline));
+constexpr char kOurMemory[] = "Ebla's Redis listener, memory,", kTheirMemory[] = "Redis in memory";
+constexpr char kOurDisk[] = "Ebla's Redis listener, interval,", kTheirDisk[] = "Redis everysec";
+constexpr char kOurItems[] = "Ebla's Memcached listener, memory,", kTheirItems[] = "Memcached";
+
+std::string Row(const std::string& who, const std::string& command, int pipeline,
+                int connections = kDefaultConnections) {
+  return who + " " + command + ", " + std::to_string(connections) +
+         (pipeline == 1 ? "" : " x " + std::to_string(pipeline));
 }
 
 uint16_t FreePort() {
@@ -56,57 +81,77 @@ std::string WithTables(const std::string& directory, const std::vector<NamedTabl
 // ---- in one process
 // --------------------------------------------------------------------------------------------------
 
+TableOptions InMemory() { return Database({.replicas = 1, .memory = true}); }
+TableOptions OnDisk() { return Database({.replicas = 1, .durability = TableDurability::kInterval}); }
+std::string DatabaseTable(int number) { return "redis-" + std::to_string(number); }
+
+// A server with a database of either size of values.
+struct RedisSide {
+  std::string name;
+  Servers servers;
+  RedisBenchmark large, small;
+};
+
 class ListenersPart : public Part {
  public:
   ListenersPart(const std::string& directory, Duration each)
       : each_(each),
-        ebla_(WithTables(directory + "/ebla",
-                         {{"redis-" + std::to_string(kMemory), Database({.replicas = 1, .memory = true})},
-                          {"redis-" + std::to_string(kInterval),
-                           Database({.replicas = 1, .durability = TableDurability::kInterval})},
-                          {"cache", {.replicas = 1, .memory = true}}}),
+        ebla_(WithTables(directory + "/ebla", {{DatabaseTable(kMemory), InMemory()},
+                                               {DatabaseTable(kMemorySmall), InMemory()},
+                                               {DatabaseTable(kInterval), OnDisk()},
+                                               {DatabaseTable(kIntervalSmall), OnDisk()},
+                                               {"cache", {.replicas = 1, .memory = true}}}),
               {"--redis_listen=127.0.0.1:" + std::to_string(redis_port_),
                "--memcached_listen=127.0.0.1:" + std::to_string(memcached_port_)}),
         redis_(Installed("Redis", RedisPeer::Start(directory + "/redis", RedisPersistence::kNone))),
         everysec_(Installed("Redis", RedisPeer::Start(directory + "/everysec", RedisPersistence::kEverySecond))),
-        memcached_(Installed("Memcached", MemcachedPeer::Start(directory + "/memcached"))),
-        memory_(directory + "/ebla", redis_port_, kMemory),
-        interval_(directory + "/ebla", redis_port_, kInterval) {
-    for (const RedisBenchmark* database : {&memory_, &interval_}) CHECK(database->Fill().ok());
+        memcached_(Installed("Memcached", MemcachedPeer::Start(directory + "/memcached"))) {
+    const auto ebla = [&](const char* name, int large, int small) {
+      sides_.push_back({name, ebla_.servers(), RedisBenchmark(directory + "/ebla", redis_port_, large),
+                        RedisBenchmark(directory + "/ebla", redis_port_, small)});
+      CHECK(sides_.back().large.Fill().ok());
+    };
+    const auto redis = [&](const char* name, const std::unique_ptr<RedisPeer>& peer) {
+      if (peer) sides_.push_back({name, peer->servers(), peer->Database(kRedis), peer->Database(kRedisSmall)});
+    };
+    ebla(kOurMemory, kMemory, kMemorySmall);
+    redis(kTheirMemory, redis_);
+    ebla(kOurDisk, kInterval, kIntervalSmall);
+    redis(kTheirDisk, everysec_);
+    for (const RedisSide& side : sides_)
+      CHECK(side.large.FillOne(kValueBytes).ok() && side.small.FillOne(kDefaultValueBytes).ok());
     CHECK(FillMemcached(memcached_port_).ok());
   }
 
   void Round(Figures& figures) override {
     for (const int pipeline : kPipelines) {
-      for (const Command& command : kCommands) Commands(figures, command, pipeline);
-      if (!memcached_) continue;
-      for (const auto& [operation, name] :
-           {std::pair(MemcachedOperation::kSet, "set"), std::pair(MemcachedOperation::kGet, "get")}) {
-        figures.Measure(Row("Ebla's Memcached listener, memory,", name, pipeline), [&, operation = operation] {
-          return MeasureMemcached(ebla_.servers(), memcached_port_, operation, pipeline, each_);
-        });
-        figures.Measure(Row("Memcached", name, pipeline),
-                        [&, operation = operation] { return memcached_->Measure(operation, pipeline, each_); });
+      for (const Command& command : kCommands) {
+        for (const RedisSide& side : sides_)
+          figures.Measure(Row(side.name, command.name, pipeline), [&] { return Measure(side, command, pipeline); });
       }
+      if (memcached_) Memcached(figures, pipeline);
     }
   }
 
  private:
-  void Commands(Figures& figures, const Command& command, int pipeline) {
-    const auto ebla = [&](const std::string& who, const RedisBenchmark& database) {
-      figures.Measure(Row(who, command.name, pipeline),
-                      [&] { return Checked(database.Measure(ebla_.servers(), command.operation, pipeline, each_)); });
-    };
-    const auto redis = [&](const std::string& who, const std::unique_ptr<RedisPeer>& peer) {
-      if (peer) {
-        figures.Measure(Row(who, command.name, pipeline),
-                        [&] { return Checked(peer->Measure(command.operation, pipeline, each_)); });
-      }
-    };
-    ebla("Ebla's Redis listener, memory,", memory_);
-    redis("Redis in memory", redis_);
-    ebla("Ebla's Redis listener, interval,", interval_);
-    redis("Redis everysec", everysec_);
+  Figure Measure(const RedisSide& side, const Command& command, int pipeline) const {
+    const RedisBenchmark& database = command.value_bytes == kValueBytes ? side.large : side.small;
+    return Checked(database.Measure(side.servers,
+                                    {.operation = command.operation,
+                                     .pipeline = pipeline,
+                                     .connections = kDefaultConnections,
+                                     .value_bytes = command.value_bytes,
+                                     .keys = command.keys},
+                                    each_));
+  }
+  void Memcached(Figures& figures, int pipeline) const {
+    for (const auto& [operation, name] :
+         {std::pair(MemcachedOperation::kSet, "set"), std::pair(MemcachedOperation::kGet, "get")}) {
+      const MemcachedLoad load{operation, pipeline, kDefaultConnections};
+      figures.Measure(Row(kOurItems, name, pipeline),
+                      [&] { return MeasureMemcached(ebla_.servers(), memcached_port_, load, each_); });
+      figures.Measure(Row(kTheirItems, name, pipeline), [&] { return memcached_->Measure(load, each_); });
+    }
   }
 
   const Duration each_;
@@ -114,7 +159,7 @@ class ListenersPart : public Part {
   EblaStandalone ebla_;
   const std::unique_ptr<RedisPeer> redis_, everysec_;
   const std::unique_ptr<MemcachedPeer> memcached_;
-  const RedisBenchmark memory_, interval_;
+  std::vector<RedisSide> sides_;
 };
 
 // ---- before three replicas
@@ -122,10 +167,14 @@ class ListenersPart : public Part {
 
 constexpr char kPutsOfClients[] = "Ebla put RF 3, 32 clients", kGetsOfClients[] = "Ebla get RF 3, 32 clients";
 
-// Clients with one connection each, as many as redis-benchmark has connections.
+std::string GatewayRow(const char* command, int pipeline) {
+  return Row("ebla-gateway, RF 3,", command, pipeline, kConnections);
+}
+
+// Clients with one connection each, as many as redis-benchmark has connections here.
 std::vector<Client> Clients(const std::string& masters) {
   std::vector<Client> clients;
-  for (int i = 0; i < 32; ++i) {
+  for (int i = 0; i < kConnections; ++i) {
     auto client = Client::Connect({.masters = {masters}});
     CHECK(client.has_value()) << client.error();
     clients.push_back(*std::move(client));
@@ -158,10 +207,10 @@ class GatewayPart : public Part {
     for (const int pipeline : kPipelines) {
       const std::string in_flight = pipeline == 1 ? ", 32" : ", 512";
       figures.Measure("Ebla put RF 3" + in_flight, [&] { return load_.Puts(sdk_table_, 32 * pipeline); });
-      figures.Measure(Row("ebla-gateway, RF 3,", "SET", pipeline), [&] { return Ask(Operation::kSet, pipeline); });
+      figures.Measure(GatewayRow("SET", pipeline), [&] { return Ask(Operation::kSet, pipeline); });
       figures.Measure("Ebla get RF 3" + in_flight,
                       [&] { return load_.Gets(sdk_table_, 32 * pipeline, {.read = Read::Strong()}); });
-      figures.Measure(Row("ebla-gateway, RF 3,", "GET", pipeline), [&] { return Ask(Operation::kGet, pipeline); });
+      figures.Measure(GatewayRow("GET", pipeline), [&] { return Ask(Operation::kGet, pipeline); });
     }
     figures.Measure(kPutsOfClients, [&] { return load_.Puts(tables_); });
     figures.Measure(kGetsOfClients, [&] { return load_.Gets(tables_, {.read = Read::Strong()}); });
@@ -171,7 +220,7 @@ class GatewayPart : public Part {
   Figure Ask(Operation operation, int pipeline) const {
     Servers servers = ebla_.servers();
     for (const pid_t pid : gateway_.servers().pids) servers.pids.push_back(pid);
-    return Checked(benchmark_.Measure(servers, operation, pipeline, each_));
+    return Checked(benchmark_.Measure(servers, {operation, pipeline}, each_));
   }
   MeasuredProcess StartGateway(const std::string& directory) const {
     const std::filesystem::path program = std::filesystem::path(kBinaryDir) / "bin/ebla-gateway";
@@ -257,20 +306,17 @@ void AddListenerRatios(
     ratio(HitsRow(kOurHits, theta) + ", hits", HitsRow(kTheirHits, theta) + ", hits", 0.99);
   for (const int pipeline : kPipelines) {
     for (const Command& command : kCommands) {
-      ratio(Row("Ebla's Redis listener, memory,", command.name, pipeline),
-            Row("Redis in memory", command.name, pipeline), command.wanted);
-      ratio(Row("Ebla's Redis listener, interval,", command.name, pipeline),
-            Row("Redis everysec", command.name, pipeline),
-            command.operation == Operation::kSet ? std::optional(0.5) : std::nullopt);
+      ratio(Row(kOurMemory, command.name, pipeline), Row(kTheirMemory, command.name, pipeline), kInMemoryWanted);
+      ratio(Row(kOurDisk, command.name, pipeline), Row(kTheirDisk, command.name, pipeline), kOnDiskWanted);
     }
     for (const char* name : {"set", "get"})
-      ratio(Row("Ebla's Memcached listener, memory,", name, pipeline), Row("Memcached", name, pipeline), 0.8);
+      ratio(Row(kOurItems, name, pipeline), Row(kTheirItems, name, pipeline), kMemcachedWanted);
     const std::string in_flight = pipeline == 1 ? ", 32" : ", 512";
-    ratio(Row("ebla-gateway, RF 3,", "SET", pipeline), "Ebla put RF 3" + in_flight, 0.8);
-    ratio(Row("ebla-gateway, RF 3,", "GET", pipeline), "Ebla get RF 3" + in_flight, 0.8);
+    ratio(GatewayRow("SET", pipeline), "Ebla put RF 3" + in_flight, 0.8);
+    ratio(GatewayRow("GET", pipeline), "Ebla get RF 3" + in_flight, 0.8);
   }
-  ratio(Row("ebla-gateway, RF 3,", "SET", 1), kPutsOfClients, 0.8);
-  ratio(Row("ebla-gateway, RF 3,", "GET", 1), kGetsOfClients, 0.8);
+  ratio(GatewayRow("SET", 1), kPutsOfClients, 0.8);
+  ratio(GatewayRow("GET", 1), kGetsOfClients, 0.8);
 }
 
 }  // namespace ebla::bench

@@ -3,24 +3,24 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <thread>
 
 #include "common/base/read_all.h"
 #include "common/process/process.h"
 #include "tests/bench/compare/chart.h"
+#include "tests/bench/compare/page_sections.h"
 #include "tests/bench/harness/format.h"
 
 namespace ebla::bench {
 namespace {
-
-constexpr std::string_view kBegin = "<!-- compare: begin -->\n";
-constexpr std::string_view kEnd = "<!-- compare: end -->\n";
 
 // The text behind "NAME" and a separator in a file of such lines, like /proc/cpuinfo and /etc/os-release.
 std::string Named(const std::string& file, std::string_view name) {
@@ -33,18 +33,17 @@ std::string Named(const std::string& file, std::string_view name) {
   return "";
 }
 
-// The installed packages, each on a line as "- name version".
-std::string PackageVersions() {
-  constexpr char kCommand[] =
-      "dpkg-query -W -f='- ${Package} ${Version}\\n' redis-server memcached etcd-server libwiredtiger0 "
-      "rocksdb-tools 2>/dev/null";
-  const std::unique_ptr<FILE, int (*)(FILE*)> out(::popen(kCommand, "r"), &::pclose);
+// The installed ones of these packages, each on a line as "- name version".
+std::string PackageVersions(std::string_view packages) {
+  if (packages.empty()) return "";
+  const std::string command = "dpkg-query -W -f='- ${Package} ${Version}\\n' " + std::string(packages) + " 2>/dev/null";
+  const std::unique_ptr<FILE, int (*)(FILE*)> out(::popen(command.c_str(), "r"), &::pclose);
   std::string versions;
   for (int c = 0; out && (c = std::fgetc(out.get())) != EOF;) versions += static_cast<char>(c);
   return versions;
 }
 
-std::string Circumstances(const BenchOptions& options) {
+std::string Circumstances(const PartKind& kind, const BenchOptions& options) {
   utsname system{};
   ::uname(&system);
   const double gib = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE)) /
@@ -52,30 +51,20 @@ std::string Circumstances(const BenchOptions& options) {
   const std::time_t now = std::time(nullptr);
   char today[16] = {};
   std::strftime(today, sizeof(today), "%F", ::gmtime(&now));
-  std::string text =
-      Format("Measured on %s, %d %s of %g s for each figure%s:\n\n", today, options.rounds,
-             options.rounds == 1 ? "round" : "rounds", std::chrono::duration<double>(options.each).count(),
-             options.part.empty() ? "" : (", part `" + options.part + "` alone").c_str());
+  const int rounds = kind.Rounds(options);
+  const std::string name(kind.name);
+  std::string text = Format("**%s** (%s)\nwas measured on %s, in %d %s of %g s for each figure, with:\n\n",
+                            name.c_str(), std::string(kind.what).c_str(), today, rounds,
+                            rounds == 1 ? "round" : "rounds", std::chrono::duration<double>(options.each).count());
   text += Format("- %u cores, %s, %.0f GiB\n", std::thread::hardware_concurrency(),
                  Named("/proc/cpuinfo", "model name").c_str(), gib);
   text += "- " + Named("/etc/os-release", "PRETTY_NAME") + ", Linux " + system.release + "\n";
-  return text + "- Ebla " + std::string(process::BuildVersion()) + "\n" + PackageVersions();
+  return text + "- Ebla " + std::string(process::BuildVersion()) + "\n" + PackageVersions(kind.packages);
 }
 
-std::string RatioTable(const Report& report) {
-  std::string text = "| ratio, or a row's own figure | is | wanted | |\n|---|---|---|---|\n";
-  for (const Report::RatioRow& row : report.ratios()) {
-    const std::string unit = row.unit.empty() ? "" : " " + row.unit;
-    text +=
-        "| " + row.name + Format(" | %.2f", row.value) + unit + " | " + row.Wanted() + " | " + row.Verdict() + " |\n";
-  }
-  return text;
-}
-
+// Empty where nothing of the kind was measured.
 std::string FigureTable(const std::vector<FigureRow>& rows) {
-  std::string text =
-      "| row, and how many in flight | operations/s | spread | p50 | p99 | servers' CPU | written |\n"
-      "|---|---|---|---|---|---|---|\n";
+  std::string text;
   // Nothing where nothing was measured.
   const auto cell = [](double value, const char* unit) {
     return value > 0 ? Format(" %.*f %s |", value < 10 ? 1 : 0, value, unit) : " |";
@@ -86,7 +75,10 @@ std::string FigureTable(const std::vector<FigureRow>& rows) {
     text += cell(spread_percent, "%") + cell(median.timings.p50_us, "us") + cell(median.timings.p99_us, "us") +
             cell(median.cpu_us, "us") + cell(median.written_bytes / 1024, "KB") + "\n";
   }
-  return text;
+  if (text.empty()) return text;
+  return "| row, and how many in flight | operations/s | spread | p50 | p99 | servers' CPU | written |\n"
+         "|---|---|---|---|---|---|---|\n" +
+         text + "\n";
 }
 
 // Empty where nothing of the kind was measured.
@@ -118,25 +110,46 @@ std::string BeyondTable(const BenchOptions& options, const std::vector<FigureRow
          "last million / second | memory / cache |\n|---|---|---|---|---|---|\n" + text + "\n";
 }
 
-}  // namespace
+// Empty where nothing of the kind was measured.
+std::string HitsTable(const std::vector<FigureRow>& rows) {
+  std::string text;
+  for (const auto& [name, median, spread_percent] : rows)
+    if (median.hit_percent > 0) text += "| " + name + Format(" | %.2f %% |\n", median.hit_percent);
+  return text.empty() ? text : "| reads of a cache that is too small | hits |\n|---|---|\n" + text + "\n";
+}
 
-Status WriteMarkdown(const BenchOptions& options, const std::vector<FigureRow>& rows, const Report& report) {
+std::string PartText(const BenchOptions& options, const MeasuredPart& part) {
+  std::string text = "\n" + Circumstances(part.kind, options) + "\n";
+  if (!part.report.ratios().empty()) text += RatioTable(part.report.ratios()) + "\n";
+  return text + FigureTable(part.rows) + RoomTable(part.rows) + BeyondTable(options, part.rows) + HitsTable(part.rows);
+}
+
+Result<std::string> PageWith(const BenchOptions& options, std::string_view part, const std::string& text) {
+  std::vector<std::string_view> order;
+  for (const PartKind& kind : kParts) order.push_back(kind.name);
   std::ifstream in(options.markdown);
   const std::string page = ReadAll(in);
-  const size_t begin = page.find(kBegin), end = page.find(kEnd);
-  if (begin == std::string::npos || end == std::string::npos || end < begin) {
-    return Status(Code::kInvalidArgument, options.markdown + " has no lines " +
-                                              std::string(kBegin.substr(0, kBegin.size() - 1)) + " and " +
-                                              std::string(kEnd.substr(0, kEnd.size() - 1)));
-  }
-  const std::filesystem::path chart = std::filesystem::path(options.markdown).replace_extension(".svg");
-  std::ofstream(chart) << RatioChart(report.ratios());
-  std::ofstream(options.markdown) << page.substr(0, begin) << kBegin << "\n"
-                                  << Circumstances(options) << "\n![the ratios of the first table]("
-                                  << chart.filename().string() << ")\n\n"
-                                  << RatioTable(report) << "\n"
-                                  << FigureTable(rows) << "\n"
-                                  << RoomTable(rows) << BeyondTable(options, rows) << page.substr(end);
+  auto changed = WithSection(page, order, part, text);
+  if (!changed) return Error(changed.error().code(), options.markdown + " " + changed.error().message());
+  return changed;
+}
+
+}  // namespace
+
+Status CheckMarkdown(const BenchOptions& options) {
+  if (options.markdown.empty()) return {};
+  const auto page = PageWith(options, kParts[0].name, "");
+  return page ? Status() : page.error();
+}
+
+Status WriteMarkdown(const BenchOptions& options, const MeasuredPart& part) {
+  if (options.markdown.empty()) return {};
+  EBLA_ASSIGN(const std::string page, PageWith(options, part.kind.name, PartText(options, part)));
+  std::vector<Report::RatioRow> charted;
+  for (const PartKind& kind : kParts)
+    if (kind.charted) std::ranges::copy(RatiosIn(SectionOf(page, kind.name)), std::back_inserter(charted));
+  std::ofstream(std::filesystem::path(options.markdown).replace_extension(".svg")) << RatioChart(charted);
+  std::ofstream(options.markdown) << page;
   return {};
 }
 

@@ -1,6 +1,6 @@
 // tests/bench/compare/markdown.h
-// Writes what a comparison found into a page of the docs: where and how it was measured, ratios, figures, and the chart
-// of chart.h beside the page.
+// Writes what a part of a comparison found into its section of a page of the docs (page_sections.h): where and how it
+// was measured, ratios and figures. Draws the chart of chart.h beside the page, of the ratios that the page then has.
 // Threads: functions.
 #pragma once
 
@@ -8,10 +8,18 @@
 #include <vector>
 
 #include "tests/bench/compare/figures.h"
+#include "tests/bench/compare/parts.h"
 
 namespace ebla::bench {
 
-// Replaces the text between the two marker comments of options.markdown. INVALID_ARGUMENT when they are not there.
-Status WriteMarkdown(const BenchOptions& options, const std::vector<FigureRow>& rows, const Report& report);
+struct MeasuredPart {
+  const PartKind& kind;
+  std::vector<FigureRow> rows;
+  Report report;  // of these rows
+};
+
+// INVALID_ARGUMENT when the page of options.markdown lacks the marker lines of begin and end. No page is asked for: OK.
+Status CheckMarkdown(const BenchOptions& options);
+Status WriteMarkdown(const BenchOptions& options, const MeasuredPart& part);
 
 }  // namespace ebla::bench

@@ -97,14 +97,13 @@ Status FillMemcached(uint16_t port) {
   return {};
 }
 
-Figure MeasureMemcached(const Servers& servers, uint16_t port, MemcachedOperation operation, int pipeline,
-                        Duration each) {
+Figure MeasureMemcached(const Servers& servers, uint16_t port, const MemcachedLoad& load, Duration each) {
   return MeasureWithCost(servers, [&] {
     const LoadResult result =
         MeasureLoad({.server = {"127.0.0.1", port},
-                     .conversation = [operation] { return std::make_unique<TextConversation>(operation); },
-                     .connections = kConnections,
-                     .in_flight = static_cast<size_t>(pipeline),
+                     .conversation = [&load] { return std::make_unique<TextConversation>(load.operation); },
+                     .connections = static_cast<size_t>(load.connections),
+                     .in_flight = static_cast<size_t>(load.pipeline),
                      .together = true},
                     each);
     return Counted{.timings = result.timings, .operations = static_cast<double>(result.replies)};

@@ -13,9 +13,13 @@ namespace ebla::bench {
 
 enum class MemcachedOperation { kSet, kGet, kMultiGet };  // the last of 16 keys, which is what its clients do for speed
 
-// Random keys; 32 connections with `pipeline` operations in flight each.
-Figure MeasureMemcached(const Servers& servers, uint16_t port, MemcachedOperation operation, int pipeline,
-                        Duration each);
+struct MemcachedLoad {
+  MemcachedOperation operation;
+  int pipeline = 1;  // operations in flight on each connection
+  int connections = kConnections;
+};
+// Random keys.
+Figure MeasureMemcached(const Servers& servers, uint16_t port, const MemcachedLoad& load, Duration each);
 // Writes every record. UNAVAILABLE: no server listens yet.
 Status FillMemcached(uint16_t port);
 // A socket. UNAVAILABLE: no server listens yet.

@@ -48,8 +48,8 @@ Status MemcachedPeer::AwaitStart() {
   }
 }
 
-Figure MemcachedPeer::Measure(MemcachedOperation operation, int pipeline, Duration each) const {
-  return MeasureMemcached(process_.servers(), port_, operation, pipeline, each);
+Figure MemcachedPeer::Measure(const MemcachedLoad& load, Duration each) const {
+  return MeasureMemcached(process_.servers(), port_, load, each);
 }
 
 Figure MemcachedPeer::Room() const {

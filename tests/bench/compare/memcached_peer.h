@@ -15,7 +15,7 @@ class MemcachedPeer {
   // UNAVAILABLE where it is not installed. Every record is there.
   static Result<MemcachedPeer> Start(const std::string& directory);
 
-  Figure Measure(MemcachedOperation operation, int pipeline, Duration each) const;
+  Figure Measure(const MemcachedLoad& load, Duration each) const;
   // Empty, with so many MiB in all.
   static Result<MemcachedPeer> StartEmpty(const std::string& directory, int64_t memory_mb);
   uint16_t port() const { return port_; }

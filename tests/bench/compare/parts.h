@@ -23,14 +23,20 @@ struct PartKind {
   std::string_view name, what;
   // Below the directory, which is there.
   std::unique_ptr<Part> (*make)(const std::string& directory, const BenchOptions& options);
-  bool asked_for = false;  // only --part runs it, for one round
+  std::string_view packages = {};  // of Debian, with its peers
+  bool charted = false;            // the chart has its ratios
+  bool asked_for = false;          // only --part runs it, for one round
+  std::string_view with = {};      // the --part of this name runs it, too
+
+  bool Runs(std::string_view part) const { return part.empty() ? !asked_for : part == name || part == with; }
+  int Rounds(const BenchOptions& options) const { return asked_for ? 1 : options.rounds; }
 };
 
-// One process against Redis, Memcached and a plain file; its load and scans against bare WiredTiger's; three replicas
-// against etcd, and against one; what other stores' clients see of it; what puts and records cost the disk in the long
-// run; how often a cache that is too small has what it is asked for; what TLS costs, and users beside each other; data
-// far beyond memory against RocksDB. Two of them share a name, so that --part runs both.
-inline constexpr int kPartKinds = 10;
+// One process against Redis, Memcached and a plain file; its load and scans against bare WiredTiger's; data far beyond
+// memory against RocksDB; three replicas against etcd, and against one; 1,000 tablets against one; what other stores'
+// clients see of it; what TLS costs, and users beside each other; what puts and records cost the disk in the long run;
+// how often a cache that is too small has what it is asked for.
+inline constexpr int kPartKinds = 11;
 extern const PartKind kParts[kPartKinds];
 
 // Each ratio and bound whose rows are there, beside what is wanted of it.

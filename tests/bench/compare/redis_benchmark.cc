@@ -21,6 +21,7 @@ std::vector<std::string> Test(RedisBenchmark::Operation operation) {
     case RedisBenchmark::Operation::kSet: return {"-t", "set"};
     case RedisBenchmark::Operation::kGet: return {"-t", "get"};
     case RedisBenchmark::Operation::kIncrement: return {"-t", "incr"};
+    case RedisBenchmark::Operation::kMultiSet: return {"-t", "mset"};
     case RedisBenchmark::Operation::kMultiGet: break;
   }
   std::vector<std::string> command(1 + kMultiGetKeys, "key:__rand_int__");
@@ -41,14 +42,14 @@ std::vector<double> Values(const std::string& line) {
 
 }  // namespace
 
-Result<Figure> RedisBenchmark::Measure(const Servers& servers, Operation operation, int pipeline, Duration each) const {
+Result<Figure> RedisBenchmark::Measure(const Servers& servers, const Load& load, Duration each) const {
   // It takes a number of operations: as many as fill the time at the rate of a few.
-  EBLA_ASSIGN(const load::Timings few, Run(operation, pipeline, kOperationsMin));
+  EBLA_ASSIGN(const load::Timings few, Run(load, kOperationsMin));
   const double seconds = std::chrono::duration<double>(each).count();
   const auto count = std::max(kOperationsMin, static_cast<int64_t>(few.per_second * seconds));
   Status status;
   const Figure figure = MeasureWithCost(servers, [&] {
-    const auto timings = Run(operation, pipeline, count);
+    const auto timings = Run(load, count);
     if (!timings) status = timings.error();
     return Counted{.timings = timings.value_or(load::Timings()), .operations = static_cast<double>(count)};
   });
@@ -58,12 +59,19 @@ Result<Figure> RedisBenchmark::Measure(const Servers& servers, Operation operati
 
 // Random keys, so six times as many as there shall be leave out one in 400.
 Status RedisBenchmark::Fill() const {
-  EBLA_ASSIGN(const auto filled, Run(Operation::kSet, 16, 6 * kRecords));
+  EBLA_ASSIGN(const auto filled, Run({.operation = Operation::kSet, .pipeline = 16}, 6 * kRecords));
   std::ignore = filled;
   return {};
 }
 
-Result<load::Timings> RedisBenchmark::Run(Operation operation, int pipeline, int64_t operations) const {
+Status RedisBenchmark::FillOne(size_t value_bytes) const {
+  const Load load{.operation = Operation::kSet, .value_bytes = value_bytes, .keys = 0};
+  EBLA_ASSIGN(const auto filled, Run(load, kOperationsMin));
+  std::ignore = filled;
+  return {};
+}
+
+Result<load::Timings> RedisBenchmark::Run(const Load& load, int64_t operations) const {
   const std::string output = directory_ + "/benchmark.csv";
   std::filesystem::remove(output);
   std::vector<std::string> command = {kClient,
@@ -72,17 +80,16 @@ Result<load::Timings> RedisBenchmark::Run(Operation operation, int pipeline, int
                                       "--dbnum",
                                       std::to_string(database_),
                                       "-c",
-                                      std::to_string(kConnections),
+                                      std::to_string(load.connections),
                                       "-P",
-                                      std::to_string(pipeline),
+                                      std::to_string(load.pipeline),
                                       "-d",
-                                      std::to_string(kValueBytes),
-                                      "-r",
-                                      std::to_string(kRecords),
+                                      std::to_string(load.value_bytes),
                                       "-n",
                                       std::to_string(operations),
                                       "--csv"};
-  for (std::string& word : Test(operation)) command.push_back(std::move(word));
+  if (load.keys > 0) command.insert(command.end(), {"-r", std::to_string(load.keys)});
+  for (std::string& word : Test(load.operation)) command.push_back(std::move(word));
   EBLA_ASSIGN(
       const cluster::ProcessId client,
       cluster::Spawn(

@@ -17,14 +17,23 @@ class RedisBenchmark {
   RedisBenchmark(std::string directory, uint16_t port, int database = 0)
       : directory_(std::move(directory)), port_(port), database_(database) {}
 
-  enum class Operation { kSet, kGet, kIncrement, kMultiGet };  // the last of 16 keys
-  // Random keys of kRecords; 32 connections with `pipeline` operations in flight each.
-  Result<Figure> Measure(const Servers& servers, Operation operation, int pipeline, Duration each) const;
+  enum class Operation { kSet, kGet, kIncrement, kMultiSet, kMultiGet };  // of 10 keys, of 16 keys
+  struct Load {
+    Operation operation;
+    int pipeline = 1;  // operations in flight on each connection
+    int connections = kConnections;
+    size_t value_bytes = kValueBytes;
+    int keys = kRecords;  // random ones of so many; 0: the tool's default, which is one key
+  };
+  // Keys are in the database before that: by Fill, or by a load of sets.
+  Result<Figure> Measure(const Servers& servers, const Load& load, Duration each) const;
   // So that nearly every record is there.
   Status Fill() const;
+  // Sets the one key that loads without random keys have.
+  Status FillOne(size_t value_bytes) const;
 
  private:
-  Result<load::Timings> Run(Operation operation, int pipeline, int64_t operations) const;
+  Result<load::Timings> Run(const Load& load, int64_t operations) const;
 
   const std::string directory_;
   const uint16_t port_;

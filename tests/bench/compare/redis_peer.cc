@@ -32,8 +32,8 @@ Result<RedisPeer> RedisPeer::Start(const std::string& directory, RedisPersistenc
   return peer;
 }
 
-Result<Figure> RedisPeer::Measure(RedisBenchmark::Operation operation, int pipeline, Duration each) const {
-  return benchmark_.Measure(process_.servers(), operation, pipeline, each);
+Result<Figure> RedisPeer::Measure(const RedisBenchmark::Load& load, Duration each) const {
+  return benchmark_.Measure(process_.servers(), load, each);
 }
 
 Figure RedisPeer::Room() const {

@@ -245,7 +245,7 @@ void AddStorageRatios(
     const std::function<void(const char* row, double wanted)>& at_most) {
   for (const std::string name : {"interval", "sync"})
     ratio("Ebla load " + name + ", batches of 64", "WiredTiger load " + name + ", batches of 64", 0.6, false);
-  ratio("Ebla scan", "WiredTiger scan", 0.25, false);
+  ratio("Ebla scan", "WiredTiger scan", 0.4, false);
   ratio(kEblaLoad, kRocksDbLoad, 0.67, false);
   ratio(kEblaUniform, kRocksDbUniform, 0.8, false);
   ratio(kEblaZipfian, kRocksDbZipfian, 0.8, false);

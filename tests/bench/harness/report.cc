@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tests/bench/harness/format.h"
@@ -40,6 +41,11 @@ void Report::Ratio(const std::string& suite, const std::string& a, const std::st
 void Report::AtMost(const std::string& suite, const std::string& name, double bound) {
   const auto row = std::ranges::find_if(rows_, [&](const Row& r) { return r.suite == suite && r.name == name; });
   ratios_.push_back({suite, name, Value(suite, name), bound, /*at_most=*/true, row == rows_.end() ? "" : row->unit});
+}
+
+void Report::Append(Report other) {
+  std::ranges::move(other.rows_, std::back_inserter(rows_));
+  std::ranges::move(other.ratios_, std::back_inserter(ratios_));
 }
 
 std::string Report::RatioRow::Wanted() const {

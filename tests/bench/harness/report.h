@@ -18,7 +18,7 @@ struct BenchOptions {
   int rounds = 3;
   std::string part;      // empty: all
   std::string markdown;  // the file whose table is replaced, and beside which the chart is written; empty: none
-  // For its part `storage`, beyond memory.
+  // For its part `beyond`.
   int64_t storage_records = 0;
   int64_t storage_cache_mb = 0;
 };
@@ -36,15 +36,17 @@ class Report {
   void Ratio(const std::string& suite, const std::string& a, const std::string& b, std::optional<double> bound,
              bool at_most = false);
 
+  void Append(Report other);  // rows and ratios
+
   // The row is to be at most that much, in its own unit.
   void AtMost(const std::string& suite, const std::string& name, double bound);
 
   struct RatioRow {
     std::string suite, name;
-    double value;
-    std::optional<double> bound;
-    bool at_most;
-    std::string unit;  // of a row; none of a ratio
+    double value = 0;
+    std::optional<double> bound = {};
+    bool at_most = false;
+    std::string unit = {};  // of a row; none of a ratio
     bool met() const { return !bound || (at_most ? value <= *bound : value >= *bound); }
     std::string Wanted() const;   // "at least 0.60"; empty without a bound
     std::string Verdict() const;  // "met", "NOT MET"; empty without a bound

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <iostream>
+#include <utility>
 
 #include "tests/bench/compare/markdown.h"
 #include "tests/bench/compare/parts.h"
@@ -13,32 +14,42 @@
 
 namespace ebla::bench {
 
+namespace {
+
+MeasuredPart Measure(const PartKind& kind, const std::string& directory, const BenchOptions& options) {
+  std::cerr << kind.name << ": " << kind.what << std::endl;
+  std::filesystem::create_directory(directory);
+  Figures figures;
+  const auto part = kind.make(directory, options);
+  const int rounds = kind.Rounds(options);
+  for (int round = 1; round <= rounds; ++round) {
+    std::cerr << " round " << round << " of " << rounds << std::endl;
+    part->Round(figures);
+  }
+  MeasuredPart measured{.kind = kind, .rows = figures.Rows(), .report = {}};
+  AddTo(measured.report, measured.rows);
+  AddRatios(measured.report);
+  return measured;
+}
+
+}  // namespace
+
 void RunCompareBench(const BenchOptions& options, Report& report) {
+  const Status page = CheckMarkdown(options);
+  CHECK(page.ok()) << page;
   std::string directory = std::filesystem::temp_directory_path() / "compare_bench.XXXXXX";
   CHECK(::mkdtemp(directory.data()) != nullptr);
-  Figures figures;
   bool found = false;
   for (const PartKind& kind : kParts) {
-    if (options.part.empty() ? kind.asked_for : options.part != kind.name) continue;
+    if (!kind.Runs(options.part)) continue;
     found = true;
-    std::cerr << kind.name << ": " << kind.what << std::endl;
-    const std::string below = directory + "/" + std::string(kind.name);
-    std::filesystem::create_directory(below);
-    const auto part = kind.make(below, options);
-    const int rounds = kind.asked_for ? 1 : options.rounds;
-    for (int round = 1; round <= rounds; ++round) {
-      std::cerr << " round " << round << " of " << rounds << std::endl;
-      part->Round(figures);
-    }
+    MeasuredPart measured = Measure(kind, directory + "/" + std::string(kind.name), options);
+    const Status written = WriteMarkdown(options, measured);  // at once, because a later part may fail
+    CHECK(written.ok()) << written;
+    report.Append(std::move(measured.report));
   }
   std::filesystem::remove_all(directory);
   CHECK(found) << "compare has no part " << options.part;
-  const auto rows = figures.Rows();
-  AddTo(report, rows);
-  AddRatios(report);
-  if (options.markdown.empty()) return;
-  const Status written = WriteMarkdown(options, rows, report);
-  CHECK(written.ok()) << written;
 }
 
 }  // namespace ebla::bench
