@@ -4,6 +4,7 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "tests/chaos/namespaces/user_namespace.h"
 #include "tests/chaos/scenarios/scenarios.h"
@@ -38,6 +39,9 @@ struct Arguments {
   std::string durability = "both";
   std::string tables = "all";
   std::string old_bin;
+  std::string shape = "all";
+  std::optional<int> first;
+  std::optional<int> cases;
   bool secure = false;
   bool root = false;  // networks can be made, and cut
 };
@@ -95,6 +99,17 @@ int Churns(const Arguments& arguments) {
                                   .say = Printer()}));
 }
 
+int Damages(const Arguments& arguments) {
+  static const std::map<std::string, Shape> shapes = {
+      {"standalone", Shape::kStandalone}, {"three", Shape::kThree}, {"one-away", Shape::kOneAway}};
+  const auto shape = shapes.find(arguments.shape);
+  return Conclude("damage", DamageFiles({.shape = shape == shapes.end() ? std::nullopt : std::optional(shape->second),
+                                         .first = arguments.first,
+                                         .cases = arguments.cases,
+                                         .seed = arguments.seed,
+                                         .say = Printer()}));
+}
+
 void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--kills", given.kills, "servers, failover: kills of a server; more take longer")
       ->check(CLI::Range(1, 100'000))
@@ -127,6 +142,15 @@ void AddOptions(CLI::App& app, Arguments& given) {
          "--old-bin", given.old_bin,
          "upgrade: directory of the earlier build's binaries; by default this build runs at a lower feature level")
       ->check(CLI::ExistingDirectory);
+  app.add_option("--shape", given.shape,
+                 "damage: a standalone, three replicas, three replicas of which one was away, or all of these")
+      ->check(CLI::IsMember({"standalone", "three", "one-away", "all"}))
+      ->capture_default_str();
+  app.add_option("--cases", given.cases, "damage: number of cases, a sample spread over all; all by default")
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--first", given.first,
+                 "damage: number of the first case, from which on none is left out; with --cases 1 that case alone")
+      ->check(CLI::Range(0, 100'000));
   app.add_flag("--secure", given.secure, "upgrade: give the processes of the cluster certificates");
   app.add_option("--bound-mb", given.bound_mb, "churn: most memory of all tables in memory on the server, in MiB")
       ->check(CLI::Range(64, 1'000'000))
@@ -176,6 +200,7 @@ int Main(int argc, char** argv) {
                          Procedures({.procedures = given.procedures, .seed = given.seed, .say = Printer()}));
        }},
       {"churn", [&] { return Churns(given); }},
+      {"damage", [&] { return Damages(given); }},
       {"gateways", [&] { return GatewayRounds(given); }},
       {"isolated-primary",
        [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/chaos/scenarios/scenarios.h"
 
 namespace ebla::chaos {
@@ -59,6 +61,21 @@ TEST(Chaos, WithoutZooKeeperAndMastersEveryLevelIsServed) {
 // Few writers, as what they have under way is memory, too, and the bound is small.
 TEST(Chaos, RecordsOfEverOtherSizesStayWithinTheBoundOfMemory) {
   const ScenarioReport report = Churn({.length = 12s, .phase = 1700ms, .bound_mb = 192, .writers = 2, .seed = 9});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+// Side by side, because a case mostly waits.
+TEST(Chaos, DamagedFilesNeverGiveWrongAnswers) {
+  ScenarioReport away;
+  std::thread beside([&] { away = DamageFiles({.shape = Shape::kOneAway, .cases = 3, .workers = 1, .seed = 10}); });
+  const ScenarioReport alone = DamageFiles({.shape = Shape::kStandalone, .cases = 16, .workers = 1, .seed = 10});
+  beside.join();
+  EXPECT_THAT(alone.faults, IsEmpty()) << alone.summary;
+  EXPECT_THAT(away.faults, IsEmpty()) << away.summary;
+}
+
+TEST(LongChaos, DamagedFilesNeverGiveWrongAnswers) {
+  const ScenarioReport report = DamageFiles({.cases = 30, .seed = 20});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 

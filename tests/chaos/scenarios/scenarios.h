@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ebla/ebla.h"
+#include "tests/chaos/damage/cases.h"
 
 namespace ebla::chaos {
 
@@ -195,5 +197,18 @@ struct GatewayChaosOptions {
 // with every kind of change (gateways/subject.h). In tables that evict, a key may vanish at any moment, and nothing
 // else may happen to it.
 ScenarioReport HarmGateways(const GatewayChaosOptions& options);
+
+struct DamageOptions {
+  std::optional<Shape> shape;  // none: all
+  std::optional<int> first;    // cases from this number on; none: a sample spread over all
+  std::optional<int> cases;    // none: all
+  int workers = 2;             // cases at a time
+  uint64_t seed = 1;
+  Say say;
+};
+// The files of a server are damaged, one at a time, in every way that a disk lies (damage/cases.h). Acknowledged
+// records are read as they are, or refused by the name of a file, a tablet or a server. Three replicas are whole within
+// a minute (damage/verdict.h). The summary is a table of all verdicts.
+ScenarioReport DamageFiles(const DamageOptions& options);
 
 }  // namespace ebla::chaos
