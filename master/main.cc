@@ -109,6 +109,7 @@ Result<MasterOptions> MasterSettings() {
   EBLA_TRY(coordination::layout::CheckName(FLAGS_name, "--name"));
   options.name = FLAGS_name;
   options.version = process::BuildVersion();
+  options.boot = process::BootId();
   options.deadline_default = std::chrono::milliseconds(FLAGS_deadline_ms);
   options.replicas_default = FLAGS_replicas_default;
   options.replace_after = std::chrono::seconds(FLAGS_replace_after_s);

@@ -10,6 +10,7 @@
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
 #include "common/process/zookeeper_flags.h"
+#include "tabletserver/server/begin_empty.h"
 #include "tabletserver/server/server_flags.h"
 #include "tabletserver/server/server_process.h"
 #include "tabletserver/storage/wiredtiger/verify_log.h"
@@ -56,6 +57,13 @@ int main(int argc, char** argv) {
   if (!FLAGS_verify_log.empty()) return VerifyLog(FLAGS_verify_log);
   options.audit = OrRefuse(ebla::process::OpenAuditLog());
   options.lock = std::move(lock);
+  options.loss_advice =
+      "If the data of this server is lost, start it once with --begin_empty and another --name: its tables of several "
+      "replicas are copied from other servers, and those of one replica lose the part that was here";
+  if (options.begin_empty) {
+    const std::string aside = OrRefuse(ebla::tabletserver::BeginEmpty(options));
+    std::cerr << "the former data of " << options.data_dir << " is in " << aside << "\n";
+  }
   options.coordinator = [&zookeeper](ebla::Executor& executor) {
     return ebla::coordination::ZooKeeperCoordinator::Open(zookeeper, executor);
   };

@@ -16,6 +16,8 @@ struct ControlHeader {
   3: i64 masterTerm
   4: string toServer
   5: i64 toIncarnation                // the incarnation the master means; another refuses with COME_AGAIN
+  6: i64 timeOfDayMs                  // by the master's clock, when it asked; 0: not said
+  7: string boot                      // of the master's machine: a server of the same boot has the same clock
 }
 
 // A split that the catalog has, but the log of a memory tablet's future primary lacks.
@@ -47,6 +49,8 @@ struct ConfigureTablet {
                                       // (PROTOCOL 5)
   15: optional types.Merged merged    // who does not know it merges these two, which it has (PROTOCOL 14). COME_AGAIN:
                                       // not applied yet
+  19: bool lossAccepted = false       // an operator accepts what its voters' disks lost: a primary that is `lost` leads
+                                      // (PROTOCOL 5)
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
@@ -65,9 +69,10 @@ struct FenceResult {
   6: bool incomplete
   7: bool forgetful                   // may have lost what it acknowledged (PROTOCOL 5)
   8: i64 tabletTimeMs                 // 0: restarted since, knows none
-  9: i64 timeOfDayMs                  // by the server's clock, when it answered
+  9: i64 timeOfDayMs                  // when it answered: by the server's clock, or the last that was sure of it
   10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a
                                       // SPLIT in it is applied
+  12: bool lost                       // its disk lost a part of the log: entries and promises may lack (PROTOCOL 5)
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 
@@ -126,6 +131,10 @@ struct CompactReply {
 struct ScrubRequest { 1: ControlHeader header }
 struct ScrubReply { 1: types.Status status }
 
+// An operator says that the server's clock is right: a doubt of it ends (PROTOCOL 21). OK where there is none, too.
+struct AcceptClockRequest { 1: ControlHeader header }
+struct AcceptClockReply { 1: types.Status status }
+
 service ControlService {
   ConfigureReply configure(1: ConfigureRequest request)
   FenceReply fence(1: FenceRequest request)
@@ -137,4 +146,5 @@ service ControlService {
   DropTableReply dropTableData(1: DropTableRequest request)
   CompactReply compactTableData(1: CompactRequest request)
   ScrubReply scrub(1: ScrubRequest request)
+  AcceptClockReply acceptClock(1: AcceptClockRequest request)
 }

@@ -140,6 +140,23 @@ struct TabletLoad {
   35: list<string> differsFrom        // servers whose replicas differ, when no majority shows which are right
   36: optional binary endKey          // a memory table's, complete: where what it has applied ends
   37: optional types.Merged merged    // the two of which it was made, up to its first epoch; tabletTimeMs is not known
+  38: bool lost                       // its disk lost a part of the log; it does not vote until it is made anew
+                                      // (PROTOCOL 5)
+}
+
+// The disk of a server, and its clock, as an operator needs to know them.
+struct DiskReport {
+  1: string failure                   // why the store has failed; empty: it has not. Only a restart brings it back
+  2: i64 slowestSyncMs                // of the log, of those that ended in the last 30 s
+  3: i64 syncUnderWayMs               // for how long the present one has lasted; 0: none is under way
+  4: string loss                      // the part of the log that a start found missing, for people; empty: nothing
+  5: i32 lostReplicas                 // replicas that do not vote for it
+  6: i64 timeOfDayMs                  // by the server's clock
+  7: i64 clockDoubtMs                 // by how much its clock is ahead of the last time that was sure (PROTOCOL 21);
+                                      // below 0: behind; 0: it is not doubted
+  8: i32 clockWaits                   // tablets led there whose time began in the doubt
+  9: string catalogDamage             // of the coordinator's database, which ebla-standalone has in its own process;
+                                      // empty: none was found since its start
 }
 
 // The progress of a server's scrub: of its files, and of its replicas against other replicas.
@@ -159,7 +176,7 @@ struct HeartbeatRequest {
   7: i64 diskTotalBytes
   8: i64 cacheUsedBytes
   9: double cpuFraction               // of one core, over the last second
-  10: bool writesRefused              // disk reserve reached
+  10: bool writesRefused              // disk reserve reached, or the store has failed: `disk` tells which
   11: string version                  // of the build
   12: list<i64> tables                // tables whose data it holds, with or without replicas: dropped ones are cleared
   13: i64 serversTerm                 // of the latest answer that brought servers, as below; 0: none yet
@@ -172,6 +189,7 @@ struct HeartbeatRequest {
   20: i32 featureLevel                // that it speaks (common/base/features.h); 0: not said, which is 1
   21: optional ScrubReport scrub      // absent: it searches for none
   22: list<MemoryTableUse> memoryTables
+  23: optional DiskReport disk
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
@@ -184,6 +202,8 @@ struct HeartbeatReply {
   6: optional i64 peaksMs             // over how long the next heartbeats shall have the peaks of load; five minutes at
                                       // most, and where absent
   7: i32 clusterLevel                 // the cluster's feature level; 0: not said
+  8: i64 timeOfDayMs                  // by the master's clock; 0: not said
+  9: string boot                      // of the master's machine: a server of the same boot has the same clock
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
@@ -207,7 +227,7 @@ struct ServerSummary {
   14: double writesPerSecond
   15: i64 sizeBytes
   16: string version
-  17: bool writesRefused
+  17: bool writesRefused              // as HeartbeatRequest has it
   18: bool draining
   19: bool maintenance
   20: string note                     // what holds its draining up, for people; empty: nothing
@@ -216,6 +236,8 @@ struct ServerSummary {
   23: list<i64> strays                // tablets whose replica it has and the catalog does not give it; at most 100
   24: bool insecure = false           // others reach an address of it that nothing guards (--insecure)
   25: optional ScrubReport scrub      // as it last said
+  26: optional DiskReport disk
+  27: i64 clockAheadMs                // of its clock before the master's, as its last heartbeat showed; below 0: behind
 }
 struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
 
@@ -276,6 +298,7 @@ struct ReplicaState {
   7: i64 appliedLsn
   8: bool incomplete
   9: bool forgetful
+  10: bool lost                       // its disk lost a part of its log
 }
 struct RecoverTabletReply {
   1: MasterReplyHeader header
@@ -321,9 +344,12 @@ struct RemoveServerReply { 1: MasterReplyHeader header }
 // Fields that are set change. draining: the master moves the server's replicas to other servers, and gives it no new
 // ones; CONDITION_FAILED, with the reason, if the other servers have no room for them. maintenance: it receives nothing
 // new, and keeps its replicas. Both outlive masters and restarts.
+// acceptClock: the server believes its clock, whatever the last sure time was (PROTOCOL 21). Nothing else may be set
+// with it, and it must be live.
 struct SetServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: optional bool draining,
-    4: optional bool maintenance }
-struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that it still has
+    4: optional bool maintenance, 5: bool acceptClock }
+// replicas: that it still has. clockAccepted: a master of before passes acceptClock over.
+struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas, 3: bool clockAccepted }
 
 // The elastic planner. `enabled` switches it on or off for every master from now on; `now` makes a pass at once instead
 // of at the next interval. The answer lists actions under way, recent actions (newest first), and refused actions with

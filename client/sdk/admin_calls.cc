@@ -189,7 +189,10 @@ Result<size_t> Client::SetServer(std::string_view server, ServerChange change) c
   request.name = server;
   if (change.draining) request.__set_draining(*change.draining);
   if (change.maintenance) request.__set_maintenance(*change.maintenance);
+  request.acceptClock = change.accept_clock;
   EBLA_ASSIGN(const idl::SetServerReply reply, runtime_->Ask(std::move(request)));
+  if (change.accept_clock && !reply.clockAccepted)
+    return Error(Code::kUnavailable, "the leading master's build knows no doubt of clocks: upgrade the masters first");
   return static_cast<size_t>(std::max(0, reply.replicas));
 }
 

@@ -60,7 +60,9 @@ class FakeFaults {
   int64_t clock_back_ms = 0;       // servers' tablet time; writes that learnt a later one are to be retried
   std::set<ServerName> away;       // servers without a recent report to the master
   std::set<ServerName> scrubbing;  // search for damage already
-  std::set<ServerName> failed;     // their replicas have failed, as they report, though they go on
+  std::map<ServerName, int64_t> clock_doubts_ms;  // their machines' clocks are ahead, as they report, until accepted
+  std::set<ServerName> lost_logs;                 // their disks lost a part of the log, so their replicas lead nothing
+  std::set<ServerName> failed;                    // their replicas have failed, as they report, though they go on
   std::map<ServerName, std::vector<int64_t>> orphans;  // replicas that the catalog does not give the server
   // Records that differ on the server from what was written, although it has applied the same entries.
   std::set<std::pair<ServerName, std::string>> damaged;

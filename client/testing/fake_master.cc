@@ -263,6 +263,9 @@ idl::TabletSummary Summary(const FakeState& state, const FakeTable& table, const
       replica.server = holder;
       replica.reported = !state.faults.away.contains(holder);
       if (replica.reported) replica.__set_load(LoadAt(state, tablet, holder));
+      if (!state.faults.lost_logs.contains(holder)) continue;
+      replica.load.lost = replica.load.forgetful = true;
+      replica.load.leading = false;
     }
   }
   return summary;
@@ -348,6 +351,12 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
         server.incarnation = 1;
         server.state = state.faults.away.contains(name) ? idl::ServerState::LOST : idl::ServerState::LIVE;
         server.strays = state.faults.orphans[name];
+        server.__isset.disk = true;
+        server.disk.timeOfDayMs = 1'700'000'000'000;
+        if (state.faults.clock_doubts_ms.contains(name)) {
+          server.clockAheadMs = server.disk.clockDoubtMs = state.faults.clock_doubts_ms[name];
+          server.disk.clockWaits = 2;
+        }
         server.sinceHeartbeatMs = 12;
         if (state.masters.racks.contains(name)) server.__set_rack(state.masters.racks[name]);
       }
@@ -431,9 +440,11 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
     });
   }
 
-  void setServer(Cob<idl::SetServerReply> done, const idl::SetServerRequest&) override {
-    AsLeader(done, [](FakeState& state, idl::SetServerReply& reply) {
-      if (!state.masters.obeys)
+  void setServer(Cob<idl::SetServerReply> done, const idl::SetServerRequest& request) override {
+    AsLeader(done, [request](FakeState& state, idl::SetServerReply& reply) {
+      reply.clockAccepted = request.acceptClock;
+      if (request.acceptClock) state.faults.clock_doubts_ms.erase(request.name);
+      if (!state.masters.obeys && !request.acceptClock)
         Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");
     });
   }

@@ -38,7 +38,9 @@ namespace ebla {
   X(dedup_window_ignores_log) X(range_before_dedup_window) X(child_forgets_refusals) X(retry_at_weaker_level)         \
   X(digest_ignored) X(finished_sequence_taken) X(dedup_window_forgets_silently) X(future_time_taken)                  \
   X(child_dedup_window_empty) X(parent_dedup_window_emptied) X(child_forgets_floor) X(time_starts_anew)               \
-  X(expired_without_entry) X(rolled_back_primary_vanishes) X(configure_before_release) X(take_back_unled)
+  X(expired_without_entry) X(rolled_back_primary_vanishes) X(configure_before_release) X(take_back_unled)             \
+  X(end_is_believed) X(vote_of_who_has_forgotten) X(lost_replica_acknowledges) X(lost_replica_grants)                 \
+  X(forgotten_is_newborn)
 // clang-format on
 
 enum class PlantedBug : uint8_t {

@@ -1,202 +1,26 @@
 #include "common/coordination/embedded_coordinator.h"
 
 #include <glog/logging.h>
-#include <wiredtiger.h>
 
 #include <atomic>
-#include <cerrno>
-#include <charconv>
-#include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "common/base/mutex.h"
+#include "common/coordination/embedded_database.h"
 #include "common/coordination/znode_tree.h"
 
 namespace ebla::coordination {
-namespace {
-
-// Database format. Table "meta" maps string to string; table "nodes" maps a path to version (i), next child number (q)
-// and data (u).
-constexpr char kFormat[] = "1";
-// All of it is given here, so that a damaged WiredTiger.basecfg, in which former builds left it, is not read.
-constexpr char kOpen[] =
-    "create,config_base=false,cache_size=32MB,session_max=20,log=(enabled=true,archive=true,file_max=4MB),"
-    "checkpoint=(wait=60,log_size=4MB),transaction_sync=(enabled=true,method=fsync)";
-
-// WiredTiger's own words. Its errors come back as codes too; these say where they arose.
-int OnError(WT_EVENT_HANDLER*, WT_SESSION*, int, const char* message) {
-  VLOG(1) << "coordinator's database: " << message;
-  return 0;
-}
-int OnMessage(WT_EVENT_HANDLER*, WT_SESSION*, const char* message) {
-  VLOG(1) << "coordinator's database: " << message;
-  return 0;
-}
-WT_EVENT_HANDLER event_handler = {OnError, OnMessage, nullptr, nullptr};
-
-// Without this file WiredTiger makes a new database over the files of an old one. It makes the tables after the file.
-Status CheckTurtle(const std::string& directory) {
-  const std::string turtle = directory + "/WiredTiger.turtle", table = directory + "/meta.wt";
-  std::error_code unknown;
-  if (std::filesystem::exists(turtle, unknown) || !std::filesystem::exists(table, unknown)) return Status::Ok();
-  return Error(Code::kInternal,
-               "the coordinator's database is damaged: " + turtle + " is missing, and " + table + " is there");
-}
-
-}  // namespace
-
-// The database: one WiredTiger session, used by one thread at a time.
-class EmbeddedCoordination::Database {
- public:
-  ~Database() { Close(); }
-  void Close() {
-    if (WT_CONNECTION* open = std::exchange(connection_, nullptr)) open->close(open, nullptr);
-  }
-
-  Status Open(const std::string& directory);
-  Result<ZnodeTree::Snapshot> Load();
-  // Numbers of sessions are never used twice, across restarts too.
-  Result<int64_t> NextSession();
-  // One synced transaction. UNAVAILABLE: rolled back; UNKNOWN_OUTCOME: the commit itself failed.
-  Status Store(const ZnodeTree& tree, const ZnodeTree::Change& change);
-
- private:
-  static Status Failed(const char* what, int error, Code code = Code::kInternal) {
-    return Error(code, std::string("coordinator's database: ") + what + ": " + wiredtiger_strerror(error));
-  }
-  Status OpenTables();
-  Result<std::string> Meta(const char* key);
-  Status PutMeta(const char* key, const std::string& value);
-  int Write(const std::string& path, const ZnodeTree& tree);
-
-  std::string directory_;
-  WT_CONNECTION* connection_ = nullptr;
-  WT_SESSION* session_ = nullptr;
-  WT_CURSOR* nodes_ = nullptr;
-  WT_CURSOR* meta_ = nullptr;
-};
-
-Status EmbeddedCoordination::Database::Open(const std::string& directory) {
-  directory_ = directory;
-  std::error_code made;
-  std::filesystem::create_directories(directory, made);
-  if (made) return Error(Code::kInvalidArgument, "cannot make directory " + directory + ": " + made.message());
-  EBLA_TRY(CheckTurtle(directory));
-  const int error = wiredtiger_open(directory.c_str(), &event_handler, kOpen, &connection_);
-  if (error == EBUSY) {
-    return Error(Code::kInvalidArgument,
-                 "directory " + directory + " is in use by another process: stop that one first");
-  }
-  if (error != 0) return Failed(("opening " + directory).c_str(), error);
-  if (const int opened = connection_->open_session(connection_, nullptr, nullptr, &session_); opened != 0) {
-    return Failed("opening a session", opened);
-  }
-  return OpenTables();
-}
-
-Status EmbeddedCoordination::Database::OpenTables() {
-  int error = session_->create(session_, "table:meta", "key_format=S,value_format=S");
-  if (error == 0) error = session_->open_cursor(session_, "table:meta", nullptr, nullptr, &meta_);
-  if (error != 0) return Failed("opening table meta", error);
-  EBLA_ASSIGN(const std::string format, Meta("format"));
-  if (format.empty()) {
-    EBLA_TRY(PutMeta("format", kFormat));
-  } else if (format != kFormat) {
-    return Error(Code::kInvalidArgument, "directory " + directory_ + " has coordinator format " + format +
-                                             ", and this program knows " + kFormat + ": upgrade this program");
-  }
-  error = session_->create(session_, "table:nodes", "key_format=S,value_format=iqu");
-  if (error == 0) error = session_->open_cursor(session_, "table:nodes", nullptr, nullptr, &nodes_);
-  return error == 0 ? Status::Ok() : Failed("opening table nodes", error);
-}
-
-Result<std::string> EmbeddedCoordination::Database::Meta(const char* key) {
-  meta_->set_key(meta_, key);
-  const char* value = "";
-  int error = meta_->search(meta_);
-  if (error == 0) error = meta_->get_value(meta_, &value);
-  if (error != 0 && error != WT_NOTFOUND) return Error(Failed("reading meta", error));
-  std::string copy(error == 0 ? value : "");
-  meta_->reset(meta_);
-  return copy;
-}
-
-Status EmbeddedCoordination::Database::PutMeta(const char* key, const std::string& value) {
-  meta_->set_key(meta_, key);
-  meta_->set_value(meta_, value.c_str());
-  const int error = meta_->insert(meta_);
-  meta_->reset(meta_);
-  return error == 0 ? Status::Ok() : Failed("writing meta", error);
-}
-
-Result<int64_t> EmbeddedCoordination::Database::NextSession() {
-  EBLA_ASSIGN(const std::string text, Meta("sessions"));
-  int64_t sessions = 0;
-  std::from_chars(text.data(), text.data() + text.size(), sessions);
-  EBLA_TRY(PutMeta("sessions", std::to_string(sessions + 1)));
-  return sessions + 1;
-}
-
-Result<ZnodeTree::Snapshot> EmbeddedCoordination::Database::Load() {
-  ZnodeTree::Snapshot nodes;
-  int error = 0;
-  while ((error = nodes_->next(nodes_)) == 0) {
-    const char* path = nullptr;
-    ZnodeTree::Entry entry;
-    WT_ITEM data;
-    int32_t version = 0;
-    error = nodes_->get_key(nodes_, &path);
-    if (error == 0) error = nodes_->get_value(nodes_, &version, &entry.next_number, &data);
-    if (error != 0) break;
-    entry.version = version;
-    entry.data.assign(static_cast<const char*>(data.data), data.size);
-    nodes.emplace(path, std::move(entry));
-  }
-  nodes_->reset(nodes_);
-  if (error != WT_NOTFOUND) return Error(Failed("reading nodes", error));
-  return nodes;
-}
-
-int EmbeddedCoordination::Database::Write(const std::string& path, const ZnodeTree& tree) {
-  const auto found = tree.nodes().find(path);
-  nodes_->set_key(nodes_, path.c_str());
-  if (found == tree.nodes().end() || found->second.session != 0) {
-    const int error = nodes_->remove(nodes_);
-    return error == WT_NOTFOUND ? 0 : error;
-  }
-  const ZnodeTree::Entry& entry = found->second;
-  WT_ITEM data{};
-  data.data = entry.data.data();
-  data.size = entry.data.size();
-  nodes_->set_value(nodes_, static_cast<int32_t>(entry.version), entry.next_number, &data);
-  return nodes_->insert(nodes_);
-}
-
-Status EmbeddedCoordination::Database::Store(const ZnodeTree& tree, const ZnodeTree::Change& change) {
-  if (change.before.empty()) return Status::Ok();  // checks alone
-  int error = session_->begin_transaction(session_, "sync=true");
-  if (error != 0) return Failed("beginning a transaction", error, Code::kUnavailable);
-  std::set<std::string> touched;
-  for (const auto& [path, before] : change.before) touched.insert(path);
-  for (const std::string& path : touched) {
-    if (error == 0) error = Write(path, tree);
-  }
-  if (error != 0) {
-    session_->rollback_transaction(session_, nullptr);
-    return Failed("writing nodes", error, Code::kUnavailable);
-  }
-  error = session_->commit_transaction(session_, nullptr);
-  return error == 0 ? Status::Ok() : Failed("committing", error, Code::kUnknownOutcome);
-}
 
 // The tree and its database, shared by the clients. One lock, held across a Multi's fsync: that is what puts Multis in
 // order, and none but this process's hosts wait for it.
 class EmbeddedCoordination::Service {
  public:
-  Status Open(const std::string& directory) {
+  Status Open(const std::string& directory, const EmbeddedOptions& options) {
     MutexLock lock(mutex_);
-    EBLA_TRY(database_.Open(directory));
+    EBLA_TRY(database_.Open(directory, options));
     EBLA_ASSIGN(ZnodeTree::Snapshot nodes, database_.Load());
     tree_ = ZnodeTree(std::move(nodes));
     return Status::Ok();
@@ -239,6 +63,31 @@ class EmbeddedCoordination::Service {
     return result;
   }
 
+  Result<Node> Get(const std::string& path) const {
+    MutexLock lock(mutex_);
+    return tree_.Get(path);
+  }
+
+  // Multis go on meanwhile, as the scrub has a session of its own.
+  Status Scrub(const ScrubPace& pace) {
+    std::optional<EmbeddedDatabase::Scrub> scrub;
+    {
+      MutexLock lock(mutex_);
+      scrub.emplace(database_);
+    }
+    Status status = scrub->Run(pace);
+    MutexLock lock(mutex_);
+    if (!status.ok() && damage_.empty()) {
+      damage_ = status.message();
+      LOG(ERROR) << status;
+    }
+    return status;
+  }
+  std::string damage() const {
+    MutexLock lock(mutex_);
+    return damage_.empty() ? failure_ : damage_;
+  }
+
   std::expected<MultiResult, MultiError> Multi(const std::vector<Op>& ops, int64_t session) {
     MutexLock lock(mutex_);
     if (!broken_.ok()) return std::unexpected(MultiError{Status(Code::kUnavailable, broken_.message())});
@@ -246,11 +95,13 @@ class EmbeddedCoordination::Service {
     if (!change.has_value()) return std::unexpected(std::move(change.error()));
     if (Status stored = database_.Store(tree_, *change); !stored.ok()) {
       LOG(ERROR) << stored;
+      failure_ = stored.message();
       tree_.Undo(*change);
       // A failed commit may be in the log all the same, so a later reader would see a past that a restart changes.
       if (stored.code() == Code::kUnknownOutcome) broken_ = stored;
       return std::unexpected(MultiError{std::move(stored)});
     }
+    failure_.clear();
     Wake(change->events);
     return std::move(change->result);
   }
@@ -263,12 +114,14 @@ class EmbeddedCoordination::Service {
     }
   }
 
-  Mutex mutex_;
-  Database database_ EBLA_GUARDED_BY(mutex_);
+  mutable Mutex mutex_;
+  EmbeddedDatabase database_ EBLA_GUARDED_BY(mutex_);
   ZnodeTree tree_ EBLA_GUARDED_BY(mutex_);
   WatchTable watches_ EBLA_GUARDED_BY(mutex_);
   std::map<int64_t, Executor*> executors_ EBLA_GUARDED_BY(mutex_);  // by session: clients that live
   Status broken_ EBLA_GUARDED_BY(mutex_);
+  std::string failure_ EBLA_GUARDED_BY(mutex_);  // of the latest Multi
+  std::string damage_ EBLA_GUARDED_BY(mutex_);   // found by a scrub
 };
 
 // One host's session. Calls run as tasks of its executor, so they are answered in their order.
@@ -356,11 +209,22 @@ class EmbeddedCoordination::Client final : public Coordinator {
 EmbeddedCoordination::EmbeddedCoordination(std::shared_ptr<Service> service) : service_(std::move(service)) {}
 EmbeddedCoordination::~EmbeddedCoordination() { service_->Close(); }
 
-Result<std::unique_ptr<EmbeddedCoordination>> EmbeddedCoordination::Open(const std::string& directory) {
+Result<std::unique_ptr<EmbeddedCoordination>> EmbeddedCoordination::Open(const std::string& directory,
+                                                                         const EmbeddedOptions& options) {
   auto service = std::make_shared<Service>();
-  EBLA_TRY(service->Open(directory));
+  EBLA_TRY(service->Open(directory, options));
   return std::unique_ptr<EmbeddedCoordination>(new EmbeddedCoordination(std::move(service)));
 }
+
+Result<Node> EmbeddedCoordination::Get(const std::string& path) const { return service_->Get(path); }
+
+Status EmbeddedCoordination::Multi(const std::vector<Op>& ops) {
+  const auto done = service_->Multi(ops, /*session=*/0);
+  return done.has_value() ? Status::Ok() : done.error().status;
+}
+
+Status EmbeddedCoordination::Scrub(const ScrubPace& pace) { return service_->Scrub(pace); }
+std::string EmbeddedCoordination::damage() const { return service_->damage(); }
 
 std::unique_ptr<Coordinator> EmbeddedCoordination::NewClient(Executor& executor) {
   return std::make_unique<Client>(service_, executor);

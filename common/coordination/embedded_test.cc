@@ -152,6 +152,42 @@ TEST_F(EmbeddedTest, NoDatabaseIsMadeOverOneThatHasLostItsTurtle) {
   EXPECT_TRUE(refused.error().message().contains(directory_ + "/WiredTiger.turtle")) << refused.error();
 }
 
+TEST_F(EmbeddedTest, NoneIsMadeWhereOneWas) {
+  const std::string gone = directory_ + "/gone", empty = directory_ + "/empty";
+  std::filesystem::create_directory(empty);
+  for (const std::string& directory : {gone, empty}) {
+    const auto refused = EmbeddedCoordination::Open(directory, {.made_before = true});
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code(), Code::kInternal);
+    EXPECT_TRUE(refused.error().message().contains(directory)) << refused.error();
+  }
+  EXPECT_FALSE(std::filesystem::exists(gone));
+  EXPECT_TRUE(std::filesystem::is_empty(empty));
+}
+
+TEST_F(EmbeddedTest, OneWithFewerChangesThanAreCountedIsRefused) {
+  const std::string counted = directory_ + "/counted", older = directory_ + "/older";
+  const EmbeddedOptions options{.mark_file = directory_ + "/CATALOG", .made_before = true};
+  const auto change = [](EmbeddedCoordination& coordination, const char* path) {
+    EXPECT_TRUE(coordination.Multi({Op::Create(path, "")}).ok());
+  };
+  {
+    const auto made = EmbeddedCoordination::Open(counted, {.mark_file = options.mark_file});
+    ASSERT_TRUE(made.has_value()) << made.error();
+    change(**made, "/a");
+  }
+  std::filesystem::copy(counted, older);
+  {
+    const auto opened = EmbeddedCoordination::Open(counted, options);
+    ASSERT_TRUE(opened.has_value()) << opened.error();
+    change(**opened, "/b");
+  }
+  const auto refused = EmbeddedCoordination::Open(older, options);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_TRUE(refused.error().message().contains("is older than it was: it has 1 changes, and ")) << refused.error();
+  EXPECT_TRUE(EmbeddedCoordination::Open(counted, options).has_value());
+}
+
 TEST_F(EmbeddedTest, ADirectoryThatCannotBeMadeIsRefused) {
   const auto refused = EmbeddedCoordination::Open("/proc/no/such");
   ASSERT_FALSE(refused.has_value());

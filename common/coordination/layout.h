@@ -6,6 +6,8 @@
 //   /next_id                       NextIdNode        the next table or tablet id
 //   /access                        AccessNode        users, roles and grants; absent: there are none
 //   /planner                       PlannerNode       absent: the planner is on
+//   /rebuilding                    text              ebla-standalone: the catalog was made anew, and may lack tables of
+//                                                    the store; the path of the former one
 //   /masters/term                  TermNode          raised by each new leader; every catalog change checks its version
 //   /masters/election/<guid>-NNN   CandidateNode     ephemeral, sequential: one for each master that runs
 //   /servers/<name>                ServerNode        every tablet server that ever joined
@@ -30,6 +32,7 @@ inline constexpr char kCluster[] = "/cluster";
 inline constexpr char kNextId[] = "/next_id";
 inline constexpr char kAccess[] = "/access";
 inline constexpr char kPlanner[] = "/planner";
+inline constexpr char kRebuilding[] = "/rebuilding";
 inline constexpr char kTerm[] = "/masters/term";
 inline constexpr char kElection[] = "/masters/election";
 inline constexpr char kServers[] = "/servers";

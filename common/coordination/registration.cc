@@ -67,6 +67,8 @@ class ServerRegistration::Impl : public Rounds<Impl> {
   // `dead`: the version of a dead process's /live/<name>, which is deleted.
   void Register(std::optional<idl::ServerNode> server, int version, std::optional<int> dead);
   void HoldLive();
+  void ReadNextId();
+  void SetRegistered(std::optional<TabletId> next_id);
   void WriteMark();
   void SetMark(const Node& node);
   void WriteMarkLater();
@@ -254,9 +256,21 @@ void ServerRegistration::Impl::HoldLive() {
                        return Wait("waiting for this server's former session to end");
                      }
                      awaiting_since_.reset();
-                     SetState({State::kRegistered, Status::Ok(), state_.cluster_id, state_.cluster_level});
+                     identity_.wants_next_id ? ReadNextId() : SetRegistered(std::nullopt);
                    }),
                    NewRoundWhenWoken());
+}
+
+// In the session that made /live/<name>, so what it reads is no older than that.
+void ServerRegistration::Impl::ReadNextId() {
+  Read<idl::NextIdNode>(layout::kNextId, [this](const std::optional<idl::NextIdNode>& node, int) {
+    const bool told = node && node->nextId > 0;
+    SetRegistered(told ? std::optional(TabletId{static_cast<uint64_t>(node->nextId)}) : std::nullopt);
+  });
+}
+
+void ServerRegistration::Impl::SetRegistered(std::optional<TabletId> next_id) {
+  SetState({State::kRegistered, Status::Ok(), state_.cluster_id, state_.cluster_level, next_id});
 }
 
 // Reads /servers/<name> and sets it at the version read, as often as need be; no round: what it shows changes nothing

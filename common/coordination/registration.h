@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/executor.h"
@@ -48,6 +49,8 @@ struct ServerIdentity {
   // for no copy of the directory: boot id, device, inode. Empty: not known.
   std::string lock_mark;
   int feature_level = kFeatureLevel;  // that this process speaks
+  // The disk has lost something: which tablet ids may it have held before this start?
+  bool wants_next_id = false;
 };
 
 struct RegistrationState {
@@ -60,6 +63,8 @@ struct RegistrationState {
   Status status;
   std::string cluster_id;  // once known
   int cluster_level = 0;   // its feature level; 0: not known yet
+  // If wanted, of a registered server: tablets of this id and above were drawn after it registered.
+  std::optional<TabletId> next_id;
 };
 
 class ServerRegistration {

@@ -61,6 +61,26 @@ TEST_P(RegistrationTest, AFirstStartWaitsForTheClusterThenStands) {
   EXPECT_EQ(Get(*b_, layout::LivePath("ts-3"))->session, a_->session());
 }
 
+TEST_P(RegistrationTest, AServerThatLostSomethingLearnsWhichIdsAreNewBeforeItStands) {
+  FoundCluster();
+  ServerIdentity identity = Identity(1);
+  const auto server = Register(*a_, identity);
+  ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
+  EXPECT_FALSE(server->state().next_id) << "it asks only if it needs to know";
+  server->Withdraw([] {});
+  idl::NextIdNode node;
+  node.nextId = 41;
+  Do(*b_, Op::Create(layout::kNextId, EncodeNode(node)));
+  identity.incarnation = Incarnation{2};
+  identity.wants_next_id = true;
+  states_.clear();
+  const auto again = Register(*a_, identity);
+  ASSERT_TRUE(Becomes(*again, Kind::kRegistered));
+  for (const RegistrationState& state : states_) {
+    if (state.kind == Kind::kRegistered) EXPECT_EQ(state.next_id, TabletId{41});
+  }
+}
+
 TEST_P(RegistrationTest, ARestartRaisesTheCounterOnceItsFormerSessionHasEnded) {
   FoundCluster();
   auto server = Register(*a_, Identity(1));

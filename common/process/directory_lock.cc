@@ -17,8 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 
 // Files that Ebla makes in a data directory (output.log is ebla-cluster's), and files of a mount point.
-constexpr std::string_view kMade[] = {"ADDRESS", "ADDRESS.new", "IDENTITY.new", "LOCK", "coordinator",
-                                      "logs",    "lost+found",  "output.log",   "store"};
+constexpr std::string_view kMade[] = {"ADDRESS",       "ADDRESS.new", "CATALOG",     "IDENTITY.new",    "INVENTORY",
+                                      "INVENTORY.new", "LOCK",        "coordinator", "coordinator.new", "logs",
+                                      "lost+found",    "output.log",  "store"};
+constexpr std::string_view kSetAside = "lost-";                     // by --begin_empty
+constexpr std::string_view kCatalogSetAside = "coordinator.lost-";  // by --rebuild_catalog
 
 Status CheckOwn(const std::string& directory) {
   std::error_code error;
@@ -26,6 +29,7 @@ Status CheckOwn(const std::string& directory) {
   for (const auto& entry : fs::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename();
     if (std::ranges::find(kMade, name) != std::end(kMade)) continue;
+    if (name.starts_with(kSetAside) || name.starts_with(kCatalogSetAside)) continue;
     return Error(Code::kInvalidArgument, directory + " holds \"" + name +
                                              "\" and is no data directory of Ebla; nothing was changed there. Name a "
                                              "new or an empty directory with --data_dir");
@@ -36,7 +40,7 @@ Status CheckOwn(const std::string& directory) {
 
 Status CheckHasNoStore(const std::string& directory) {
   std::error_code error;
-  for (const char* part : {"IDENTITY", "store", "coordinator"}) {
+  for (const char* part : {"IDENTITY", "INVENTORY", "store", "coordinator"}) {
     if (!fs::exists(directory + "/" + part, error)) continue;
     return Error(Code::kInvalidArgument, directory + " holds the data of a tablet server or of ebla-standalone (" +
                                              part + "): name a directory of this process alone with --data_dir");

@@ -203,6 +203,12 @@ uint64_t RandomId() {
   return id;
 }
 
+std::string BootId() {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return boot;
+}
+
 Usage ReadUsage() {
   Usage usage;
   rusage self{};

@@ -81,6 +81,9 @@ Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift
 // From the kernel's generator; never 0, and positive as int64.
 uint64_t RandomId();
 
+// The id of the machine's boot, the same in every container on it; empty: the kernel does not tell.
+std::string BootId();
+
 // The resources that this process uses.
 struct Usage {
   double cpu_seconds = 0;  // user and system, since it started

@@ -72,6 +72,7 @@ std::string SubjectOf(const Request& request) {
   if constexpr (requires { request.draining; }) {
     if (request.__isset.draining) subject.Add("draining", request.draining ? "true" : "false");
     if (request.__isset.maintenance) subject.Add("maintenance", request.maintenance ? "true" : "false");
+    if (request.acceptClock) subject.Add("accept_clock", "true");
   }
   if constexpr (std::is_same_v<Request, idl::BalanceRequest>) {
     if (request.__isset.enabled) subject.Add("enabled", request.enabled ? "true" : "false");

@@ -70,6 +70,8 @@ class SimExecutor : public Executor {
 
   MonotonicTime Now() const override;
   int64_t TimeOfDayMs() const override;
+  // The machine's clock is set that much later.
+  void Leap(int64_t ms) { time_of_day_ms_ += ms; }
   uint64_t Random() override { return scheduler_.Random(); }
   void Post(Task task) override;
   TimerId After(Duration delay, Task task) override;
@@ -91,7 +93,7 @@ class SimExecutor : public Executor {
   friend class SimScheduler;
   SimScheduler& scheduler_;
   const uint64_t owner_;
-  const int64_t time_of_day_ms_;
+  int64_t time_of_day_ms_;
   const double rate_;
   bool paused_ = false;
   bool halted_ = false;

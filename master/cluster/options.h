@@ -19,6 +19,7 @@ struct MasterOptions {
   // this one whose session has not ended yet: this master is refused.
   Duration namesake_patience = std::chrono::seconds(18);
   std::string version;  // of the build, for clusterInfo
+  std::string boot;     // of the machine; empty: unknown, and no server takes this master's clock for another one
   // Replicas of a table that asks for no number. If fewer servers live, the table begins with one on each, and gets the
   // rest later.
   int replicas_default = 3;

@@ -62,8 +62,14 @@ Status CheckReport(const idl::HeartbeatRequest& report, int64_t latest) {
   if (report.incarnation < 0 || report.serversTerm < 0 || report.serversVersion < 0)
     return refuse("such a number of starts, terms or versions");
   if (!AreBytes({report.diskFreeBytes, report.diskTotalBytes, report.cacheUsedBytes})) return refuse("such sizes");
+  const idl::DiskReport& disk = report.disk;
+  if (report.__isset.disk && (disk.slowestSyncMs < 0 || disk.syncUnderWayMs < 0 || disk.lostReplicas < 0))
+    return refuse("such a disk");
   if (!AreRates({report.cpuFraction})) return refuse("such a use of processors");
   if (!std::ranges::all_of(report.tables, IsId)) return refuse("such ids of tables");
+  const bool real = IsWithin(disk.timeOfDayMs, limits::kExpiryMsMax) && disk.clockWaits >= 0 &&
+                    disk.clockDoubtMs <= limits::kExpiryMsMax && disk.clockDoubtMs >= -limits::kExpiryMsMax;
+  if (report.__isset.disk && !real) return refuse("such a clock");
   for (const idl::TabletLoad& load : report.tablets) {
     if (const char* wrong = WrongIn(load, latest))
       return refuse("the " + std::string(wrong) + " that it reports for tablet " + std::to_string(load.tabletId));

@@ -64,6 +64,10 @@ TEST(ReportCheck, RefusesWhatNoneComesTo) {
   report.incarnation = -1;
   EXPECT_EQ(CheckReport(report, kLatest).code(), Code::kInvalidArgument);
   report = Honest();
+  report.disk.slowestSyncMs = -1;
+  report.__isset.disk = true;
+  EXPECT_EQ(CheckReport(report, kLatest).code(), Code::kInvalidArgument);
+  report = Honest();
   report.diskFreeBytes = kMost;
   EXPECT_EQ(CheckReport(report, kLatest).code(), Code::kInvalidArgument);
 }

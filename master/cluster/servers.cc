@@ -155,6 +155,8 @@ Status Servers::Record(idl::HeartbeatRequest heartbeat) {
   Report report;
   report.received = executor_.Now();
   report.body = std::move(heartbeat);
+  if (const int64_t day_ms = report.body.disk.timeOfDayMs; report.body.__isset.disk && day_ms > 0)
+    report.clock_ahead_ms = day_ms - executor_.TimeOfDayMs();
   if (server.report && SameTablets(server.report->body, report.body)) {
     report.index = std::move(server.report->index);
   } else {

@@ -26,6 +26,7 @@ namespace ebla::master {
 struct Report {
   idl::HeartbeatRequest body;
   MonotonicTime received;
+  int64_t clock_ahead_ms = 0;                  // of the server's clock before this master's; below 0: behind
   std::unordered_map<TabletId, size_t> index;  // into body.tablets
   // The sum of all its tablets.
   double operations_per_second = 0;

@@ -15,12 +15,8 @@ Result<std::map<TabletId, T>> ByTablet(const std::vector<T>& results) {
 }  // namespace
 
 TabletServerClient::TabletServerClient(Executor& executor, const Servers& servers, ControlConnect connect,
-                                       std::string cluster_id, uint64_t term)
-    : executor_(executor),
-      servers_(servers),
-      connect_(std::move(connect)),
-      cluster_id_(std::move(cluster_id)),
-      term_(term) {}
+                                       Sender sender)
+    : executor_(executor), servers_(servers), connect_(std::move(connect)), sender_(std::move(sender)) {}
 
 template <class Request>
 idl::ControlServiceCobSvIf* TabletServerClient::Prepare(const ServerName& name, Request& request) {
@@ -28,8 +24,10 @@ idl::ControlServiceCobSvIf* TabletServerClient::Prepare(const ServerName& name, 
   if (server == nullptr || !server->live) return nullptr;
   Result<rpc::Endpoint> endpoint = rpc::FromIdl(server->live->endpoint);
   if (!endpoint) return nullptr;
-  request.header.clusterId = cluster_id_;
-  request.header.masterTerm = static_cast<int64_t>(term_);
+  request.header.clusterId = sender_.cluster_id;
+  request.header.masterTerm = static_cast<int64_t>(sender_.term);
+  request.header.timeOfDayMs = executor_.TimeOfDayMs();
+  request.header.boot = sender_.boot;
   request.header.toServer = name;
   request.header.toIncarnation = server->live->incarnation;
   Peer& peer = peers_[name];
@@ -148,6 +146,12 @@ void TabletServerClient::Scrub(const ServerName& server, StatusDone done) {
   Send<idl::ScrubReply>(
       server, idl::ScrubRequest(), &idl::ControlServiceCobSvIf::scrub,
       [done = std::move(done)](const idl::ScrubReply& reply) mutable { done(rpc::FromIdl(reply.status)); });
+}
+
+void TabletServerClient::AcceptClock(const ServerName& server, StatusDone done) {
+  Send<idl::AcceptClockReply>(
+      server, idl::AcceptClockRequest(), &idl::ControlServiceCobSvIf::acceptClock,
+      [done = std::move(done)](const idl::AcceptClockReply& reply) mutable { done(rpc::FromIdl(reply.status)); });
 }
 
 }  // namespace ebla::master

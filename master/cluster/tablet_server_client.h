@@ -1,6 +1,6 @@
 // master/cluster/tablet_server_client.h
-// The master's orders to tablet servers: fills in each request's header (term, cluster, the incarnation that lives),
-// finds the server's address, and turns replies into results by tablet.
+// The master's orders to tablet servers: fills in each request's header (term, cluster, clock, the incarnation that
+// lives), finds the server's address, and turns replies into results by tablet.
 // Errors:  UNAVAILABLE the server does not live or was not reached; STALE_EPOCH it has seen a later term; COME_AGAIN it
 //          is another incarnation by now; UNKNOWN_OUTCOME, DEADLINE_EXCEEDED the order may have been carried out. All
 //          orders are idempotent: ask again.
@@ -30,9 +30,15 @@ class TabletServerClient {
   using Done = coordination::Callback<Result<std::map<TabletId, T>>>;
   using StatusDone = coordination::Callback<Status>;
 
+  // The master, as each request's header names it.
+  struct Sender {
+    std::string cluster_id;
+    uint64_t term = 0;
+    std::string boot;  // of its machine
+  };
+
   // `servers` and `executor` outlive this.
-  TabletServerClient(Executor& executor, const Servers& servers, ControlConnect connect, std::string cluster_id,
-                     uint64_t term);
+  TabletServerClient(Executor& executor, const Servers& servers, ControlConnect connect, Sender sender);
 
   void Configure(const ServerName& server, std::vector<idl::ConfigureTablet> tablets, Done<idl::ConfigureResult> done);
   void Fence(const ServerName& server, std::vector<idl::FenceTablet> tablets, Done<idl::FenceResult> done);
@@ -44,6 +50,7 @@ class TabletServerClient {
   void DropTableData(const ServerName& server, TableId table, StatusDone done);
   void Compact(const ServerName& server, idl::CompactRequest request, coordination::Callback<idl::CompactReply> done);
   void Scrub(const ServerName& server, StatusDone done);
+  void AcceptClock(const ServerName& server, StatusDone done);
 
  private:
   struct Peer {
@@ -61,8 +68,7 @@ class TabletServerClient {
   Executor& executor_;
   const Servers& servers_;
   const ControlConnect connect_;
-  const std::string cluster_id_;
-  const uint64_t term_;
+  const Sender sender_;
   std::map<ServerName, Peer> peers_;
   CallbackGuard if_alive_;
 };

@@ -144,5 +144,27 @@ TEST_F(MasterReplicasTest, AllServersAtOnceComeBack) {
   WaitServing();
 }
 
+// PROTOCOL 21: each has forgotten tablet time, and their median is a year ahead.
+TEST_F(MasterReplicasTest, ClocksThatAreAheadOfTheMastersDoNotSetTheTime) {
+  constexpr int64_t kYearMs = int64_t{365} * 86'400'000;
+  Begin({});
+  MakeTable(3);
+  for (auto& server : cluster().servers()) server->Stop();
+  cluster().scheduler().RunFor(30s);
+  for (auto& server : cluster().servers()) {
+    server->clock_ahead_ms = kYearMs;
+    server->Start();
+  }
+  WaitServing();
+  const int64_t tablet = Tablet().tabletId;
+  ASSERT_EQ(Primary().received_tablet_times[tablet], 0);
+  EXPECT_GT(Primary().received_times_of_day[tablet], 1'700'000'000'000);
+  EXPECT_LT(Primary().received_times_of_day[tablet], 1'700'000'000'000 + kYearMs / 2);
+  cluster().scheduler().RunFor(3s);
+  const auto servers = *cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+  for (const idl::ServerSummary& server : servers.servers)
+    EXPECT_NEAR(static_cast<double>(server.clockAheadMs), static_cast<double>(kYearMs), 10'000) << server.name;
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

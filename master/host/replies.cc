@@ -191,6 +191,8 @@ void TakeReport(const LeaderTerm& leader_term, const ServerName& name, const Rep
   summary.writesRefused = body.writesRefused;
   summary.insecure = body.insecure;
   if (body.__isset.scrub) summary.__set_scrub(body.scrub);
+  if (body.__isset.disk) summary.__set_disk(body.disk);
+  summary.clockAheadMs = report.clock_ahead_ms;
   summary.cacheUsedBytes = body.cacheUsedBytes;
   const bool live = summary.state == idl::ServerState::LIVE;
   if (live) summary.cpuFraction = body.cpuFraction;
@@ -477,6 +479,7 @@ idl::RecoverTabletReply ToReply(const RecoverySurvey& survey) {
     replica.appliedLsn = static_cast<int64_t>(seen.applied.value);
     replica.incomplete = seen.incomplete;
     replica.forgetful = seen.may_have_lost_writes;
+    replica.lost = seen.lost;
   }
   reply.refusal = survey.refusal.message();
   reply.chosen = survey.choice.value_or("");

@@ -195,6 +195,8 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
     reply.describe = leader_term.context().stale_catalog.Why().has_value();
     reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
     reply.clusterLevel = leader_term.cluster_level().level();
+    reply.timeOfDayMs = executor_.TimeOfDayMs();
+    reply.boot = master_->options().boot;
     cob(reply);
   });
 }
@@ -299,13 +301,19 @@ void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServer
     ServerAdmin::Change change;
     if (request.__isset.draining) change.draining = request.draining;
     if (request.__isset.maintenance) change.maintenance = request.maintenance;
-    auto answer = [this, cob, name = request.name](Status status) {
+    auto answer = [this, cob, name = request.name, accepts = request.acceptClock](Status status) {
       idl::SetServerReply reply;
       SetHeader(reply.header, status);
       const LeaderTerm* now = Leading();
       if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
+      reply.clockAccepted = accepts && status.ok();
       cob(reply);
     };
+    if (request.acceptClock) {
+      if (change.draining || change.maintenance)
+        return answer(Error(Code::kInvalidArgument, "a server's clock is accepted by a request of its own"));
+      return leader_term.server_admin().AcceptClock(request.name, std::move(answer));
+    }
     if (change.draining.value_or(true)) {
       return leader_term.server_admin().Set(request.name, std::move(change), std::move(answer));
     }

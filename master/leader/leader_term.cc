@@ -28,7 +28,7 @@ LeaderTerm::LeaderTerm(Ports ports, coordination::Leading term, LoadedCatalog lo
       servers_(ports_.coordinator, ports_.executor,
                [this](const ServerName& server) { report_handler_.OnServerChange(server); }),
       known_servers_(std::move(loaded.servers)),
-      tablet_server_client_(ports_.executor, servers_, ports_.connect, cluster_id_, term.term),
+      tablet_server_client_(ports_.executor, servers_, ports_.connect, {cluster_id_, term.term, ports_.options.boot}),
       context_{ports_.options,        ports_.executor, catalog_,       servers_,
                tablet_server_client_, stale_catalog_,  ports_.refusals},
       reconciler_(context_,

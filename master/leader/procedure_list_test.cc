@@ -310,5 +310,33 @@ TEST_F(ProcedureListTest, AScrubIsBegunOnOneServerOrOnAllThatLive) {
   EXPECT_EQ(call().header.code, idl::Code::NOT_FOUND);
 }
 
+TEST_F(ProcedureListTest, AnOperatorHasAServerBelieveItsClock) {
+  Begin(4);
+  idl::SetServerRequest request;
+  const auto call = [&] { return *cluster().Call(&idl::MasterServiceCobSvIf::setServer, request); };
+  request.name = Tablet().voters[0];
+  FakeServer& server = ServerOf(request.name);
+  EXPECT_FALSE(call().clockAccepted);
+  EXPECT_EQ(server.clocks_accepted, 0);
+  request.acceptClock = true;
+  const auto accepted = call();
+  EXPECT_EQ(accepted.header.code, idl::Code::OK) << accepted.header.message;
+  EXPECT_TRUE(accepted.clockAccepted);
+  EXPECT_EQ(server.clocks_accepted, 1);
+  EXPECT_GT(server.masters_time_of_day_ms, 1'700'000'000'000) << "each order brings the master's clock";
+  request.__set_draining(true);
+  EXPECT_EQ(call().header.code, idl::Code::INVALID_ARGUMENT);
+  request.__isset.draining = false;
+  request.name = "ts-99";
+  EXPECT_EQ(call().header.code, idl::Code::NOT_FOUND);
+  request.name = server.name();
+  server.Stop();
+  cluster().scheduler().RunFor(20s);
+  EXPECT_EQ(call().header.code, idl::Code::UNAVAILABLE);
+  EXPECT_EQ(server.clocks_accepted, 1);
+  server.Start();
+  ExpectWhole();
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

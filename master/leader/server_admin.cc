@@ -98,6 +98,11 @@ void ServerAdmin::Scrub(const ServerName& name, ScrubDone done) {
   }
 }
 
+void ServerAdmin::AcceptClock(const ServerName& name, Done done) {
+  if (!parts_.servers().Find(name)) return done(NoServer(name));
+  parts_.context.tablet_server_client.AcceptClock(name, std::move(done));
+}
+
 void ServerAdmin::Forget(const ServerName& name) {
   parts_.context.servers.Forget(name);
   if (!parts_.servers().IsLive(name)) parts_.stale_catalog.Forget(name);

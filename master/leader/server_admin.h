@@ -35,6 +35,8 @@ class ServerAdmin {
   // Has a server, or where none is named all that live, search for damage now. NOT_FOUND: it is not known.
   using ScrubDone = coordination::Callback<Result<std::vector<idl::ScrubAnswer>>>;
   void Scrub(const ServerName& server, ScrubDone done);
+  // Has a server believe its clock. NOT_FOUND: it is not known.
+  void AcceptClock(const ServerName& server, Done done);
 
  private:
   using Answer = std::function<void(Status)>;

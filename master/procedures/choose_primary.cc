@@ -43,6 +43,26 @@ bool HaveAnswered(const std::vector<ServerName>& servers, const std::vector<Fenc
   });
 }
 
+// The voters that have lost a part of their log, for people. A memory tablet's end with their processes anyway.
+std::string LostAmong(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers, bool in_memory) {
+  std::string names;
+  for (const FenceAnswer& answer : answers) {
+    const bool empty = in_memory && !HasLog(answer, false);
+    if (answer.lost && !empty && IsAmong(voters, answer)) names += (names.empty() ? "" : ", ") + answer.server;
+  }
+  return names;
+}
+
+std::string WhyWaits(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
+                     const std::string& counts, const std::string& lost) {
+  std::string silent;
+  for (const ServerName& voter : voters) {
+    if (!HaveAnswered({voter}, answers)) silent += (silent.empty() ? "" : ", ") + voter;
+  }
+  return counts + "; " + lost + " lost part of its log; " +
+         (silent.empty() ? "none is left to wait for: look at ebla tablet recover" : "waits for " + silent);
+}
+
 // Every voter has answered, and none has a log. A learner may have one, or the tablet begins again empty.
 void ChooseWithoutVotersLog(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             const MemoryRules& memory, const std::string& counts, PrimaryChoice& choice) {
@@ -91,12 +111,13 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     clocks.push_back(answer.time_of_day_ms);
     ++promised;
     // An incomplete replica's promise counts, its log does not; that of one that may have lost writes counts neither
-    // way.
-    if (!answer.may_have_lost_writes) ++remembering;
+    // way. A lost one keeps its present promise, but nothing in its log, or missing there, proves anything.
+    const bool sure = !answer.may_have_lost_writes && !answer.lost;
+    if (sure) ++remembering;
     if (!HasLog(answer, created_empty)) continue;
     if (answer.fits) ++logs;
     if (answer.fits && (!best_lossy || answer.last > best_lossy->last)) best_lossy = &answer;
-    if (!answer.may_have_lost_writes && (!best || answer.last > best->last)) best = &answer;
+    if (sure && (!best || answer.last > best->last)) best = &answer;
   }
   if (choice.tablet_time_ms == 0) choice.time_of_day_ms = Median(std::move(clocks));
   const std::string counts = std::to_string(promised) + " of " + std::to_string(voters.size()) + " voters answered, " +
@@ -105,6 +126,9 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.primary = best->server;
     choice.presumed = best->last;
     choice.reason = counts + "; the longest log ends at " + best->last.ToString();
+  } else if (const std::string lost = LostAmong(voters, answers, memory.has_value()); !lost.empty()) {
+    choice.reason = WhyWaits(voters, answers, counts, lost);
+    return choice;
   } else if (promised == voters.size() && best_lossy && memory && !HaveAnswered(memory->learners, answers)) {
     choice.reason = counts + "; a learner has not answered, and may have more";
     return choice;
@@ -149,7 +173,7 @@ PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const Server
   } else if (best) {
     choice.primary = best->server;
     choice.presumed = best->last;
-    choice.loss_possible = choice.alone = true;
+    choice.loss_possible = choice.alone = choice.loss_accepted = true;
     choice.reason = "recovered by hand, from the log of " + best->server + " through " + best->last.ToString();
   } else {
     choice.reason = server.empty() ? "no replica that answers is complete and has all that was split off"

@@ -4,6 +4,7 @@
 // (docs/design/failover.md; PROTOCOL 5, 21).
 // Invariants: of ChoosePrimary:
 //             1. The chosen replica has every entry that a majority acknowledged, unless `loss_possible` is set.
+//                No choice sets it while a replica is `lost`: an operator is asked first (ChooseSurvivor).
 //             2. Promises of a majority of the voters support every choice.
 // Threads:    functions of their arguments.
 #pragma once
@@ -23,6 +24,7 @@ struct FenceAnswer {
   bool known = true;  // false: it has no such replica (its promise counts all the same)
   bool incomplete = false;
   bool may_have_lost_writes = false;  // may have lost what it acknowledged
+  bool lost = false;                  // its disk lost a part of the log, and perhaps promises
   int64_t tablet_time_ms = 0;         // 0: restarted since, knows none
   int64_t time_of_day_ms = 0;         // by its clock
   // For a memory tablet. `fits` is false if the log's end of the tablet differs from the catalog's, and nothing can
@@ -36,6 +38,7 @@ struct PrimaryChoice {
   Version presumed;                   // the log that the chosen one must have
   bool loss_possible = false;         // chosen although too few remember
   bool alone = false;                 // by hand: as the only voter
+  bool loss_accepted = false;         // by hand: the chosen one may be `lost`
   bool anew = false;                  // of a table in memory: no replica has its data any more, and it begins empty
   bool sole_log = false;              // of a table in memory: no majority has a log
   int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted

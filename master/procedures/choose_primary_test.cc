@@ -49,6 +49,38 @@ TEST(ChoosePrimaryTest, AReplicaThatMayHaveLostWritesCountsNeitherWayUntilAllHav
   EXPECT_TRUE(ChoosePrimary({"b"}, {lossy}, false).loss_possible);
 }
 
+FenceAnswer Lost(ServerName server, uint64_t epoch, uint64_t lsn) {  // a part of its log, by its disk
+  FenceAnswer answer = Answer(std::move(server), epoch, lsn);
+  answer.may_have_lost_writes = answer.lost = true;
+  return answer;
+}
+
+TEST(ChoosePrimaryTest, WhereALostReplicaIsNeededTheTabletWaitsAndSaysForWhom) {
+  auto choice = ChoosePrimary(kThree, {Answer("a", 2, 9), Lost("b", 5, 50)}, false);
+  EXPECT_FALSE(choice.primary);
+  EXPECT_EQ(choice.reason, "2 of 3 voters answered, 1 sure of their log; b lost part of its log; waits for c");
+  choice = ChoosePrimary(kThree, {Answer("a", 2, 9), Lost("b", 5, 50), Answer("c", 2, 8)}, false);
+  EXPECT_EQ(choice.primary, "a") << "two are sure";
+  EXPECT_FALSE(choice.loss_possible);
+  // Unlike replicas of an interval table, no number of these is enough.
+  choice = ChoosePrimary(kThree, {Answer("a", 2, 9), Lost("b", 5, 50), Lost("c", 2, 8)}, false);
+  EXPECT_FALSE(choice.primary);
+  EXPECT_EQ(choice.reason,
+            "3 of 3 voters answered, 1 sure of their log; b, c lost part of its log; none is left to wait for: look at "
+            "ebla tablet recover");
+  EXPECT_FALSE(ChoosePrimary({"b"}, {Lost("b", 5, 50)}, false).primary);
+  EXPECT_FALSE(ChoosePrimary({"a", "b"}, {Answer("a", 2, 9), Lost("b", 5, 50)}, false).primary);
+}
+
+// A server that has forgotten the tablet answers so, also while every unknown one begins empty.
+TEST(ChoosePrimaryTest, WhoMayHaveForgottenTheTabletDoesNotBeginIt) {
+  FenceAnswer forgotten = Lost("b", 0, 0);
+  forgotten.known = false;
+  for (const bool created_empty : {false, true}) {
+    EXPECT_FALSE(ChoosePrimary(kThree, {Answer("c", 1, 1), forgotten}, created_empty).primary);
+  }
+}
+
 FenceAnswer Emptied(ServerName server) {  // by a restart of its process
   FenceAnswer answer = Answer(std::move(server), 0, 0);
   answer.incomplete = answer.may_have_lost_writes = true;
@@ -66,6 +98,14 @@ TEST(ChoosePrimaryTest, ATabletInMemoryBeginsAnewOnceEveryVoterHasAnsweredAndNon
   EXPECT_EQ(anew.presumed, Version());
   EXPECT_FALSE(ChoosePrimary(kThree, {Emptied("a"), Emptied("b"), Emptied("c")}, false).primary)
       << "a table on disk waits";
+}
+
+TEST(ChoosePrimaryTest, ATabletInMemoryWaitsForALostReplicaOnlyWhereThatHasALog) {
+  FenceAnswer emptied = Emptied("a");
+  emptied.lost = true;
+  EXPECT_TRUE(ChoosePrimary(kThree, {emptied, Emptied("b"), Emptied("c")}, false, MemoryRules()).anew);
+  EXPECT_EQ(ChoosePrimary(kThree, {emptied, Emptied("b"), Answer("c", 2, 9)}, false, MemoryRules()).primary, "c");
+  EXPECT_FALSE(ChoosePrimary(kThree, {Lost("a", 2, 9), Emptied("b"), Emptied("c")}, false, MemoryRules()).primary);
 }
 
 TEST(ChoosePrimaryTest, ATabletInMemoryGoesOnWithWhatOneVoterStillHas) {
@@ -182,6 +222,16 @@ TEST(ChooseSurvivorTest, WhoIsNamedOrTheLongestCompleteLogLeadsAlone) {
   EXPECT_EQ(choice.primary, "a");
   EXPECT_TRUE(choice.alone);
   EXPECT_FALSE(ChooseSurvivor(five, "c", {}, {Answer("a", 2, 9), Answer("b", 2, 12)}).primary);
+}
+
+TEST(ChooseSurvivorTest, ALostReplicaLeadsOnceAnOperatorAcceptsIt) {
+  auto choice = ChooseSurvivor({"a"}, "", {}, {Lost("a", 2, 9)});
+  EXPECT_EQ(choice.primary, "a");
+  EXPECT_TRUE(choice.alone && choice.loss_possible && choice.loss_accepted);
+  choice = ChooseSurvivor(kThree, "", {}, {Lost("a", 2, 9), Answer("b", 2, 12)});
+  EXPECT_EQ(choice.primary, "b");
+  choice = ChooseSurvivor(kThree, "", {}, {Lost("a", 2, 9), Answer("b", 2, 12), Answer("c", 2, 12)});
+  EXPECT_FALSE(choice.alone || choice.loss_accepted) << "two are sure";
 }
 
 TEST(ChooseSurvivorTest, OfATableInMemoryWhoHasNothingBeginsItWhereNobodyHasMore) {

@@ -135,6 +135,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.known = result.known;
   answer.incomplete = result.incomplete;
   answer.may_have_lost_writes = result.forgetful;
+  answer.lost = result.lost;
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
   if (!answer.known && !ExplainUnknown(fencing, answer)) return;
@@ -277,9 +278,13 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   mandate.presumed = choice.presumed;
   mandate.anew = choice.anew;
   mandate.sole_log = choice.sole_log;
+  mandate.loss_accepted = choice.loss_accepted;
   mandate.tablet_time_ms = choice.tablet_time_ms;
-  if (mandate.tablet_time_ms == 0)
-    mandate.time_of_day_ms = std::max(choice.time_of_day_ms, fencing.node.merged.tabletTimeMs);
+  if (mandate.tablet_time_ms == 0) {
+    // Most servers' clocks may be ahead, as those of a rack with one bad source of time: records would expire early.
+    const int64_t day_ms = std::min(choice.time_of_day_ms, context_.executor.TimeOfDayMs());
+    mandate.time_of_day_ms = std::max(day_ms, fencing.node.merged.tabletTimeMs);
+  }
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;

@@ -68,6 +68,7 @@ HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSee
   seen.applied = Lsn{static_cast<uint64_t>(load->appliedLsn)};
   seen.incomplete = load->incomplete;
   seen.may_have_lost_writes = load->forgetful;
+  seen.lost = load->lost;
   seen.failed = load->failed;
   seen.splits = seen.incomplete || seen.failed || split.IsIn(*load);  // those are refused for that
   return seen;
@@ -128,7 +129,8 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
     if (seen.live && !seen.reported) {
       return Error(Code::kUnavailable, "server " + seen.server + " is live, but has not reported yet what it holds");
     }
-    const bool counts = seen.voter && seen.live && !seen.failed;
+    // A replica that is not there may never have been, or be lost: the fence learns which, and decides.
+    const bool counts = seen.voter && seen.live && seen.known && !seen.failed && !seen.lost;
     live += counts ? 1 : 0;
     sure += counts && !seen.may_have_lost_writes ? 1 : 0;
   }
@@ -143,6 +145,7 @@ std::string Loss(const std::vector<HolderSeen>& holders, const HolderSeen& chose
   std::string text = "the writes acknowledged after " + chosen.last.ToString() + ", where the log of " + chosen.server +
                      " ends, are lost";
   for (const HolderSeen& seen : holders) {
+    if (seen.lost) text += "; the disk of " + seen.server + " lost a part of its log, which may have held more";
     // A live replica with a shorter log than the chosen one is no loss, unless an operator names that shorter log.
     if (!seen.reported || !seen.known || (seen.live && seen.last <= chosen.last)) continue;
     text += "; " + seen.server + " last reported " + seen.last.ToString();
@@ -212,11 +215,17 @@ bool RecoverTablet::Decided(const TabletEntry& tablet) const {
   return server_.empty() ? began_ && tablet.epoch() > *began_ : info.primary == server_;
 }
 
+bool RecoverTablet::WaitsForAcceptance(const TabletEntry& tablet) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  const idl::TabletLoad* load = context_.servers.LoadOf(info.primary, tablet.id());
+  return info.voters.size() == 1 && load && load->lost && !load->leading;
+}
+
 void RecoverTablet::Step(coordination::Callback<Progress> done) {
   const TabletEntry* tablet = context_.image().Tablet(tablet_);
   const bool late = context_.executor.Now() >= until();
   decided_ = decided_ || (tablet && Decided(*tablet));
-  if (tablet && decided_) {  // repair may have gone on since
+  if (tablet && decided_ && !WaitsForAcceptance(*tablet)) {  // repair may have gone on since
     if (reconciler_.SettledLoad(*tablet)) return done(Progress::Done());
     reconciler_.Consider(tablet_);
     const Status waits = Error(Code::kUnavailable, "the tablet is given to " + tablet->node.info.primary +

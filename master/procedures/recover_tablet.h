@@ -1,5 +1,6 @@
 // master/procedures/recover_tablet.h
-// Recovery by hand: a tablet that has lost the majority of its voters for good is given to one remaining replica. The
+// Recovery by hand: a tablet that has lost the majority of its voters for good is given to one remaining replica. A
+// voter whose disk lost a part of its log is no part of a majority, and may be the one that is left (PROTOCOL 5). The
 // live holders are fenced, {e+1, with the survivor as primary and only voter} is put into the catalog by
 // compare-and-set, and the survivor is configured. Repair then restores the tablet's number of replicas. Writes that
 // the lost voters acknowledged beyond the survivor's log are lost, so an operator must accept this.
@@ -36,6 +37,7 @@ struct HolderSeen {
   Lsn applied;
   bool incomplete = false;
   bool may_have_lost_writes = false;
+  bool lost = false;  // its disk lost a part of the log
   bool failed = false;
   bool splits = true;  // it has logged all that the catalog knows to be split off
 };
@@ -62,6 +64,8 @@ class RecoverTablet final : public Procedure {
 
  private:
   bool Decided(const TabletEntry& tablet) const;
+  // The lone voter lost a part of its log, and no report shows that it leads all the same.
+  bool WaitsForAcceptance(const TabletEntry& tablet) const;
 
   const Context context_;
   TabletReconciler& reconciler_;

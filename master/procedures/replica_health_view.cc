@@ -101,6 +101,12 @@ bool ReplicaHealthView::GivenUp(const TabletEntry& tablet, const ServerName& nam
   if (!load || !load->damaged) return false;
   if (learner) return true;
   const idl::TabletInfo& info = tablet.node.info;
+  if (load->lost) {
+    // Nothing that it has counts, so its removal costs no copy, if a majority of the remaining voters can commit.
+    const auto whole =
+        std::ranges::count_if(info.voters, [&](const ServerName& voter) { return IsWholeAt(tablet, voter); });
+    return IsWholeAt(tablet, info.primary) && static_cast<size_t>(whole) > (info.voters.size() - 1) / 2;
+  }
   const TableEntry* table = context_.image().LivingTable(tablet);
   const size_t wanted = table ? std::max<size_t>(2, ReplicasOf(table->node.schema)) : 0;
   if (!table || info.voters.size() < wanted || !IsWholeAt(tablet, info.primary)) return false;

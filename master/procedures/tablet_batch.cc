@@ -120,6 +120,7 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.born = tablet.creating();
   order.anew = mandate.anew;
   order.soleLog = mandate.sole_log;
+  order.lossAccepted = mandate.loss_accepted;
   order.lostSplits = mandate.lost_splits;
   if (mandate.presumed != Version()) order.__set_presumed(rpc::ToPosition(mandate.presumed));
   if (mandate.tablet_time_ms > 0) order.__set_tabletTimeMs(mandate.tablet_time_ms);
@@ -140,7 +141,7 @@ void TabletBatch::Configure() {
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);
     order.__isset.presumed = false;
-    order.anew = order.soleLog = false;
+    order.anew = order.soleLog = order.lossAccepted = false;
     order.lostSplits.clear();
     order.born = order.born || context_.image().CreatedEmpty(*tablet);
     Telling& telling = telling_[item.tablet];

@@ -42,6 +42,7 @@ struct Mandate {
   Version presumed;                         // the log that the primary must have; none: nothing is presumed
   bool anew = false;                        // the primary begins it empty, because no replica has its data any more
   bool sole_log = false;                    // of a memory tablet: no other voter has a log
+  bool loss_accepted = false;               // an operator accepts what the primary's disk lost
   std::vector<idl::LostSplit> lost_splits;  // which the primary's lacks: it logs them again
   int64_t tablet_time_ms = 0;               // the greatest that the fence or the transfer told; 0: none
   int64_t time_of_day_ms = 0;               // then: the median of the fence's answers; 0: there was no fence

@@ -149,6 +149,7 @@ void FakeServer::Stop() {
     durable.schema_version = replica.schema_version;
     durable.schema = replica.schema;
     durable.forgetful = replica.forgetful;
+    durable.lost = replica.lost;
     if (IsInMemory(replica.schema)) {
       durable.incomplete = durable.forgetful = true;
       durable.splits.clear();
@@ -226,9 +227,9 @@ FakeServer::Received FakeServer::Receive(int64_t id, int64_t epoch, const std::s
     if (replica.copying_since == MonotonicTime()) replica.copying_since = executor_->Now();
     if (executor_->Now() - replica.copying_since >= kCopyTime) replica.incomplete = replica.forgetful = false;
   }
-  received.incomplete = replica.incomplete;
-  received.stored = !replica.incomplete;
-  if (received.stored) replica.last = last;
+  received.incomplete = replica.incomplete || replica.lost;
+  received.stored = !received.incomplete;
+  if (!replica.incomplete) replica.last = last;
   return received;
 }
 
@@ -265,6 +266,8 @@ void FakeServer::Beat() {
   request.seenTerm = term_;
   request.described = true;
   request.writesRefused = disk_full;
+  request.__isset.disk = true;
+  request.disk.timeOfDayMs = executor_->TimeOfDayMs() + clock_ahead_ms;
   for (const auto& [id, replica] : replicas_) {
     if (replica.schema.tableId > 0) request.schemas.push_back(replica.schema);
   }
@@ -293,9 +296,10 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.releasedEpoch = replica.released;
   load.releasedTo = replica.released_to;
   load.incomplete = replica.incomplete;
-  load.forgetful = replica.forgetful;
+  load.forgetful = replica.forgetful || replica.lost;
   load.failed = replica.failed;
-  load.damaged = replica.damaged;
+  load.damaged = replica.damaged || replica.lost;
+  load.lost = replica.lost;
   load.primarySilent = replica.suspects;
   load.primary = replica.primary;
   idl::ReplicaDetail detail;
@@ -329,6 +333,7 @@ idl::Status FakeServer::Check(const idl::ControlHeader& header) {
   }
   if (header.masterTerm < term_) return MakeStatus(idl::Code::STALE_EPOCH, "a later term gives orders");
   term_ = header.masterTerm;
+  masters_time_of_day_ms = header.timeOfDayMs;
   return {};
 }
 
@@ -392,6 +397,7 @@ idl::Status FakeServer::MayLead(const Replica* replica, const idl::ConfigureTabl
   if (replica->led >= order.epoch) return MakeStatus(idl::Code::STALE_EPOCH, "led that epoch in an earlier life");
   if (replica->incomplete && !(order.anew && order.fenced && replica->forgetful))
     return MakeStatus(idl::Code::UNAVAILABLE, "incomplete");
+  if (replica->lost && !order.lossAccepted) return MakeStatus(idl::Code::CONDITION_FAILED, "it lost a part of its log");
   if (!order.fenced && !order.transfer) {
     if (!replica->leading) return MakeStatus(idl::Code::STALE_EPOCH, "only who leads may change the membership");
     if (!replica->barrier_committed) return MakeStatus(idl::Code::STALE_EPOCH, "the Barrier is not committed");
@@ -412,6 +418,7 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
   if (order.born && node && !creating) ledger_.Violated("born is said of one that serves");
   received_tablet_times[order.tabletId] = order.tabletTimeMs;
   received_times_of_day[order.tabletId] = order.timeOfDayMs;
+  if (std::exchange(replica.lost, false)) ledger_.LossAccepted(order.tabletId);
   replica.led = replica.leading = order.epoch;
   replica.voters = order.voters;
   replica.learners = order.learners;
@@ -456,13 +463,14 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
         replica->leading = 0;
         result.lastAppended = replica->last;
         result.incomplete = replica->incomplete;
-        result.forgetful = replica->forgetful;
+        result.forgetful = replica->forgetful || replica->lost;
+        result.lost = replica->lost;
         if (IsInMemory(replica->schema) && !replica->incomplete)
           result.__set_endKey(replica->logged.empty() ? replica->range.endKey : replica->logged.back().split.key);
       }
     }
     result.promisedEpoch = promised;
-    result.timeOfDayMs = executor_->TimeOfDayMs();
+    result.timeOfDayMs = executor_->TimeOfDayMs() + clock_ahead_ms;
   };
   const auto reply = ForEachOrder<idl::FenceReply>(request, obey);
   executor_->After(std::max(Duration{0}, silence), [cob, reply] { cob(reply); });
@@ -541,7 +549,7 @@ void FakeServer::dropTableData(std::function<void(const idl::DropTableReply&)> c
   cob(reply);
 }
 
-void FakeServer::scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) {
+void FakeUpkeep::scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) {
   idl::ScrubReply reply;
   reply.status = Check(request.header);
   if (reply.status.code == idl::Code::OK && ++scrubs > 1)
@@ -563,6 +571,14 @@ void FakeServer::compactTableData(std::function<void(const idl::CompactReply&)> 
       reply.__set_outcome({});
     }
   }
+  cob(reply);
+}
+
+void FakeUpkeep::acceptClock(std::function<void(const idl::AcceptClockReply&)> cob,
+                             const idl::AcceptClockRequest& request) {
+  idl::AcceptClockReply reply;
+  reply.status = Check(request.header);
+  if (reply.status.code == idl::Code::OK) ++clocks_accepted;
   cob(reply);
 }
 

@@ -56,7 +56,23 @@ struct FakePeers {
   std::function<bool(const std::string&, const std::string&)> cut;
 };
 
-class FakeServer final : public idl::ControlServiceCobSvIf {
+// The orders to a server that concern no tablet. It counts them.
+class FakeUpkeep : public idl::ControlServiceCobSvIf {
+ public:
+  int scrubs = 0;
+  int clocks_accepted = 0;
+  int64_t clock_ahead_ms = 0;          // of its machine before its executor, as it reports and answers fences
+  int64_t masters_time_of_day_ms = 0;  // as the latest order has it
+
+  void scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) override;
+  void acceptClock(std::function<void(const idl::AcceptClockReply&)> cob,
+                   const idl::AcceptClockRequest& request) override;
+
+ protected:
+  virtual idl::Status Check(const idl::ControlHeader& header) = 0;
+};
+
+class FakeServer final : public FakeUpkeep {
  public:
   static constexpr Duration kTick = std::chrono::milliseconds(100);
   static constexpr Duration kCopyTime = std::chrono::seconds(2);
@@ -88,6 +104,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     bool incomplete = false;
     bool forgetful = false;                         // in memory, and its process has forgotten it
     bool damaged = false;                           // lives, and asks to be made anew
+    bool lost = false;                              // its disk lost a part of its log
     bool failed = false;                            // obeys nothing but a drop,
     idl::Code::type failure = idl::Code::INTERNAL;  // and answers a fence with this
     idl::LogPosition last;
@@ -163,7 +180,6 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   std::map<int64_t, int64_t> fenced;
   // Tables that were compacted, and when.
   std::map<int64_t, MonotonicTime> compacted;
-  int scrubs = 0;  // that it was asked for
 
   void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override;
   void fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) override;
@@ -176,11 +192,9 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
                      const idl::DropTableRequest& request) override;
   // Takes no time: frees half of 2 MiB.
   void compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) override;
-  // Counted in `scrubs`.
-  void scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) override;
 
  private:
-  idl::Status Check(const idl::ControlHeader& header);
+  idl::Status Check(const idl::ControlHeader& header) override;
   // Has each order of the request obeyed by `obey(order, replica, result)`, unless the header is refused; the replica
   // is null where it has none.
   template <class Reply, class Request, class Obey>

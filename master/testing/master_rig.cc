@@ -79,6 +79,10 @@ class MasterRig::StepConnection final : public idl::ControlServiceCobSvIf {
   void scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::scrub, std::move(cob), request);
   }
+  void acceptClock(std::function<void(const idl::AcceptClockReply&)> cob,
+                   const idl::AcceptClockRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::acceptClock, std::move(cob), request);
+  }
 
  private:
   template <class Reply, class Request>

@@ -13,6 +13,13 @@ namespace {
 constexpr int64_t kHintsFullRetryMs = 100;
 constexpr size_t kEntriesAtOnce = 1000, kBytesAtOnce = 16 << 20;
 
+bool Passes(const std::vector<Write>& writes, DiskRoom room) {
+  const auto deletes = [&] {
+    return std::ranges::all_of(writes, [](const Write& write) { return write.kind == WriteKind::kDelete; });
+  };
+  return room == DiskRoom::kAll || (room == DiskRoom::kDeletes && deletes());
+}
+
 }  // namespace
 
 Status CheckHintedWrites(const std::vector<Write>& writes, const TabletView& view) {
@@ -86,8 +93,8 @@ void HintedWrites::Take(std::vector<WriteCall> calls) {
       refusal = NoReplicaHere();
     } else if (now >= call.request.deadline) {
       refusal = Error(Code::kDeadlineExceeded, "the deadline passed before the write was executed");
-    } else if (health.writes_refused) {
-      refusal = Error(Code::kOverloaded, "the disk takes no more writes for now");
+    } else if (!Passes(call.request.writes, health.room)) {
+      refusal = NoDiskRoom(health.room);
     } else if (bytes >= options_.bytes_max || entries >= options_.entries_max) {
       refusal = Error(Code::kOverloaded, "too many writes of level ANY wait to be delivered");
     }
@@ -121,7 +128,7 @@ void HintedWrites::Take(std::vector<WriteCall> calls) {
 Result<LogEntry> HintedWrites::EntryOf(const WriteCall& call, const TabletView& view) {
   const MonotonicTime now = ports_.executor.Now();
   const TabletTime known = std::max(view.time.Now(now), view.applied_time);
-  const int64_t day_ms = std::max<int64_t>(ports_.executor.TimeOfDayMs(), 1);
+  const int64_t day_ms = std::max<int64_t>(ports_.day_clock.DayMs(), 1);
   // A replica without a message of its primary since its start knows only its applied time.
   const int64_t now_ms =
       view.time.at ? static_cast<int64_t>(known.value) : std::max(day_ms, static_cast<int64_t>(known.value));

@@ -3,11 +3,12 @@
 // accepts, even if it reaches neither primary nor master. Each write gets its time here and is stored in the store's
 // `pending` table, under no tablet and a version made of this server's start and a count. The server answers once it is
 // durable; from there hint delivery (hint_delivery.h) sends it to the primary.
-// Time:       the local replica's tablet time, or the time of day if it knows none; later than the replica's record of
-//             the key, and than this server's earlier writes of the key, since its start or until they are delivered.
-//             So a client that reads and then writes here wins over the record it read, two writes in sequence are
-//             delivered in sequence whatever the clock does, and no two of these writes of one key have the same stamp.
-//             A write that a primary here logs in the same millisecond may have the same stamp, and then wins.
+// Time:       the local replica's tablet time, or if it knows none the time of day that this server believes
+//             (day_clock.h). It is later than the replica's record of the key, and than this server's earlier writes of
+//             the key, since its start or until they are delivered. So a client that reads and then writes here wins
+//             over the record it read, two writes in sequence are delivered in sequence whatever the clock does, and no
+//             two of these writes of one key have the same stamp. A write that a primary here logs in the same
+//             millisecond may have the same stamp, and then wins.
 // Place:      the clients' request handler admits, on its loops; everything else runs on the hint delivery's executor.
 // Bounds:     the mailbox; bytes and entries stored; times remembered by key (stamps_max). Beyond the first two, and
 //             below the disk reserve: OVERLOADED.
@@ -23,6 +24,7 @@
 
 #include "tabletserver/shard/shard_types.h"
 #include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/tablet/day_clock.h"
 
 namespace ebla::tabletserver {
 
@@ -43,6 +45,7 @@ class HintedWrites {
     Executor& executor;
     TabletStore& store;
     std::vector<LoopMailbox*> loops;  // where answers go, by the loop index of the call
+    const DayClock& day_clock;
     std::function<void()> on_stored;  // there is something to deliver
   };
   HintedWrites(ServerName self, Incarnation incarnation, Options options, Ports ports);

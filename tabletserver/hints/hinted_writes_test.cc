@@ -251,6 +251,7 @@ TEST_F(HintedWritesTest, AFullDiskRefusesThem) {
   const auto reply = Put("ts-2", "k", "v");
   EXPECT_EQ(reply.header.code, idl::Code::OVERLOADED) << reply.header.message;
   EXPECT_TRUE(reply.header.__isset.retryAfterMs);
+  EXPECT_EQ(Delete("ts-2", "k").header.code, idl::Code::OK) << "which frees room";
   at("ts-2").disk.SetFull(false);
 }
 
@@ -512,6 +513,20 @@ TEST_F(ConflictCapTest, WhileTheyExceedTheirCapPrimaryIsRefused) {
   EXPECT_EQ(Put("ts-1", "k", "v", WriteLevel::MAJORITY).header.code, idl::Code::OK);
   EXPECT_EQ(Forget("ts-1", Unresolved("ts-1").writes.at(0)).header.code, idl::Code::OK);
   EXPECT_EQ(Put("ts-1", "k", "v", WriteLevel::PRIMARY).header.code, idl::Code::OK);
+}
+
+// A stamp that is a year ahead would win over every later write of the key for a year.
+TEST_F(HintedWritesTest, AClockThatLeapsGivesNoStampAheadOfTime) {
+  CutOff("ts-3");
+  Crash("ts-3", SimulatedDisk::CrashKind::kProcess);
+  Start("ts-3");
+  const int64_t now_ms = at("ts-3").executor->TimeOfDayMs();
+  at("ts-3").executor->Leap(int64_t{365} * 86'400'000);
+  ASSERT_EQ(Put("ts-3", "new", "v").header.code, idl::Code::OK);
+  const auto taken = at("ts-3").store->unresolved().List(TableId{kTable}, {}, 10, 1 << 20);
+  ASSERT_TRUE(taken.has_value() && taken->size() == 1);
+  EXPECT_GE(taken->front().entry.effects.at(0).write_time_ms, now_ms - 1000);
+  EXPECT_LT(taken->front().entry.effects.at(0).write_time_ms, now_ms + 60'000);
 }
 
 }  // namespace

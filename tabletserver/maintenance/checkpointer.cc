@@ -10,6 +10,11 @@
 #include "tabletserver/storage/in_memory/in_memory_store.h"
 
 namespace ebla::tabletserver {
+namespace {
+
+constexpr int64_t kKeptFull = int64_t{1} << 20;
+
+}  // namespace
 
 class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -28,7 +33,9 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     const int64_t logged = health.log_bytes;
     const double part = finished() == 0 ? options_.first_part : 1;
     const bool due = executor_.Now() - last_ >= options_.period * part && logged > 0;
-    const bool frees = health.kept_for_checkpoint_bytes >= options_.kept_bytes;
+    // On a full disk merges have freed them for nothing until then, and no write may come that makes one due.
+    const int64_t kept = health.room == DiskRoom::kAll ? options_.kept_bytes : std::min(options_.kept_bytes, kKeptFull);
+    const bool frees = health.kept_for_checkpoint_bytes >= kept;
     if (due || frees || static_cast<double>(logged) >= static_cast<double>(options_.log_bytes) * part) Run();
   }
   void Stop() { stopped_ = true; }

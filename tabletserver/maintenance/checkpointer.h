@@ -24,7 +24,7 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
-    int64_t kept_bytes = int64_t{256} << 20;  // of files that a checkpoint lets go
+    int64_t kept_bytes = int64_t{256} << 20;  // of files that a checkpoint lets go; 1 MiB on a full disk
     // Logs of tables in memory are truncated when they have grown by so much and have doubled, and longer ones every
     // memory_log_period.
     int64_t memory_log_bytes = int64_t{256} << 10;

@@ -53,12 +53,14 @@ class Scrubber::Impl : public std::enable_shared_from_this<Impl> {
     const TabletStore::ScrubPace pace = [this](int64_t bytes) { return Rest(bytes); };
     const Status scrubbed = store_.Scrub(pace);
     LOG_IF(WARNING, !scrubbed.ok()) << "the scrub of this server's disk ended: " << scrubbed;
+    const Status beside = Stopped() ? Status() : options_.beside_store(pace);
+    LOG_IF(WARNING, !beside.ok()) << "the scrub of what lies beside this server's store ended: " << beside;
     const Status compared = Stopped() ? Status() : options_.compare(pace);
     LOG_IF(WARNING, !compared.ok()) << "the comparison of this server's replicas ended: " << compared;
     MutexLock lock(mutex_);
     running_ = false;
     if (stopped_) return;
-    if (scrubbed.ok() && compared.ok()) {
+    if (scrubbed.ok() && beside.ok() && compared.ok()) {
       told_from_ = begun;
       ++passes_;
     }

@@ -6,7 +6,7 @@
 //             (TabletStore::damage); replica_comparer.h does the second.
 // Invariants: 1. One pass at a time, no more than bytes_per_second as far as its pieces allow.
 //             2. The first pass begins soon after a start, because a server may start more often than a pass is due.
-//             3. Each half runs even if the other half fails; a pass is finished when both are.
+//             3. Each part runs even if another part fails; a pass is finished when all are.
 // Threads:    any. A pass keeps its executor, on which nothing else runs, until it is over or Stop() was called.
 #pragma once
 
@@ -27,6 +27,8 @@ class Scrubber {
     std::function<int64_t()> bytes_per_second = [] { return int64_t{8} << 20; };
     // The second half of a pass. Rests after each piece like the first, and ends when `pace` returns false.
     std::function<Status(const TabletStore::ScrubPace& pace)> compare = [](const auto&) { return Status(); };
+    // Between the two: what this process keeps on the disk beside the store. Rests and ends like them.
+    std::function<Status(const TabletStore::ScrubPace& pace)> beside_store = [](const auto&) { return Status(); };
   };
   struct State {
     int64_t bytes = 0;    // read since the start

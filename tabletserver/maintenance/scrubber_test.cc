@@ -21,6 +21,10 @@ class ScrubberTest : public ::testing::Test {
       during_();
       return compares_;
     };
+    options.beside_store = [this](const TabletStore::ScrubPace&) {
+      ++beside_;
+      return beside_store_;
+    };
     scrubber_ = std::make_unique<Scrubber>(&executor_, store_, std::move(options));
     scrubber_->Start();
   }
@@ -33,7 +37,8 @@ class ScrubberTest : public ::testing::Test {
   SimulatedStore simulated_{disk_, executor_};
   TabletStore& store_ = *simulated_;
   std::unique_ptr<Scrubber> scrubber_;
-  int compared_ = 0;
+  int compared_ = 0, beside_ = 0;
+  Status beside_store_;
   std::function<void()> during_ = [] {};
   Status compares_;
 };
@@ -82,6 +87,19 @@ TEST_F(ScrubberTest, APassThatFailedIsNotFinished) {
   EXPECT_EQ(passes(), 0u);
   compares_ = {};
   Run(1h);
+  EXPECT_EQ(passes(), 1u);
+}
+
+TEST_F(ScrubberTest, WhatLiesBesideTheStoreIsPartOfAPassAndKeepsNoOtherPartFromRunning) {
+  beside_store_ = Status(Code::kInternal, "no");
+  Make(1h);
+  Run(2min);
+  EXPECT_EQ(beside_, 1);
+  EXPECT_EQ(compared_, 1);
+  EXPECT_EQ(passes(), 0u);
+  beside_store_ = {};
+  Run(1h);
+  EXPECT_EQ(beside_, 2);
   EXPECT_EQ(passes(), 1u);
 }
 

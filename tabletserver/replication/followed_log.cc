@@ -87,7 +87,8 @@ void FollowedLog::AnswerDurable() {
   std::erase_if(held_, [&](Held& held) {
     if (common_.log.flushed() < held.answer.flushed) return false;
     if (durable.promised < held.answer.epoch && rules::PromiseIsFlushedFirst()) return false;
-    held.answer.incomplete = durable.incomplete || common_.state.incomplete;
+    const bool lost = common_.state.lost && rules::LostReplicaAcknowledgesNothing();
+    held.answer.incomplete = durable.incomplete || common_.state.incomplete || lost;
     held.answer.receiving = copies_.awaited();
     Answer(held.token, held.answer, AppendResult::kStored);
     return true;

@@ -114,6 +114,8 @@ void Follower::OnHeartbeat(const PeerRequest& request, const HeartbeatMessage& h
   } else if (answer.known && believed && (!rules::GrantsOnlyPromisedEpoch() || !rules::FenceEndsGrants())) {
     answer.granted = grants_.Grant(heartbeat.epoch, request.now);
   }
+  // The promise that would forbid it may be lost.
+  if (common_.state.lost && rules::LostReplicaGrantsNothing()) answer.known = false;
   answer.promised = common_.state.promised;
   answer.last = common_.log.last();
   followed_.Answer(request.token, answer);

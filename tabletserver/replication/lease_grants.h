@@ -19,9 +19,11 @@ class LeaseGrants {
  public:
   // A primary may still read under a grant of the process before this one.
   explicit LeaseGrants(ReplicaCommon& common) : common_(common) {
-    if (rules::GrantsOutliveRestarts()) {
-      until_ = common.options.started + std::chrono::milliseconds(common.state.longest_lease_ms);
-    }
+    if (!rules::GrantsOutliveRestarts()) return;
+    Duration longest = std::chrono::milliseconds(common.state.longest_lease_ms);
+    // The note of a longer one may be lost.
+    if (common.state.lost || common.Forgotten()) longest = std::max(longest, common.options.lease.length);
+    until_ = common.options.started + longest;
   }
 
   // No higher promise is answered before this time.
@@ -30,6 +32,7 @@ class LeaseGrants {
   // Answers no promise of a higher epoch until a lease from `now`. False: nothing is granted.
   bool Grant(Epoch epoch, MonotonicTime now) {
     ReplicaState& state = common_.state;
+    if (state.lost && rules::LostReplicaGrantsNothing()) return false;  // a higher promise may be lost
     const ReplicaState& durable = common_.flushes.durable();
     const Duration length = common_.options.lease.length;
     const int64_t lease_ms = std::chrono::duration_cast<std::chrono::milliseconds>(length).count();

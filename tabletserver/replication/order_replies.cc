@@ -16,7 +16,9 @@ void OrderReplies::Reply(RequestToken token, Status status, MonotonicTime not_be
   reply.last_appended = common_.log.last();
   reply.known = state.present();
   reply.incomplete = state.incomplete && rules::IncompleteOffersNoLog();
-  reply.may_have_lost_writes = state.may_have_lost_writes && rules::LossyReplicaSaysSo();
+  reply.lost = (state.lost || common_.Forgotten()) && rules::LostReplicaDoesNotVote();
+  // A master of before knows no more than this.
+  reply.may_have_lost_writes = (state.may_have_lost_writes && rules::LossyReplicaSaysSo()) || reply.lost;
   reply.dropped = state.tombstone;
   if (!common_.failure.ok() || !rules::PromiseIsFlushedFirst()) {
     ready_.push_back(std::move(reply));

@@ -15,6 +15,7 @@
 #include "tabletserver/replication/flush_tracker.h"
 #include "tabletserver/replication/replica_log.h"
 #include "tabletserver/replication/replica_types.h"
+#include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -26,7 +27,13 @@ struct ReplicaOptions {
   size_t held_bytes_max = 64 << 20;   // of entries a follower holds unapplied; beyond it appends are BUSY
   MonotonicTime started;              // when this process began to answer
   bool may_have_lost_writes = false;  // it may have lost what it acknowledged: noted until it has it again
+  TabletId forgot_below;              // the disk lost a part of its log: ids below this may have been here before
 };
+
+// No replica is here, but the disk may have lost it, with its promises (PROTOCOL 6).
+inline bool MayBeForgotten(TabletId tablet, const ReplicaState& state, TabletId forgot_below) {
+  return !state.present() && tablet < forgot_below && rules::UnknownMayBeForgotten();
+}
 
 struct ReplicaCommon {
   ReplicaOptions options;
@@ -47,6 +54,8 @@ struct ReplicaCommon {
   void CheckStoreAnswered() const {
     CHECK(!flushes.store_busy()) << "the last output was not answered with Stored or StoreFailed";
   }
+
+  bool Forgotten() const { return MayBeForgotten(options.tablet, state, options.forgot_below); }
 
   void CommitTo(Lsn lsn) {
     if (lsn <= committed) return;

@@ -12,6 +12,10 @@ namespace ebla::tabletserver {
 
 namespace {
 
+constexpr char kPromisesMayLack[] =
+    "the disk of this server lost a part of its log, and this replica may have lost writes and promises with it: it "
+    "leads once it is made anew, or once an operator accepts the loss (ebla tablet recover)";
+
 std::string EpochText(Epoch epoch) { return std::to_string(epoch.value); }
 
 }  // namespace
@@ -89,6 +93,7 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
   if (absent()) {
     if (!input.created_empty && !input.anew)
       return Error(Code::kUnavailable, "no replica is here, and the tablet was not created empty");
+    if (HasForgotten(input) && !input.anew) return Error(Code::kConditionFailed, kPromisesMayLack);
     return {};
   }
   // It had no primary yet, and the catalog has no other primary for its first epoch.
@@ -109,6 +114,9 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
     // A repetition changes nothing: a tablet without a primary is not copied.
     return Error(Code::kConditionFailed, "the replica is incomplete and has no log to offer");
   }
+  if (state_.lost && rules::LostReplicaDoesNotVote() && !input.loss_accepted && !(input.anew && HasLostAll())) {
+    return Error(Code::kConditionFailed, kPromisesMayLack);
+  }
   if (last < input.presumed && rules::LeaderHoldsPresumedLog()) {
     return Error(Code::kConditionFailed,
                  "the log ends at " + last.ToString() + ", short of the presumed " + input.presumed.ToString());
@@ -123,14 +131,21 @@ bool ReplicaOrders::RestartsEmpty(const ConfigureReplica& input) const {
 
 void ReplicaOrders::Create(const ConfigureReplica& input) {
   const bool anew = input.anew && input.fenced && input.primary == common_.options.self;
-  Begin(input, input.created_empty || anew);
+  const bool lost = HasForgotten(input) && !anew;
+  Begin(input, (input.created_empty || anew) && !lost);
+  state_.lost = lost;
+}
+
+// A learner never voted under this configuration, and does not count before it is level.
+bool ReplicaOrders::HasForgotten(const ConfigureReplica& input) const {
+  return common_.Forgotten() && std::ranges::find(input.voters, common_.options.self) != input.voters.end();
 }
 
 void ReplicaOrders::Begin(const ConfigureReplica& input, bool complete) {
   state_.table = input.table;
   state_.tombstone = false;
   state_.incomplete = !complete;
-  state_.may_have_lost_writes = false;
+  state_.may_have_lost_writes = state_.lost = false;
   state_.incomplete_range = input.range;
   state_.lineage_parent = {};
   state_.lineage_epoch = {};
@@ -220,7 +235,7 @@ void ReplicaOrders::Step(const DropReplica& input) {
     remains_ = !absent();
     state_.tombstone = true;
     state_.incomplete = false;
-    state_.may_have_lost_writes = false;
+    state_.may_have_lost_writes = state_.lost = false;
     common_.state_dirty = true;
     role_.Leave();
   }
@@ -268,7 +283,7 @@ void ReplicaOrders::Step(const BecomePart& input) {
   role_.StepDown();
   state_.promised = std::max(state_.promised, input.epoch);
   state_.tombstone = true;
-  state_.may_have_lost_writes = false;
+  state_.may_have_lost_writes = state_.lost = false;
   remains_ = true;  // the log, until a checkpoint has the merge
   role_.Leave();
 }

@@ -49,6 +49,8 @@ class ReplicaOrders {
   Status CheckLead(const ConfigureReplica& input) const;
   void Create(const ConfigureReplica& input);
   void Begin(const ConfigureReplica& input, bool complete);
+  // This voter has been here before, as far as anything shows (PROTOCOL 6).
+  bool HasForgotten(const ConfigureReplica& input) const;
   bool HasLostAll() const { return !absent() && state_.incomplete && state_.may_have_lost_writes; }
   void BeginAfter(const ReplicaState& state, Version at);
   bool absent() const { return role_.kind() == RoleKind::kAbsent; }

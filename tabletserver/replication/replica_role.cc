@@ -41,7 +41,7 @@ void ReplicaRole::Lead(const ConfigureReplica& input) {
   StepDown(/*keep_log=*/Leads());
   Promise(input.epoch);
   common_.state.led = input.epoch;
-  common_.state.may_have_lost_writes = false;
+  common_.state.may_have_lost_writes = common_.state.lost = false;
   if (!rules::IncompleteOffersNoLog()) common_.state.incomplete = false;
   common_.state_dirty = true;
   common_.epoch = input.epoch;

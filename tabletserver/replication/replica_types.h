@@ -56,6 +56,7 @@ struct ConfigureReplica {
   bool transfer = false;       // the former primary has transferred the epoch before this one to `primary`
   bool anew = false;           // no voter has the data of this memory tablet any more: the primary begins it, empty
   bool sole_log = false;       // of a memory tablet: no other log exists, so all of the primary's is committed
+  bool loss_accepted = false;  // an operator accepts that the primary's disk lost a part of its log (PROTOCOL 5)
   std::vector<LostSplit>
       lost_splits;               // of a memory tablet: the primary logs them before its Barrier, children later last
   Version presumed;              // none: nothing is presumed of the primary's log
@@ -355,6 +356,7 @@ struct ControlReply {
   bool known = false;     // a replica exists here (a mere promise or a tombstone is none)
   bool incomplete = false;
   bool may_have_lost_writes = false;  // may have lost what it acknowledged (PROTOCOL 5)
+  bool lost = false;                  // its disk lost a part of the log: it neither votes nor offers its log
   bool dropped = false;               // this Drop, or an earlier one, made a tombstone: the host removes what is left
   std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
   Version freeze;                     // to a FreezeTablet that is applied, and durable at every voter

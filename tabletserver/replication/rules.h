@@ -62,6 +62,15 @@ EBLA_RULE(LossyReplicaSaysSo, lossy_replica_counts)
 // prove nothing.
 EBLA_RULE(SureOnlyOnceToldCommit, remember_what_is_left)
 
+// PROTOCOL 5: a replica whose disk lost a part of its log tells a fence, and does not lead.
+EBLA_RULE(LostReplicaDoesNotVote, vote_of_who_has_forgotten)
+// PROTOCOL 5: what it stores is not counted, because it may have forgotten a promise not to store it.
+EBLA_RULE(LostReplicaAcknowledgesNothing, lost_replica_acknowledges)
+// PROTOCOL 5: it grants no lease and confirms no leadership, for the same reason.
+EBLA_RULE(LostReplicaGrantsNothing, lost_replica_grants)
+// PROTOCOL 6: a tablet that is unknown after such a loss may be one that the disk has forgotten.
+EBLA_RULE(UnknownMayBeForgotten, forgotten_is_newborn)
+
 // ---- Leases ---------------------------------------------------------------------------------------------------------
 
 // PROTOCOL 7: a lease counts from when the message that it answers was sent.

@@ -10,6 +10,7 @@
 #include "tabletserver/maintenance/replica_comparer.h"
 #include "tabletserver/maintenance/scrubber.h"
 #include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/server/clock_guard.h"
 #include "tabletserver/server/tabletserver_host.h"
 #include "tabletserver/service/translate.h"
 #include "tabletserver/storage/in_memory/in_memory_store.h"
@@ -28,6 +29,7 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
   load.releasedTo = view.transferred_to;
   load.incomplete = view.incomplete;
   load.forgetful = view.may_have_lost_writes;
+  load.lost = view.lost;
   load.primary = view.primary;
   if (view.schema != nullptr && view.schema->in_memory && !view.incomplete) load.__set_endKey(view.range.end);
   if (view.frozen_into) load.__set_frozenInto(static_cast<int64_t>(view.frozen_into.value));
@@ -149,6 +151,7 @@ void HeartbeatReport::Fill(idl::HeartbeatRequest& request) {
     load.damaged = damage.Hits(handle->tablet, view->table) || compared.odd;
     load.differsFrom = std::move(compared.others);
     damaged |= load.damaged || !load.differsFrom.empty();
+    load.damaged |= view->lost;  // a scrub has nothing to report, but it is made anew all the same
     if (request.described) Describe(*view, load, schemas);
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
@@ -159,15 +162,39 @@ void HeartbeatReport::Fill(idl::HeartbeatRequest& request) {
   if (InMemoryStore* const memory = ports_.store.memory_tables()) {
     for (const MemoryUse& use : memory->Uses()) request.memoryTables.push_back(ToIdl(use));
   }
-  request.diskFreeBytes = health.disk_free_bytes;
-  request.diskTotalBytes = health.disk_total_bytes;
+  FillDisk(health, request);
   request.cacheUsedBytes = health.cache_bytes;
-  request.writesRefused = health.writes_refused || !health.status.ok();
   const double cpu = options_.cpu_seconds();
   const double seconds = std::chrono::duration<double>(now - reported_).count();
   if (seconds > 0) request.cpuFraction = (cpu - cpu_seconds_) / seconds;
   cpu_seconds_ = cpu;
   reported_ = now;
+}
+
+void HeartbeatReport::FillDisk(const TabletStore::Health& health, idl::HeartbeatRequest& request) const {
+  const auto milliseconds = [](Duration duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  request.diskFreeBytes = health.disk_free_bytes;
+  request.diskTotalBytes = health.disk_total_bytes;
+  // A master of an earlier build knows nothing else of a store that has failed.
+  request.writesRefused = health.room != DiskRoom::kAll || !health.status.ok();
+  idl::DiskReport disk;
+  if (!health.status.ok()) disk.failure = health.status.message();
+  disk.slowestSyncMs = milliseconds(health.syncs.slowest);
+  disk.syncUnderWayMs = milliseconds(health.syncs.under_way);
+  if (ports_.store.lost_replicas().loss()) disk.loss = tabletserver::Describe(*ports_.store.lost_replicas().loss());
+  disk.lostReplicas = static_cast<int32_t>(std::ranges::count(request.tablets, true, &idl::TabletLoad::lost));
+  FillClock(disk);
+  disk.catalogDamage = options_.catalog_damage();
+  request.__set_disk(disk);
+}
+
+void HeartbeatReport::FillClock(idl::DiskReport& report) const {
+  const ClockGuard::State clock = ports_.clock.state();
+  report.timeOfDayMs = clock.machine_ms;
+  report.clockDoubtMs = clock.doubt_ms;
+  report.clockWaits = static_cast<int32_t>(clock.waiting);
 }
 
 void HeartbeatReport::FillScrub(bool damaged, idl::HeartbeatRequest& request) {

@@ -20,6 +20,7 @@
 
 namespace ebla::tabletserver {
 
+class ClockGuard;
 class ReplicaComparer;
 class Scrubber;
 class TabletDirectory;
@@ -34,6 +35,7 @@ class HeartbeatReport {
     const TabletDirectory& directory;
     ReplicaComparer& comparer;
     const Scrubber* scrubber;  // null: nothing is scrubbed
+    const ClockGuard& clock;
   };
   HeartbeatReport(const Ports& ports, const TabletServerOptions& options) : ports_(ports), options_(options) {}
 
@@ -59,7 +61,9 @@ class HeartbeatReport {
   static Step StepOf(const TabletView& view);
   bool PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const;
   void LookAtTablets();
+  void FillDisk(const TabletStore::Health& health, idl::HeartbeatRequest& request) const;  // after the tablets
   void FillScrub(bool damaged, idl::HeartbeatRequest& request);
+  void FillClock(idl::DiskReport& report) const;
 
   const Ports ports_;
   const TabletServerOptions& options_;

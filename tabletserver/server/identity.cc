@@ -74,7 +74,7 @@ Status WriteDurably(const std::string& directory, const std::string& file, const
 }
 
 Error Damaged(const std::string& path, const std::string& why) {
-  return Error(Code::kInternal, path + " is damaged (" + why + "); restore it, or start with an empty --data_dir");
+  return Error(Code::kInternal, path + " is damaged (" + why + ")");
 }
 
 // The end of the first line: a checksum of all that follows that line. Builds of before write none, and pass over it.
@@ -148,6 +148,15 @@ std::string LockMark(int fd) {
 
 }  // namespace
 
+Result<Identity> ReadIdentity(const std::string& data_dir) {
+  const std::string file = data_dir + "/IDENTITY";
+  std::ifstream in(file);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) return DiskError("cannot read", file);
+  return ParseIdentity(file, text.str());
+}
+
 Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& path, const ServerName& name,
                                                            process::DirectoryLock lock) {
   using process::DirectoryLock;
@@ -166,18 +175,16 @@ Status DataDirectory::Load(const ServerName& name) {
   const std::string file = path_ + "/IDENTITY";
   Identity identity;
   if (!std::filesystem::exists(file)) {
-    if (std::filesystem::exists(path_ + "/store")) return Damaged(file, "there is data here, but no such file");
+    for (const char* const other : {"/store", "/INVENTORY"}) {
+      if (std::filesystem::exists(path_ + other)) return Damaged(file, "there is data here, but no such file");
+    }
     if (name.empty()) {
       return Error(Code::kInvalidArgument, path_ + " is new: name its server with --name");
     }
     identity.uuid = NewUuid();
     identity.name = name;
   } else {
-    std::ifstream in(file);
-    std::ostringstream text;
-    text << in.rdbuf();
-    if (!in) return DiskError("cannot read", file);
-    EBLA_ASSIGN(identity, ParseIdentity(file, text.str()));
+    EBLA_ASSIGN(identity, ReadIdentity(path_));
     if (!name.empty() && name != identity.name) {
       return Error(Code::kInvalidArgument, path_ + " belongs to server \"" + identity.name + "\", not to \"" + name +
                                                "\": correct --name or --data_dir");

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/ids.h"
@@ -39,6 +40,9 @@ struct Identity {
   bool machine_crashed = false;
   std::string lock_mark;  // of the lock that this process holds (common/coordination/registration.h); not stored
 };
+
+// Reads the identity on the disk, without a lock.
+Result<Identity> ReadIdentity(const std::string& data_dir);
 
 class DataDirectory {
  public:

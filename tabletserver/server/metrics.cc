@@ -1,5 +1,7 @@
 #include "tabletserver/server/metrics.h"
 
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
@@ -129,8 +131,8 @@ void AddTablets(const TabletDirectory& directory, bool each_tablet, Families& fa
 void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families) {
   const TabletStore::Health health = store.health();
   families.Gauge("store_healthy", "1 unless the store has failed.", health.status.ok() ? 1 : 0);
-  families.Gauge("store_writes_refused", "1 while free disk space is below the reserve.",
-                 health.writes_refused ? 1 : 0);
+  families.Gauge("store_writes_refused", "1 while free disk space is below the reserve, and only deletes pass.",
+                 health.room == DiskRoom::kAll ? 0 : 1);
   families.Gauge("store_disk_free_bytes", "Free space on the data directory's disk.", health.disk_free_bytes);
   families.Gauge("store_disk_total_bytes", "Size of the data directory's disk.", health.disk_total_bytes);
   families.Gauge("store_cache_bytes", "Bytes in the store's cache.", health.cache_bytes);
@@ -140,6 +142,9 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Gauge("store_run_filter_bytes", "Memory of the filters of these runs.", health.filter_bytes);
   families.Gauge("store_merge_bytes_left", "Bytes that merges of runs under way still have to read.",
                  health.merge_bytes_left);
+  families.Gauge("store_slowest_sync_seconds",
+                 "Slowest sync of the log that ended in the last 30 seconds, or the present one so far.",
+                 std::chrono::duration<double>(std::max(health.syncs.slowest, health.syncs.under_way)).count());
   families.Counter("store_flushes_total", "Flushes of the log, each for all writes that wait.", health.flushes);
   families.Counter("store_checkpoints_total", "Checkpoints finished.", checkpoints);
   families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.health().log_bytes);

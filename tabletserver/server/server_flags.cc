@@ -22,6 +22,10 @@ DEFINE_string(data_dir, "",
 DEFINE_string(name, "",
               "This server's name in its cluster, such as ts-1. A new data directory needs it once; later starts read "
               "it from there.");
+DEFINE_bool(
+    begin_empty, false,
+    "Set the data in --data_dir aside and begin without it, as another server. Only where no start can use that "
+    "data: it is moved to DATA_DIR/lost-1 (then -2), and nothing is deleted. Leave the flag out afterwards.");
 DEFINE_string(listen, "127.0.0.1:7410",
               "Address for clients, other tablet servers and the master. With port 0 the system picks a port.");
 DEFINE_string(advertise, "",
@@ -117,6 +121,11 @@ DEFINE_BOUNDED(int32, purge_turn_ms, 50, 1, 3'600'000, "ms",
 DEFINE_BOUNDED(int64, copy_bytes_per_second, 64 << 20, 1, int64_t{1} << 40, "bytes/s",
                "Speed at which this server sends copies of tablets, all copies together. A higher speed repairs and "
                "moves tablets faster, and takes more of the disk and the network.");
+DEFINE_BOUNDED(int32, clock_leap_max_s, 86'400, 0, 315'360'000, "s",
+               "How far the machine's clock may have advanced between two starts of the server in different boots of "
+               "the machine. Beyond it the server doubts its clock, and what it keeps expires late until a master's "
+               "clock or an operator (ebla server clock) confirms it. A larger value fits machines that rest for long, "
+               "but lets a wrong clock expire records early.");
 DEFINE_BOUNDED(int32, deletes_kept_hours, 24, 1, 87'600, "hours",
                "Tombstone retention: how long a last_write_wins table remembers a delete. Hinted and rolled-back "
                "writes must reach their primary within this time. A longer time allows longer outages and takes more "
@@ -182,6 +191,15 @@ size_t EventLoops(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std:
 // The other half is for the event loops, so that neither half waits for the other (docs/lab/log.md).
 size_t Shards(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::max<size_t>(1, Processors() / 2); }
 
+void SetStore(const Memory& memory, WtStoreOptions& store) {
+  store.cache_bytes = memory.cache_bytes;
+  store.buffer_bytes = memory.buffer_bytes;
+  store.sorted_tables = FLAGS_sorted_tables;
+  store.interval = std::chrono::milliseconds(FLAGS_interval_ms);
+  store.log_followed_bytes = Megabytes(FLAGS_log_followed_mb);
+  store.disk_reserve_bytes = Megabytes(FLAGS_disk_reserve_mb);
+}
+
 }  // namespace
 
 const std::string* DataDirFlag() { return &FLAGS_data_dir; }
@@ -193,6 +211,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   ServerProcessOptions options;
   options.data_dir = FLAGS_data_dir;
   options.name = FLAGS_name;
+  options.begin_empty = FLAGS_begin_empty;
   EBLA_ASSIGN(options.rpc.listen, process::ListenFlag("listen", FLAGS_listen));
   options.rpc.frame_bytes_max = static_cast<size_t>(Megabytes(FLAGS_max_frame_mb));
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
@@ -219,14 +238,9 @@ Result<ServerProcessOptions> OptionsFromFlags() {
                                              std::to_string(kMemoryMbMin) + " or more, or 0 for the other flags");
   }
   const Memory memory = MemoryFromFlags();
-  options.store.cache_bytes = memory.cache_bytes;
-  options.store.buffer_bytes = memory.buffer_bytes;
-  options.store.sorted_tables = FLAGS_sorted_tables;
+  SetStore(memory, options.store);
   options.memory_tables_bytes =
       FLAGS_memory_tables_mb > 0 ? Megabytes(FLAGS_memory_tables_mb) : MachineMemoryBytes() / 2;
-  options.store.interval = std::chrono::milliseconds(FLAGS_interval_ms);
-  options.store.log_followed_bytes = Megabytes(FLAGS_log_followed_mb);
-  options.store.disk_reserve_bytes = Megabytes(FLAGS_disk_reserve_mb);
   TabletServerOptions& server = options.server;
   server.features = std::make_shared<Features>(process::FeatureLevel());
   options.store.features = server.features;
@@ -248,6 +262,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.master.heartbeat_period = std::chrono::milliseconds(FLAGS_heartbeat_ms);
   server.slow_operation = [] { return std::chrono::milliseconds(bounded_slow_operation_ms.Get()); };
   server.scrub.period = std::chrono::seconds(FLAGS_scrub_period_s);
+  server.clock.leap_max = std::chrono::seconds(FLAGS_clock_leap_max_s);
   server.scrub.bytes_per_second = [] { return bounded_scrub_bytes_per_second.Get(); };
   const auto functions = std::make_shared<RecordFunctions>();
   functions->Add(std::string(memcached::kFunctionName), memcached::ApplyOrder);

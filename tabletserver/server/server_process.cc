@@ -60,6 +60,11 @@ Status CheckSpeaksFor(const std::string& name, security::TlsCredentials* own) {
                                            ": make that server's with ebla cert create-server " + name);
 }
 
+Status WithAdvice(const Status& opened, const std::string& advice) {
+  if (opened.code() != Code::kInternal || advice.empty()) return opened;
+  return Error(Code::kInternal, opened.message() + (opened.message().ends_with('?') ? " " : ". ") + advice);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(ServerProcessOptions options) {
@@ -68,12 +73,26 @@ Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(ServerProcessOptions
   return process;
 }
 
+Status ServerProcess::TryToOpen(ServerProcessOptions& options) {
+  ServerProcess process;
+  EBLA_TRY(process.OpenDirectory(options, {}));
+  EBLA_TRY(process.OpenStore(options));
+  const Status stopped = process.Stop(kDrainPatience);
+  LOG_IF(WARNING, !stopped.ok()) << "the store was opened, but not closed: " << stopped;
+  return {};
+}
+
+Status ServerProcess::OpenDirectory(ServerProcessOptions& options, const ServerName& name) {
+  EBLA_ASSIGN(directory_, DataDirectory::Open(options.data_dir, name, std::move(options.lock)));
+  return {};
+}
+
 Status ServerProcess::Open(ServerProcessOptions& options) {
   // Before a new directory takes the name for life.
   if (!options.name.empty()) EBLA_TRY(CheckSpeaksFor(options.name, options.rpc.tls.get()));
-  EBLA_ASSIGN(directory_, DataDirectory::Open(options.data_dir, options.name, std::move(options.lock)));
+  EBLA_TRY(WithAdvice(OpenDirectory(options, options.name), options.loss_advice));
   EBLA_TRY(CheckSpeaksFor(directory_->identity().name, options.rpc.tls.get()));
-  EBLA_TRY(OpenStore(options));
+  EBLA_TRY(WithAdvice(OpenStore(options), options.loss_advice));
   EBLA_TRY(OpenServer(options));
   EBLA_TRY(OpenHttp(options));
   server_->Start(advertised_, http_->address());
@@ -84,6 +103,7 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   flusher_ = StartLoop("flusher", kBehindLoops);
   checkpoints_ = StartLoop("checkpoint", kInBackground);
   watcher_ = StartLoop("disk-watch", kInBackground);
+  inventory_ = StartLoop("inventory", kInBackground);
   run_writer_ = StartLoop("run-writer", kInBackground);
   run_merger_ = StartLoop("run-merger", kMerges);
   options.store.directory = options.data_dir + "/store";
@@ -92,11 +112,24 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   options.store.flusher = flusher_.get();
   options.store.background = checkpoints_.get();
   options.store.watcher = watcher_.get();
+  options.store.inventory = inventory_.get();
+  options.store.inventory_directory = options.data_dir;
+  options.store.life = directory_->identity().incarnation.value;
   options.store.writer = run_writer_.get();
   options.store.merger = run_merger_.get();
   in_memory_ = std::make_unique<InMemoryStore>(options.memory_tables_bytes);
   options.store.memory_tables = in_memory_.get();
+  options.store.clock = [this] {
+    const ClockGuard* const clock = marks_.load(std::memory_order_acquire);
+    return clock == nullptr ? ClockMark() : clock->mark();
+  };
   EBLA_ASSIGN(store_, WtStore::Open(options.store));
+  ClockGuardOptions clock = options.server.clock;
+  clock.boot = process::BootId();
+  clock.found = store_->found_clock();
+  clock_ = std::make_unique<ClockGuard>(*flusher_, std::move(clock));
+  marks_.store(clock_.get(), std::memory_order_release);
+  EBLA_TRY(store_->NoteClock());  // a server that dies in its first second has left a mark, too
   return Status::Ok();
 }
 
@@ -133,6 +166,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
 
   options.server.identity = directory_->identity();
   options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
+  options.server.note_clock = [this] { return store_->NoteClock(); };
   options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
   options.server.cpu_seconds = [] { return process::ReadUsage().cpu_seconds; };
   options.server.build_version = process::BuildVersion();
@@ -143,7 +177,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
                         *background_, *control_, **store_, *coordinator_, *connector_, std::move(shard_connectors),
                         delivery_.get(), housekeeping_.get(), snapshots_.get(), scrubber_.get(),
-                        Pointers<TurnEnd>(shards_)},
+                        Pointers<TurnEnd>(shards_), clock_.get()},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   StartAll(shards_);
@@ -204,7 +238,7 @@ Status ServerProcess::Stop(Duration patience) {
   if (patience > Duration(0) && directory_ != nullptr && store.ok()) {
     if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;
   }
-  for (const auto* loop : {&watcher_, &run_writer_, &run_merger_}) {
+  for (const auto* loop : {&watcher_, &inventory_, &run_writer_, &run_merger_}) {
     if (*loop != nullptr) (*loop)->Stop();
   }
   if (checkpoints_ != nullptr) checkpoints_->Stop();

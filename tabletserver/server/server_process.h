@@ -3,14 +3,15 @@
 // TabletServer that decides.
 // Threads:    `event_loops` loops, which share threads, take requests and serve reads; `shards` own the tablets'
 //             writes; `readers` read what is not in cache; a flusher does nothing but fsync; one thread each takes
-//             checkpoints, watches the disk's room, runs purges and size estimates (background), runs compactions
-//             (housekeeping), scrubs, reads snapshots (snapshots), delivers hinted writes, speaks with coordinator and
-//             masters (control), and serves HTTP.
+//             checkpoints, watches the disk's room, keeps the store's inventory, runs purges and size estimates
+//             (background), runs compactions (housekeeping), scrubs, reads snapshots (snapshots), delivers hinted
+//             writes, speaks with coordinator and masters (control), and serves HTTP.
 // Place:      main.cc and ebla-standalone make one from flags.
 // Stop:       sockets first (requests in flight finish), then the cluster is told, shards drain, a checkpoint is taken,
 //             threads end, the store closes.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@
 #include "common/rpc/loop_threads.h"
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/server.h"
+#include "tabletserver/server/clock_guard.h"
 #include "tabletserver/server/metrics.h"
 #include "tabletserver/server/tabletserver_host.h"
 #include "tabletserver/storage/in_memory/in_memory_store.h"
@@ -34,6 +36,8 @@ namespace ebla::tabletserver {
 
 struct ServerProcessOptions {
   std::string data_dir;
+  bool begin_empty = false;                   // asked for: see begin_empty.h
+  std::string loss_advice;                    // follows what is said of a directory that cannot be opened
   process::DirectoryLock lock;                // of data_dir; none: it is taken
   ServerName name;                            // empty: the name in the data directory
   rpc::ServerOptions rpc;                     // listen among them
@@ -47,7 +51,7 @@ struct ServerProcessOptions {
   size_t readers = 4;
   WtStoreOptions store;             // directory and executors are filled in
   int64_t memory_tables_bytes = 0;  // that tables in memory take together, at most; 0: no limit
-  TabletServerOptions server;       // identity, join_cluster and cpu_seconds are filled in
+  TabletServerOptions server;       // identity, join_cluster, cpu_seconds and the clock's mark are filled in
   // Makes the coordinator on the executor given.
   std::function<Result<std::unique_ptr<coordination::Coordinator>>(Executor&)> coordinator;
   // Further services of this process at the same address, such as the master of ebla-standalone.
@@ -60,6 +64,8 @@ class ServerProcess {
  public:
   // Runs from now on. An error names what to do about it.
   static Result<std::unique_ptr<ServerProcess>> Start(ServerProcessOptions options);
+  // Opens the data directory and the store as a start does, and closes them. Takes the lock from `options`.
+  static Status TryToOpen(ServerProcessOptions& options);
   ~ServerProcess();  // Stop(), without patience
 
   // Once: lets requests in flight finish for at most `patience`, then closes everything. An error: the store has
@@ -76,6 +82,7 @@ class ServerProcess {
  private:
   ServerProcess() = default;
   Status Open(ServerProcessOptions& options);
+  Status OpenDirectory(ServerProcessOptions& options, const ServerName& name);
   Status OpenStore(ServerProcessOptions& options);
   Status OpenServer(ServerProcessOptions& options);
   Status OpenHttp(const ServerProcessOptions& options);
@@ -85,9 +92,12 @@ class ServerProcess {
   std::unique_ptr<rpc::EventLoop> flusher_;
   std::unique_ptr<rpc::EventLoop> checkpoints_;
   std::unique_ptr<rpc::EventLoop> watcher_;
+  std::unique_ptr<rpc::EventLoop> inventory_;
   std::unique_ptr<rpc::EventLoop> run_writer_;
   std::unique_ptr<rpc::EventLoop> run_merger_;
   std::unique_ptr<InMemoryStore> in_memory_;
+  std::unique_ptr<ClockGuard> clock_;
+  std::atomic<const ClockGuard*> marks_{nullptr};  // the same, for the store's thread; null: the store is being opened
   std::unique_ptr<WtStore> store_;
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
   std::unique_ptr<rpc::LoopThreads> loop_threads_;

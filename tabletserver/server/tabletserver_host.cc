@@ -58,7 +58,7 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
 Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options, TabletDirectory& directory,
                   ShardCounters& counters, const PeerBook& peers, const std::function<std::string()>& cluster_id,
                   const std::function<PartLender&(TabletId)>& part_lender_of, CopyThrottle& copy_throttle,
-                  Refusals& refusals, PeerMemory& peer_memory,
+                  Refusals& refusals, PeerMemory& peer_memory, DayClock& day_clock,
                   const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   Shards shards;
   for (size_t i = 0; i < ports.shards.size(); ++i) {
@@ -73,7 +73,7 @@ Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& opt
         std::move(mine), ShardPorts{*ports.shards[i], ports.shard_turns.empty() ? nullptr : ports.shard_turns[i],
                                     ports.background, ports.OrBackground(ports.housekeeping), ports.store, directory,
                                     counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema, connector, peers,
-                                    cluster_id, part_lender_of, copy_throttle, refusals, peer_memory}));
+                                    cluster_id, part_lender_of, copy_throttle, refusals, peer_memory, day_clock}));
   }
   return shards;
 }
@@ -117,6 +117,8 @@ Scrubber::Options WithComparison(Scrubber::Options options, ReplicaComparer& com
 TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
     : ports_(std::move(ports)),
       options_(std::move(options)),
+      own_clock_(ports_.clock != nullptr ? nullptr : std::make_unique<ClockGuard>(ports_.control, options_.clock)),
+      clock_(ports_.clock != nullptr ? *ports_.clock : *own_clock_),
       copy_throttle_(options_.copy_bytes_per_second),
       mailboxes_(MakeMailboxes(ports_.loops)),
       shards_(MakeShards(
@@ -124,7 +126,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           [this](TabletId tablet) -> PartLender& {
             return shards_[ShardOfLineage(tablet, shards_.size())]->part_lender();
           },
-          copy_throttle_, refusals_, peer_memory_, mailboxes_)),
+          copy_throttle_, refusals_, peer_memory_, clock_, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, PartsOf(shards_, &Shard::truncator),
@@ -135,7 +137,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       hint_delivery_(options_.hint_delivery, ports_.store,
                      DeliveryRoute::Ports{delivery(), directory_, Pointers<Shard>(shards_), peers_, ports_.connector}),
       hinted_writes_(options_.identity.name, options_.identity.incarnation, options_.hinted_writes,
-                     HintedWrites::Ports{delivery(), ports_.store, Pointers<LoopMailbox>(mailboxes_),
+                     HintedWrites::Ports{delivery(), ports_.store, Pointers<LoopMailbox>(mailboxes_), clock_,
                                          [this] { hint_delivery_.Wake(); }}),
       compactor_(ports_.OrBackground(ports_.housekeeping),
                  {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
@@ -145,7 +147,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       scrubber_(ports_.scrubber, ports_.store, WithComparison(options_.scrub, comparer_)),
       snapshots_(ports_.snapshots, ports_.store, directory_),
       report_(HeartbeatReport::Ports{ports_.control, ports_.store, directory_, comparer_,
-                                     ports_.scrubber == nullptr ? nullptr : &scrubber_},
+                                     ports_.scrubber == nullptr ? nullptr : &scrubber_, clock_},
               options_),
       tablet_service_(std::make_shared<TabletService>(
           TabletService::Ports{Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, *options_.features,
@@ -157,7 +159,12 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                                               ports_.store, directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
-          directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, scrubber_, refusals_})),
+          directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, scrubber_, refusals_,
+          clock_, [this](int64_t masters_day_ms, const std::string& boot) { clock_.Compare(masters_day_ms, boot); },
+          [this] {
+            clock_.Accept();
+            return options_.note_clock();
+          }})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); },
           PartsOf(shards_, &Shard::peers), PartsOf(shards_, &Shard::copy_target), ports_.store, ports_.background,
@@ -176,6 +183,7 @@ std::string TabletServer::cluster_id() const {
 
 Status TabletServer::Recover() {
   EBLA_ASSIGN(std::vector<RecoveredReplica> replicas, ports_.store.Recover());
+  if (ports_.store.lost_replicas().loss()) EBLA_TRY(ports_.store.lost_replicas().Mark(replicas));
   size_t present = 0;
   for (const RecoveredReplica& replica : replicas) {
     if (!replica.state.present()) continue;
@@ -227,6 +235,7 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
     identity.rack = options_.rack;
     identity.lock_mark = options_.identity.lock_mark;
     identity.feature_level = options_.features->own();
+    identity.wants_next_id = ports_.store.lost_replicas().forgot_below() == TabletId{UINT64_MAX};
     registration_ = std::make_unique<coordination::ServerRegistration>(
         ports_.coordinator, ports_.control, std::move(identity), options_.registration,
         [this](const coordination::RegistrationState& state) { OnRegistration(state); });
@@ -268,6 +277,14 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
     return;
   }
   options_.features->Learn(state.cluster_level);
+  LostReplicas& lost = ports_.store.lost_replicas();
+  if (state.next_id && *state.next_id < lost.forgot_below()) {
+    lost.LowerForgotBelow(*state.next_id);  // before it serves: a tablet created from now on was never here
+    ports_.background.Post([&lost] {
+      const Status noted = lost.NoteForgotBelow();
+      LOG_IF(WARNING, !noted.ok()) << "the next start asks again which tablets may have been here: " << noted;
+    });
+  }
   LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation
             << ", in cluster " << state.cluster_id;
   serving_.store(true, std::memory_order_release);
@@ -288,6 +305,7 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
 
 void TabletServer::LearnFrom(const idl::HeartbeatReply& reply) {
   options_.features->Learn(reply.clusterLevel);
+  clock_.Compare(reply.timeOfDayMs, reply.boot);
   report_.CoverPeaks(reply.__isset.peaksMs ? std::chrono::milliseconds(reply.peaksMs) : LoadPeaks::kCovered);
   for (const auto& [name, address] : reply.servers) {
     if (const auto endpoint = rpc::FromIdl(address.endpoint); endpoint.has_value()) {

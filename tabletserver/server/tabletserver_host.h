@@ -34,6 +34,7 @@
 #include "tabletserver/maintenance/scrubber.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/server/clock_guard.h"
 #include "tabletserver/server/heartbeat_report.h"
 #include "tabletserver/server/identity.h"
 #include "tabletserver/service/control_service.h"
@@ -67,6 +68,7 @@ struct TabletServerPorts {
   Executor* snapshots = nullptr;      // waits for readers of backups. Null: none is read
   Executor* scrubber = nullptr;       // reads files, and rests. Null: nothing is scrubbed
   std::vector<TurnEnd*> shard_turns;  // of each shard's executor; empty: a task ends a turn
+  ClockGuard* clock = nullptr;        // null: one over `control`, with TabletServerOptions::clock
 
   Executor& OrBackground(Executor* one) const { return one == nullptr ? background : *one; }
 };
@@ -101,6 +103,11 @@ struct TabletServerOptions {
   // The cluster refuses this server for good; it serves nothing.
   std::function<void(const Status&)> on_refused = [](const Status&) {};
   std::function<double()> cpu_seconds = [] { return 0.0; };  // used by the process so far
+  ClockGuardOptions clock;                                   // where no port gives one
+  // Notes on the disk that the clock is accepted, so that the next start accepts it, too. On `background`.
+  std::function<Status()> note_clock = [] { return Status::Ok(); };
+  // Found in the database of a coordinator in this process; empty: none was, or there is none.
+  std::function<std::string()> catalog_damage = [] { return std::string(); };
 };
 
 class TabletServer {
@@ -142,6 +149,7 @@ class TabletServer {
   const HintDelivery& hint_delivery() const { return hint_delivery_; }
   const Refusals& refusals() const { return refusals_; }
   TabletStore& store() const { return ports_.store; }
+  const ClockGuard& clock() const { return clock_; }
 
  private:
   void RaiseLifeMark();
@@ -154,6 +162,8 @@ class TabletServer {
   const TabletServerPorts ports_;
   const TabletServerOptions options_;
 
+  const std::unique_ptr<ClockGuard> own_clock_;  // null: another's
+  ClockGuard& clock_;
   TabletDirectory directory_;
   ShardCounters shard_counters_;
   OperationStats stats_;

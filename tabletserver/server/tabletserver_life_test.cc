@@ -47,6 +47,25 @@ TEST_F(TabletServerTest, RegistersAndReportsItsTablets) {
   EXPECT_TRUE(server_->Ready().ok());
 }
 
+TEST_F(TabletServerTest, ReportsAFullAndASlowDiskAndAFailedStoreApart) {
+  ASSERT_TRUE(Until([&] { return master_->heartbeats > 0; }));
+  const auto next = [&] {
+    const int64_t before = master_->heartbeats;
+    EXPECT_TRUE(Until([&] { return master_->heartbeats > before + 1; }));
+    return master_->last;
+  };
+  EXPECT_FALSE(next().writesRefused);
+  disk_.SetFull(true);
+  EXPECT_TRUE(next().writesRefused);
+  EXPECT_EQ(master_->last.disk.failure, "");
+  disk_.SetFull(false);
+  EXPECT_FALSE(next().writesRefused);
+  disk_.log_disk().FailNext(SimulatedLogDisk::Failure::kWrite);
+  Put("k", "v");
+  EXPECT_NE(next().disk.failure, "");
+  EXPECT_TRUE(master_->last.writesRefused) << "as masters of earlier builds know it";
+}
+
 TEST_F(TabletServerTest, FollowsTheMastersFromTermToTermAndThroughAnOutage) {
   ASSERT_TRUE(Until([&] { return master_->heartbeats > 0; }));
   const int64_t reported = master_->heartbeats;

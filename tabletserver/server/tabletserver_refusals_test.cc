@@ -132,6 +132,8 @@ TEST_F(TabletServerTest, AFullDiskRefusesWritesAndServesReads) {
   EXPECT_EQ(reply.header.code, idl::Code::OVERLOADED) << reply.header.message;
   EXPECT_TRUE(reply.header.__isset.retryAfterMs);
   EXPECT_EQ(Get("k").header.code, idl::Code::OK);
+  EXPECT_EQ(WriteAs(5, 2, {DeleteOf("j")}).header.code, idl::Code::OK) << "which frees room";
+  EXPECT_EQ(Get("j").header.code, idl::Code::NOT_FOUND);
   disk_.SetFull(false);
   EXPECT_TRUE(Until([&] { return Put("k2", "w").header.code == idl::Code::OK; }));
 }

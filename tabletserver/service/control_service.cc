@@ -36,6 +36,7 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
   result.known = reply.known;
   result.incomplete = reply.incomplete;
   result.forgetful = reply.may_have_lost_writes;
+  result.lost = reply.lost;
   result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
   if (reply.logged_end) result.__set_endKey(*reply.logged_end);
 }
@@ -97,6 +98,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t la
   to.replica.learners = tablet.learners;
   to.replica.fenced = tablet.fenced;
   to.replica.created_empty = tablet.born;
+  to.replica.loss_accepted = tablet.lossAccepted;
   to.replica.transfer = tablet.transfer;
   to.replica.anew = tablet.anew && to.schema.in_memory;
   to.replica.sole_log = tablet.soleLog && to.schema.in_memory;
@@ -154,7 +156,10 @@ Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
                                                       std::to_string(ports_.term.Get()) + ", than masters come"));
   }
   ports_.term.Raise(header.masterTerm);
-  return CheckTerm(header.masterTerm);
+  EBLA_TRY(CheckTerm(header.masterTerm));
+  // Before a fence is answered: a clock that the master confirms is not doubted in it.
+  ports_.compare_clock(header.timeOfDayMs, header.boot);
+  return Status::Ok();
 }
 
 Status ControlService::CheckTerm(int64_t term) const {
@@ -243,7 +248,7 @@ void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& re
       },
       [this](const ControlReply& reply, idl::FenceResult& result) {
         FillFence(reply, result);
-        result.timeOfDayMs = ports_.background.TimeOfDayMs();
+        result.timeOfDayMs = ports_.day_clock.DayMs();
       });
 }
 
@@ -369,6 +374,16 @@ void ControlService::scrub(Cob<idl::ScrubReply> cob, const idl::ScrubRequest& re
   if (status.ok()) status = ports_.scrubber.Begin();
   reply.status = ToIdl(status);
   cob(reply);
+}
+
+void ControlService::acceptClock(Cob<idl::AcceptClockReply> cob, const idl::AcceptClockRequest& request) {
+  const auto answer = [cob = std::move(cob)](const Status& status) {
+    idl::AcceptClockReply reply;
+    reply.status = ToIdl(status);
+    cob(reply);
+  };
+  if (Status status = CheckHeader(request.header); !status.ok()) return answer(status);
+  ports_.background.Post([this, answer] { answer(ports_.accept_clock()); });
 }
 
 }  // namespace ebla::tabletserver

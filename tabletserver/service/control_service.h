@@ -20,6 +20,7 @@
 #include "tabletserver/maintenance/scrubber.h"
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/tablet/day_clock.h"
 #include "tabletserver/transport/heartbeater.h"
 #include "tabletserver/transport/peer_book.h"
 
@@ -42,6 +43,9 @@ class ControlService final : public idl::ControlServiceCobSvIf {
     Compactor& compactor;
     Scrubber& scrubber;
     Refusals& refusals;
+    const DayClock& day_clock;
+    std::function<void(int64_t masters_day_ms, const std::string& boot)> compare_clock;
+    std::function<Status()> accept_clock;  // waits for the disk
   };
 
   explicit ControlService(Ports ports) : ports_(std::move(ports)) {}
@@ -59,6 +63,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   void dropTableData(Cob<idl::DropTableReply> cob, const idl::DropTableRequest& request) override;
   void compactTableData(Cob<idl::CompactReply> cob, const idl::CompactRequest& request) override;
   void scrub(Cob<idl::ScrubReply> cob, const idl::ScrubRequest& request) override;
+  void acceptClock(Cob<idl::AcceptClockReply> cob, const idl::AcceptClockRequest& request) override;
 
  private:
   template <class Reply, class Request, class Start, class Fill>

@@ -33,8 +33,8 @@ Status InstallStart(TabletStore& store, TabletId tablet, TableId table, const Ke
 // A copy would eat up what recovery needs (PROTOCOL 25); of a table in memory, more memory than there is for it.
 Status CheckRoom(const TabletStore& store, TableId table) {
   if (store.InMemory(table)) return store.memory_tables()->RoomForCopy(table);
-  if (!store.health().writes_refused) return Status::Ok();
-  return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
+  const DiskRoom room = store.health().room;
+  return room == DiskRoom::kAll ? Status::Ok() : NoDiskRoom(room);
 }
 
 Status NoSuchCopy() { return Error(Code::kNotFound, "no such copy is under way"); }
@@ -115,7 +115,7 @@ void CopyTarget::Chunk(CopyChunk chunk, CopyDone done) {
     const auto tablet = shard_.tablets.FindStaying(chunk.tablet);
     if (tablet == nullptr || tablet->core->replica().receiving() != chunk.copy) return done(NoSuchCopy());
     if (Status room = CheckRoom(shard_.store(), tablet->table); !room.ok()) return done(std::move(room));
-    if (!tablet->core->range().Contains(chunk.interval)) {
+    if (!tablet->core->applied_state().range.Contains(chunk.interval)) {
       return done(Error(Code::kInvalidArgument, "the chunk lies outside the copy's range"));
     }
     if (!tablet->data.quiet()) return done(Error(Code::kComeAgain, "another chunk is being stored"));

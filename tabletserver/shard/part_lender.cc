@@ -51,9 +51,9 @@ void PartLender::Lend(MergedTablet part, TabletId into, std::move_only_function<
     if (tablet == nullptr) return done(Error(Code::kNotFound, "no replica is here"));
     if (Status status = tablet->core->freeze().Unready(part.freeze, into); !status.ok())
       return done(std::unexpected(std::move(status)));
-    if (tablet->core->range() != part.range) {
+    if (tablet->core->applied_state().range != part.range) {
       return done(Error(Code::kInternal, "tablet " + std::to_string(part.tablet.value) + " is of " +
-                                             tablet->core->range().ToString() + " here, not of " +
+                                             tablet->core->applied_state().range.ToString() + " here, not of " +
                                              part.range.ToString()));
     }
     const bool busy = !tablet->data.quiet() || tablet->touched || tablet->core->HasOutput();

@@ -166,6 +166,7 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
   for (TakenOutput* one : taken) {
     AppendBatch& batch = batches.emplace_back();
     batch.tablet = one->tablet->id;
+    batch.admitted = one->tablet->core->replica().Leads();
     batch.entries.reserve(one->output.replica.append.size());
     for (const EntryPtr& entry : one->output.replica.append) batch.entries.push_back(entry.get());
     entries += batch.entries.size();

@@ -115,6 +115,7 @@ void Shard::OnTick() {
   copy_target_.Continue();
   remover_.Continue();
   splitter_.LogNew();
+  orders_.RaiseTimes();
   ports_.executor.After(options_.tick, [this] { OnTick(); });
 }
 
@@ -153,8 +154,7 @@ Status Shard::Admit(WriteCall& call) {
 void Shard::OnCalls(std::vector<WriteCall> calls) {
   const MonotonicTime begun = ports_.executor.Now();
   const TabletStore::Health health = ports_.store.health();
-  const Room room{.disk_full = health.writes_refused,
-                  .rolled_back_full = health.rolled_back_bytes >= options_.rolled_back_bytes_max};
+  const Room room{.disk = health.room, .rolled_back_full = health.rolled_back_bytes >= options_.rolled_back_bytes_max};
   for (WriteCall& call : calls) {
     served_.push_back({call.handle, call.bytes});
     call.handle->load.OfferWrite(options_.meter_slot,

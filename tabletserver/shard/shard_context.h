@@ -14,6 +14,7 @@
 #include "common/rpc/channel.h"
 #include "tabletserver/shard/shard_types.h"
 #include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/tablet/day_clock.h"
 
 namespace ebla::tabletserver {
 
@@ -42,6 +43,7 @@ struct ShardPorts {
   CopyThrottle& copy_throttle;
   Refusals& refusals;
   PeerMemory& peer_memory;
+  DayClock& day_clock;
 };
 
 struct ShardContext {

@@ -35,9 +35,10 @@ class ShardTabletsTest : public ::testing::Test {
   CopyThrottle throttle_{[] { return CopyThrottle::kDefaultBytesPerSecond; }};
   Refusals refusals_;
   PeerMemory peer_memory_;
+  ClockGuard clock_{executor_, {}};
   const ShardOptions options_{};
-  const ShardPorts ports_{executor_, nullptr,    executor_, executor_, *store_, directory_, counters_, {},
-                          {},        connector_, peers_,    {},        {},      throttle_,  refusals_, peer_memory_};
+  const ShardPorts ports_{executor_,  nullptr, executor_, executor_, *store_,   directory_, counters_,    {},    {},
+                          connector_, peers_,  {},        {},        throttle_, refusals_,  peer_memory_, clock_};
   ShardTablets tablets_{options_, ports_, [] {}};
 };
 

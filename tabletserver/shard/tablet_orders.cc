@@ -2,9 +2,11 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
+#include "common/base/lineage.h"
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/copy_target.h"
@@ -66,9 +68,43 @@ void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone 
 void TabletOrders::Obey(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done) {
   input.replica.token = Expect(std::move(done));
   input.now = shard_.Now();
-  if (input.time_of_day_ms <= 0) input.time_of_day_ms = shard_.executor().TimeOfDayMs();
+  DayClock& clock = shard_.ports.day_clock;
+  if (input.time_of_day_ms <= 0) input.time_of_day_ms = clock.DayMs();
+  const ReplicaCore& replica = tablet->core->replica();
+  const bool was_here = replica.role() != RoleKind::kAbsent;
+  const bool led = replica.Leads();
   shard_.tablets.Step(tablet, input);
-  if (tablet->core->replica().role() != RoleKind::kAbsent) tablet->place_is_new = false;
+  if (replica.role() != RoleKind::kAbsent) tablet->place_is_new = false;
+  // A tablet that is new has no records of before the doubt.
+  const bool in_doubt = was_here && !led && replica.Leads() && !input.learnt && clock.trust() == ClockTrust::kDoubted;
+  if (in_doubt && begun_in_doubt_.emplace(tablet->id, tablet->table).second) clock.AddWaiting(1);
+}
+
+// A doubt that ends by itself leaves these tablets late: what clients have put meanwhile, to live for a while, counts
+// from the late time. An operator who accepts the clock has been told.
+void TabletOrders::RaiseTimes() {
+  if (begun_in_doubt_.empty()) return;
+  DayClock& clock = shard_.ports.day_clock;
+  const auto ended = std::erase_if(begun_in_doubt_, [this](const auto& one) {
+    const ShardTabletPtr tablet = shard_.tablets.Find(one.first);
+    return tablet == nullptr || !tablet->core->replica().Leads();
+  });
+  clock.AddWaiting(-static_cast<int64_t>(ended));
+  const ClockTrust trust = clock.trust();
+  if (trust == ClockTrust::kDoubted) return;
+  const TabletTime day{static_cast<uint64_t>(std::max<int64_t>(clock.DayMs(), 1))};
+  // A child has its parent's time.
+  const auto began = [this](const ShardTablet& tablet) {
+    return std::ranges::any_of(begun_in_doubt_, [&tablet](const auto& one) {
+      return tablet.id >= one.first && tablet.table == one.second && SameLineage(tablet.id, one.first);
+    });
+  };
+  for (const auto& [id, tablet] : shard_.tablets.all()) {
+    if (trust == ClockTrust::kAccepted && !tablet->data.leaving() && began(*tablet))
+      shard_.tablets.Step(tablet, RaiseTime{day, shard_.Now()});
+  }
+  clock.AddWaiting(-std::ssize(begun_in_doubt_));
+  begun_in_doubt_.clear();
 }
 
 // A memory tablet that no voter has any more. A copy may have brought records before its source lost them too. They are

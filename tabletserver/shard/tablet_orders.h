@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -42,6 +43,8 @@ class TabletOrders {
 
   // ---- executor only ----
   void Reply(const ShardTabletPtr& tablet, ControlReply reply);
+  // Raises the time of tablets that began in a doubt, once an operator has accepted the clock; to be called often.
+  void RaiseTimes();
 
  private:
   void ConfigureNow(TabletId tablet, ConfigureTablet input, ControlDone done);
@@ -58,6 +61,7 @@ class TabletOrders {
   const ShardContext shard_;
   const Parts parts_;
   std::unordered_map<RequestToken, ControlDone> waiting_;
+  std::map<TabletId, TableId> begun_in_doubt_;  // led here since then
 };
 
 }  // namespace ebla::tabletserver

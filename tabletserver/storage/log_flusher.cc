@@ -43,7 +43,10 @@ void LogFlusher::Run() {
     unsynced_ = false;
     if (!to_disk) NoteUnsynced();
   }
-  Complete(std::move(served), log_.Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval));
+  if (to_disk) sync_times_.NoteBegin(executor_.Now());
+  const Status flushed = log_.Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval);
+  if (to_disk) sync_times_.NoteEnd(executor_.Now());
+  Complete(std::move(served), flushed);
 }
 
 // Tells each executor's waiters in one task, in the order of their requests.

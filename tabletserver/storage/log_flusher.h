@@ -18,6 +18,7 @@
 
 #include "common/base/executor.h"
 #include "common/base/mutex.h"
+#include "tabletserver/storage/sync_times.h"
 #include "tabletserver/storage/tablet_log.h"
 #include "tabletserver/storage/task_gate.h"
 
@@ -41,6 +42,8 @@ class LogFlusher {
   // Flushes to the operating system, on the caller's thread. Does nothing and returns no status when the flush would
   // wait, when other requests wait, or when a recent flush took long (the kernel makes writers wait for a slow disk).
   std::optional<Status> FlushAtOnce();
+  // Answers at once, also while the disk hangs.
+  SyncTimes::Figures sync_times() const { return sync_times_.Of(executor_.Now()); }
   // How long entries of this table that are flushed to the operating system may wait for their fsync. Tables that are
   // not here, and older schemas, do not count. The shortest interval of all tables counts, also for entries that wait
   // already.
@@ -70,6 +73,7 @@ class LogFlusher {
   const Duration interval_max_;
   const HasTable has_table_;
   const std::shared_ptr<TaskGate> gate_ = std::make_shared<TaskGate>();  // of flushes and of the timer; before mutex_
+  SyncTimes sync_times_;
 
   Mutex mutex_;
   std::vector<Waiter> waiters_ EBLA_GUARDED_BY(mutex_);

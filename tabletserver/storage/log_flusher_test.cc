@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 struct LivingOwner final : LogOwner {
   Status status() const override { return {}; }
   Status Fail(Status reason) override { return reason; }
-  bool writes_refused() const override { return false; }
+  DiskRoom room() const override { return DiskRoom::kAll; }
   void NoteWritten(int64_t) override {}
 };
 
@@ -85,6 +85,41 @@ TEST_F(LogFlusherTest, AShorterIntervalTakesTheLongerOnesPlace) {
   }
   EXPECT_LE(log_.syncs() - before, 3900 / 400);
   EXPECT_GE(log_.syncs() - before, 3900 / 500);
+}
+
+TEST_F(LogFlusherTest, ASyncThatHangsShowsWhileItLasts) {
+  hooks_.on_sync = [this] {
+    scheduler_.RunFor(4s);
+    EXPECT_EQ(flusher_.sync_times().under_way, 4s);
+    EXPECT_EQ(flusher_.sync_times().slowest, 0s);
+    scheduler_.RunFor(1s);
+  };
+  Write();
+  flusher_.Flush(FlushMode::kSync, executor_, [](const Status&) {});
+  scheduler_.RunFor(1ms);
+  EXPECT_EQ(flusher_.sync_times().under_way, 0s);
+  EXPECT_EQ(flusher_.sync_times().slowest, 5s);
+  hooks_.on_sync = nullptr;
+  scheduler_.RunFor(20s);
+  Write();
+  flusher_.Flush(FlushMode::kSync, executor_, [](const Status&) {});
+  scheduler_.RunFor(1ms);
+  EXPECT_EQ(flusher_.sync_times().slowest, 5s) << "the slowest of the last 30 seconds";
+  scheduler_.RunFor(15s);
+  EXPECT_EQ(flusher_.sync_times().slowest, 0s);
+}
+
+// Flushes to the operating system are no syncs.
+TEST_F(LogFlusherTest, AnIntervalsFlushIsNotMeasured) {
+  bool slow = true;
+  hooks_.on_write = [&] {
+    if (std::exchange(slow, false)) scheduler_.RunFor(500ms);  // its timer is due in a second
+  };
+  flusher_.SetInterval(TableId{7}, 1, 1h);
+  Write();
+  flusher_.Flush(FlushMode::kInterval, executor_, [](const Status&) {});
+  scheduler_.RunFor(1ms);
+  EXPECT_EQ(flusher_.sync_times().slowest, 0s);
 }
 
 TEST_F(LogFlusherTest, NoTimerOutlivesTheFlusher) {

@@ -120,6 +120,13 @@ Result<TabletId> ParseReplicaStateKey(std::string_view key) {
   return ParseTabletKey(key.substr(kReplicaStateKeys.size()));
 }
 
+std::string LostKey(TabletId tablet) { return ByteWriter().Raw(kLostKeys).Fixed64(tablet.value).Take(); }
+
+Result<TabletId> ParseLostKey(std::string_view key) {
+  if (!key.starts_with(kLostKeys)) return Error(Code::kInternal, "the key of a lost replica's mark is malformed");
+  return ParseTabletKey(key.substr(kLostKeys.size()));
+}
+
 std::string LogKey(TabletId tablet, Lsn lsn) { return ByteWriter().Fixed64(tablet.value).Fixed64(lsn.value).Take(); }
 
 std::string DedupKey(TabletId tablet, ClientId client, Sequence sequence) {
@@ -280,6 +287,51 @@ Result<HeldLog> DecodeHeldLog(std::string_view bytes) {
   const HeldLog held{.log = in.Varint(), .segment = in.Varint()};
   EBLA_TRY(in.Finish("what is kept of a held log"));
   return held;
+}
+
+std::string EncodeLost() { return ByteWriter().Byte(kRowFormat).Take(); }
+
+std::string EncodeForgotBelow(TabletId below) { return ByteWriter().Byte(kRowFormat).Varint(below.value).Take(); }
+
+Result<TabletId> DecodeForgotBelow(std::string_view bytes) {
+  constexpr std::string_view kWhat = "the bound of the ids that may have been here";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  const TabletId below{in.Varint()};
+  EBLA_TRY(in.Finish(kWhat));
+  return below;
+}
+
+std::string EncodeInventoried() { return ByteWriter().Byte(kRowFormat).Take(); }
+
+std::string EncodeLogLoss(const LogLoss& loss) {
+  ByteWriter out;
+  out.Byte(kRowFormat).Bytes(loss.file).Varint(static_cast<uint64_t>(loss.offset)).Varint(loss.from);
+  return out.Varint(loss.through).Varint(static_cast<uint64_t>(loss.marked_ms)).Take();
+}
+
+Result<LogLoss> DecodeLogLoss(std::string_view bytes) {
+  constexpr std::string_view kWhat = "what is noted of a loss of the log";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  LogLoss loss{.file = std::string(in.Bytes())};
+  loss.offset = static_cast<int64_t>(in.Varint());
+  loss.from = in.Varint();
+  loss.through = in.Varint();
+  loss.marked_ms = static_cast<int64_t>(in.Varint());
+  EBLA_TRY(in.Finish(kWhat));
+  return loss;
+}
+
+std::string EncodeCheckpointNumber(uint64_t number) { return ByteWriter().Byte(kRowFormat).Varint(number).Take(); }
+
+Result<uint64_t> DecodeCheckpointNumber(std::string_view bytes) {
+  constexpr std::string_view kWhat = "a checkpoint's number";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  const uint64_t number = in.Varint();
+  EBLA_TRY(in.Finish(kWhat));
+  return number;
 }
 
 std::string EncodeAppliedState(const AppliedState& state) {

@@ -7,7 +7,13 @@
 //   the log (log/)      1 byte 1, tablet, epoch, lsn      UnresolvedLogEntry
 //                       1 byte 2, tablet                  ReplicaState
 //                       1 byte 3                          HeldLog
+//                       1 byte 4, tablet                  1 format (1): its ReplicaState is `lost`
+//                       1 byte 5                          1 format (1); varint tablet id: unknown ids below it may have
+//                                                         been here
+//                       1 byte 6                          1 format (1): the log has an inventory (store_inventory.h)
+//                       1 byte 7                          LogLoss
 //   table applied       tablet                            AppliedState
+//                       8 bytes 255                       1 format (1); varint number of the checkpoint that has it
 //   table window        tablet, client, sequence          DedupRow
 //   data_<table id>     the user's key                    StoredRecord
 //   run_<number>        the user's key                    StoredRecord, or nothing of a deleted one
@@ -26,6 +32,7 @@
 //                 start, end, varint freeze's epoch, lsn; then varint position's epoch, lsn
 //   UnresolvedLogEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
 //   HeldLog   1 format (1); varint the log's id, segment
+//   LogLoss   1 format (1); bytes file; varint offset, from, through, time of day in ms
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
 //                 Format 2, of a tablet that was split, adds varint child, bytes key, end, varint epoch, lsn, bytes
@@ -46,6 +53,7 @@
 #include <string_view>
 
 #include "common/base/encoding.h"
+#include "tabletserver/storage/log/log_extent.h"
 #include "tabletserver/storage/records/record_store.h"
 
 namespace ebla::tabletserver {
@@ -57,6 +65,15 @@ inline constexpr std::string_view kReplicaStateKeys = "\2";
 inline constexpr std::string_view kHeldLogKey = "\3";  // the whole of it; a build that does not know it keeps it
 std::string ReplicaStateKey(TabletId tablet);
 Result<TabletId> ParseReplicaStateKey(std::string_view key);
+// A part of a replica's state. It has a key of its own, which older builds keep, as they know no such flag of a state.
+inline constexpr std::string_view kLostKeys = "\4";
+std::string LostKey(TabletId tablet);
+Result<TabletId> ParseLostKey(std::string_view key);
+inline constexpr std::string_view kForgotKey = "\5";
+inline constexpr std::string_view kInventoriedKey = "\6";
+inline constexpr std::string_view kLogLossKey = "\7";
+inline constexpr std::string_view kCheckpointKey =
+    "\xff\xff\xff\xff\xff\xff\xff\xff";  // of `applied`; no tablet has it
 std::string LogKey(TabletId tablet, Lsn lsn);
 // In format 2, after every entry of a tablet's log: a row that is none.
 inline constexpr Lsn kLogEnd{UINT64_MAX};
@@ -86,6 +103,14 @@ struct HeldLog {
 };
 std::string EncodeHeldLog(const HeldLog& held);
 Result<HeldLog> DecodeHeldLog(std::string_view bytes);
+std::string EncodeLost();
+std::string EncodeForgotBelow(TabletId below);
+Result<TabletId> DecodeForgotBelow(std::string_view bytes);
+std::string EncodeInventoried();
+std::string EncodeLogLoss(const LogLoss& loss);
+Result<LogLoss> DecodeLogLoss(std::string_view bytes);
+std::string EncodeCheckpointNumber(uint64_t number);
+Result<uint64_t> DecodeCheckpointNumber(std::string_view bytes);
 
 std::string EncodeAppliedState(const AppliedState& state);
 Result<AppliedState> DecodeAppliedState(std::string_view bytes);

@@ -14,10 +14,20 @@ namespace {
 // A call of the log is one frame, and followers of the log receive whole frames.
 constexpr size_t kPieceBytes = size_t{4} << 20;
 
-bool HasClientWrite(std::span<const AppendBatch> batches) {
-  return std::ranges::any_of(batches, [](const AppendBatch& batch) {
-    return std::ranges::find(batch.entries, EntryKind::kWrite, &LogEntry::kind) != batch.entries.end();
+// A leader's writes were admitted while there was room, and pass: a refused put would hold back the deletes behind it.
+bool IsRefused(std::span<const AppendBatch> batches, DiskRoom room) {
+  if (room == DiskRoom::kAll) return false;
+  return std::ranges::any_of(batches, [room](const AppendBatch& batch) {
+    return std::ranges::any_of(batch.entries, [&](const LogEntry* entry) {
+      if (entry->kind != EntryKind::kWrite) return false;
+      return room == DiskRoom::kNone || !(batch.admitted || OnlyDeletes(entry->effects));
+    });
   });
+}
+
+// Promises depend on these.
+bool IsOfState(std::string_view key) {
+  return key.starts_with(kReplicaStateKeys) || key.starts_with(kLostKeys) || key == kForgotKey;
 }
 
 }  // namespace
@@ -26,9 +36,7 @@ Status TabletLog::Check(Status status) { return status.ok() ? status : owner_.Fa
 
 Status TabletLog::Append(std::span<const AppendBatch> batches) {
   EBLA_TRY(owner_.status());
-  if (owner_.writes_refused() && HasClientWrite(batches)) {
-    return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
-  }
+  if (const DiskRoom room = owner_.room(); IsRefused(batches, room)) return NoDiskRoom(room);
   thread_local ByteWriter encoded;  // a batch may be a megabyte: its memory is used again
   encoded.Clear();
   std::vector<size_t> ends;
@@ -153,8 +161,13 @@ Status TabletLog::Recover(RecoveredReplica& replica) {
   return {};
 }
 
+// A crash between the two calls leaves the mark, never a state without the mark that it needs.
 Status TabletLog::PutState(TabletId tablet, const ReplicaState& state) {
+  const std::string mark = LostKey(tablet);
+  const bool marked = Remembers(mark);
+  if (state.lost && !marked) EBLA_TRY(Put(mark, EncodeLost()));
   EBLA_TRY(Put(ReplicaStateKey(tablet), EncodeReplicaState(state)));
+  if (!state.lost && marked) EBLA_TRY(Erase(mark));
   const uint64_t change = log_.changed();
   latest_state_ = change;
   MutexLock lock(mutex_);
@@ -163,15 +176,15 @@ Status TabletLog::PutState(TabletId tablet, const ReplicaState& state) {
 }
 
 Status TabletLog::SyncThrough(uint64_t change) {
-  if (change <= log_.synced()) return {};
+  if (change <= log_.counts().synced) return {};
   EBLA_TRY(Flush(FlushMode::kSync));
   MutexLock lock(mutex_);
-  std::erase_if(states_, [&](const auto& state) { return state.second <= log_.synced(); });
+  std::erase_if(states_, [&](const auto& state) { return state.second <= log_.counts().synced; });
   return {};
 }
 
 Status TabletLog::SyncStates(std::span<const ApplyBatch> batches) {
-  if (latest_state_ <= log_.synced()) return {};
+  if (latest_state_ <= log_.counts().synced) return {};
   uint64_t change = 0;
   {
     MutexLock lock(mutex_);
@@ -185,9 +198,14 @@ Status TabletLog::SyncStates(std::span<const ApplyBatch> batches) {
 
 Status TabletLog::SyncStates() { return SyncThrough(latest_state_); }
 
+bool TabletLog::Remembers(std::string_view key) const {
+  MutexLock lock(mutex_);
+  return state_values_.contains(key);
+}
+
 Status TabletLog::Put(std::string_view key, std::string_view value) {
   EBLA_TRY(owner_.status());
-  if (!key.starts_with(kReplicaStateKeys)) return Check(log_.Put(key, value));
+  if (!IsOfState(key)) return Check(log_.Put(key, value));
   Status put;
   {
     MutexLock lock(mutex_);  // what is noted last is what the log has last
@@ -199,7 +217,16 @@ Status TabletLog::Put(std::string_view key, std::string_view value) {
 
 Status TabletLog::Erase(std::string_view key) {
   EBLA_TRY(owner_.status());
-  return Check(log_.Erase(key));
+  if (!IsOfState(key)) return Check(log_.Erase(key));
+  Status erased;
+  {
+    MutexLock lock(mutex_);
+    erased = log_.Erase(key);
+    if (erased.ok()) {
+      if (const auto value = state_values_.find(key); value != state_values_.end()) state_values_.erase(value);
+    }
+  }
+  return Check(std::move(erased));
 }
 
 Result<std::optional<std::string>> TabletLog::Get(std::string_view key) {
@@ -211,6 +238,10 @@ Result<std::optional<std::string>> TabletLog::Get(std::string_view key) {
     value = log_.Get(key);
   }
   if (!value) EBLA_TRY(Check(value.error()));
+  if (value && *value && IsOfState(key)) {
+    MutexLock lock(mutex_);
+    state_values_.try_emplace(std::string(key), **value);  // one that was put meanwhile is newer
+  }
   return value;
 }
 
@@ -223,10 +254,6 @@ Result<std::optional<TabletLog::Value>> TabletLog::Next(std::string_view prefix,
     after = *std::move(found);
     EBLA_ASSIGN(std::optional<std::string> value, Get(after));
     if (!value) continue;  // it was erased just now
-    if (prefix == kReplicaStateKeys) {
-      MutexLock lock(mutex_);
-      state_values_.try_emplace(after, *value);  // one that was put meanwhile is newer
-    }
     return Value(after, *std::move(value));
   }
 }
@@ -267,10 +294,9 @@ Status TabletLog::GiveUp(std::string_view key, const LogPlace& place) {
     MutexLock lock(mutex_);
     if (const auto state = state_values_.find(key); state != state_values_.end()) known = state->second;
   }
-  if (!known && key.starts_with(kReplicaStateKeys))
-    return owner_.Fail(Error(Code::kInternal,
-                             "the disk has lost the state of a replica before this server has read it: restore this "
-                             "server from its replicas with an empty directory"));
+  if (!known && IsOfState(key))
+    return owner_.Fail(
+        Error(Code::kInternal, "the disk has lost the state of a replica before this server has read it"));
   const Result<bool> done = log_.ReplaceAt(key, place, known ? std::optional<std::string_view>(*known) : std::nullopt);
   if (!done) return Check(done.error());
   if (!*done || known || key == kHeldLogKey) return {};  // the follower names again what is to be kept

@@ -28,7 +28,7 @@ class LogOwner {
   virtual Status status() const = 0;  // not OK: it is dead
   // It is dead from now on. Returns what it died of: the first such reason.
   virtual Status Fail(Status reason) = 0;
-  virtual bool writes_refused() const = 0;
+  virtual DiskRoom room() const = 0;  // for clients' writes
   virtual void NoteWritten(int64_t bytes) = 0;
 };
 
@@ -91,8 +91,8 @@ class TabletLog {
 
   // Frees what of the log is no longer needed; moves off what it finds damaged what can be read.
   Status Clean();
-  int64_t written() const { return log_.written(); }
-  int64_t syncs() const { return log_.syncs(); }
+  int64_t written() const { return log_.counts().bytes; }
+  int64_t syncs() const { return log_.counts().syncs; }
 
  private:
   // `ends`: of each entry in `encoded`. A piece fails only where the store dies of it.
@@ -100,6 +100,8 @@ class TabletLog {
   // A flush, if one of these states lacks on the disk.
   Status SyncThrough(uint64_t change);
 
+  // Whether it has this value, on which promises depend.
+  bool Remembers(std::string_view key) const;
   // The same; with an error the store is dead.
   Status Check(Status status);
   Result<Version> VersionAt(TabletId tablet, Lsn lsn);

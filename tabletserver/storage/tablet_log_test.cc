@@ -19,10 +19,11 @@ constexpr TabletId kParent{1}, kChild{2};
 struct Owner final : LogOwner {
   Status status() const override { return dead; }
   Status Fail(Status reason) override { return dead = std::move(reason); }
-  bool writes_refused() const override { return false; }
+  DiskRoom room() const override { return has; }
   void NoteWritten(int64_t) override {}
 
   Status dead;
+  DiskRoom has = DiskRoom::kAll;
 };
 
 class TabletLogTest : public ::testing::Test {
@@ -67,6 +68,45 @@ class TabletLogTest : public ::testing::Test {
   std::unique_ptr<SharedLog> shared_;
   std::unique_ptr<TabletLog> log_;
 };
+
+// ---- room ----------------------------------------------------------------------------------------------------------
+
+LogEntry WriteOf(uint64_t lsn, std::vector<bool> deletes) {
+  LogEntry entry;
+  entry.version = {Epoch{1}, Lsn{lsn}};
+  for (const bool is_delete : deletes) {
+    Effect& effect = entry.effects.emplace_back();
+    effect.key = "k" + std::to_string(entry.effects.size());
+    effect.is_delete = is_delete;
+  }
+  return entry;
+}
+
+TEST_F(TabletLogTest, BelowTheReserveOnlyDeletesPass) {
+  uint64_t last = 0;
+  const auto append = [&](std::vector<bool> deletes, bool admitted = false, EntryKind kind = EntryKind::kWrite) {
+    LogEntry entry = WriteOf(last + 1, std::move(deletes));
+    entry.kind = kind;
+    const AppendBatch batch{.tablet = kParent, .entries = {&entry}, .admitted = admitted};
+    const Status appended = log_->Append({&batch, 1});
+    last += appended.ok() ? 1 : 0;
+    return appended.code();
+  };
+  owner_.has = DiskRoom::kDeletes;
+  EXPECT_EQ(append({false}), Code::kOverloaded);
+  EXPECT_EQ(append({true, true}), Code::kOk);
+  EXPECT_EQ(append({true, false, true}), Code::kOverloaded) << "all effects of a write are deletes, or it is none";
+  EXPECT_EQ(append({false}, true), Code::kOk) << "its leader had room for it";
+  owner_.has = DiskRoom::kNone;
+  EXPECT_EQ(append({true}), Code::kOverloaded);
+  EXPECT_EQ(append({false}, true), Code::kOverloaded);
+  EXPECT_EQ(append({}, false, EntryKind::kBarrier), Code::kOk);
+  EXPECT_EQ(append({true}, false, EntryKind::kPurge), Code::kOk);
+  owner_.has = DiskRoom::kAll;
+  EXPECT_EQ(append({false}), Code::kOk);
+}
+
+// ---- states --------------------------------------------------------------------------------------------------------
 
 // A split: the child's state is put, and the parent's records shrink in a checkpoint that may come at once.
 TEST_F(TabletLogTest, AStateIsOnTheDiskBeforeRecordsThatItExplains) {

@@ -83,6 +83,7 @@ TabletStore::TabletStore(SharedLog& log, LogOwner& owner, RecordStore& records, 
       flusher_(log_, *options.flusher, options.interval,
                [&records](TableId table) { return std::ranges::binary_search(records.Tables(), table); }),
       unresolved_(log_, options.watch),
+      lost_replicas_(log_, options.loss),
       feeder_(log, log_, [this](TabletId tablet) { return positions_.Last(tablet); }, options.log_followed_bytes) {}
 
 TabletStore::~TabletStore() { checkpoints_->Close(); }
@@ -110,8 +111,6 @@ TableId TabletStore::MemoryTableOf(TabletId tablet) const {
   return found != tables_.end() && options_.memory->Has(found->second) ? found->second : TableId{};
 }
 
-Status TabletStore::PrepareChange(TableId table) { return InMemory(table) ? Status() : log_.SyncStates(); }
-
 // ---- tables ---------------------------------------------------------------------------------------------------------
 
 Status TabletStore::EnsureTable(TableId table, TableCompression compression) {
@@ -119,7 +118,7 @@ Status TabletStore::EnsureTable(TableId table, TableCompression compression) {
 }
 
 Status TabletStore::DropTable(TableId table) {
-  EBLA_TRY(PrepareChange(table));
+  if (!InMemory(table)) EBLA_TRY(log_.SyncStates());
   EBLA_TRY(RecordsOf(table).DropTable(table));
   flusher_.ForgetTable(table);
   return {};
@@ -264,13 +263,13 @@ Status TabletStore::Scan(TableId table, const ScanBounds& bounds, const Visitor&
 
 Status TabletStore::TruncateRange(TableId table, const KeyRange& range) {
   if (options_.watch != nullptr) options_.watch->BeforeTruncateRange(table, range);
-  EBLA_TRY(PrepareChange(table));
+  if (!InMemory(table)) EBLA_TRY(log_.SyncStates());
   return range.Empty() ? owner_.status() : RecordsOf(table).ReplaceInterval(table, range, {});
 }
 
 Status TabletStore::ReplaceInterval(TableId table, const KeyRange& interval,
                                     std::span<const std::pair<std::string, StoredRecord>> records) {
-  EBLA_TRY(PrepareChange(table));
+  if (!InMemory(table)) EBLA_TRY(log_.SyncStates());
   return RecordsOf(table).ReplaceInterval(table, interval, records);
 }
 
@@ -317,6 +316,7 @@ Result<std::vector<RecoveredReplica>> TabletStore::Recover() {
     positions_.NoteRecovered(replica);
   }
   for (RecoveredReplica& replica : replicas) EBLA_TRY(log_.Recover(replica));
+  EBLA_TRY(lost_replicas_.Recover(replicas));
   if (options_.watch != nullptr) options_.watch->Recovered(replicas);
   if (options_.memory == nullptr) return replicas;
   const WriterLock lock(mutex_);
@@ -378,6 +378,7 @@ TabletStore::Health TabletStore::health() const {
   Health health{records_.figures()};
   health.status = owner_.status();
   health.flushes = log_.syncs();
+  health.syncs = flusher_.sync_times();
   health.log_bytes = log_.appended_bytes() - covered_bytes_;
   health.rolled_back_entries = unresolved_.rolled_back().entries;
   health.rolled_back_bytes = unresolved_.rolled_back().bytes;

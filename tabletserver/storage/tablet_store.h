@@ -20,8 +20,8 @@
 // Errors:     INTERNAL: the disk failed or lied. The store answers nothing else from then on, and health() has the
 //             reason. Tables in memory fail too, because their promises could not be kept any more.
 //             OVERLOADED: the disk is below its reserve, nothing was written, and reads continue. Only an Append with a
-//             kWrite entry is refused so. Barriers, purges, states, unresolved writes, Apply and checkpoints use the
-//             reserve.
+//             kWrite entry is refused so, and none of deletes alone or of a leader, as long as DiskRoom::kDeletes is
+//             left. Barriers, purges, states, unresolved writes, Apply and checkpoints use the reserve.
 // Threads:    all members from any thread, but those that change one tablet only from its shard. Reads never wait for
 //             writes. Completions run on the executor given with them. The destructor waits for a flush and a
 //             checkpoint in progress; what has not begun by then is dropped unanswered.
@@ -43,6 +43,7 @@
 #include "tabletserver/storage/log_feed.h"
 #include "tabletserver/storage/log_feeder.h"
 #include "tabletserver/storage/log_flusher.h"
+#include "tabletserver/storage/lost_replicas.h"
 #include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/tablet_log.h"
 #include "tabletserver/storage/task_gate.h"
@@ -81,6 +82,7 @@ class TabletStore {
     int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for followers, at most
     InMemoryStore* memory = nullptr;                // null: no tables in memory
     StoreWatch* watch = nullptr;                    // of a simulation; null: none
+    std::optional<LogLoss> loss;                    // what a start found lost, and LostReplicas has not marked yet
   };
   // All of them outlive it.
   TabletStore(SharedLog& log, LogOwner& owner, RecordStore& records, Options options);
@@ -157,6 +159,8 @@ class TabletStore {
   Status ForgetReplica(TabletId tablet);
   // Every replica and tombstone on this disk; called once, before anything else but EnsureTable.
   Result<std::vector<RecoveredReplica>> Recover();
+  // The log lacks a part, or did at an earlier start. Loss that is not marked yet is to be marked after Recover.
+  LostReplicas& lost_replicas() { return lost_replicas_; }
 
   // ---- scrub -------------------------------------------------------------------------------------------------------
   // The known damage on this disk. Damaged data is never returned: its reader gets UNAVAILABLE, and the rest is read as
@@ -181,6 +185,7 @@ class TabletStore {
   struct Health : RecordStore::Figures {
     Status status;  // not OK: the store is dead
     int64_t flushes = 0;
+    SyncTimes::Figures syncs;         // of the log
     int64_t log_bytes = 0;            // since the last checkpoint
     int64_t rolled_back_entries = 0;  // kept of tablets' logs, and their bytes
     int64_t rolled_back_bytes = 0;
@@ -194,8 +199,6 @@ class TabletStore {
   RecordStore& RecordsOf(TableId table) const;
   // The tablet's table, if that is in memory; none: its log is on the disk.
   TableId MemoryTableOf(TabletId tablet) const;
-  // Before a table's records change, its states are on the disk. Does nothing for tables in memory.
-  Status PrepareChange(TableId table);
 
   const Options options_;
   LogOwner& owner_;
@@ -203,6 +206,7 @@ class TabletStore {
   TabletLog log_;
   LogFlusher flusher_;
   UnresolvedWrites unresolved_;
+  LostReplicas lost_replicas_;
   AppliedPositions positions_;
   LogFeeder feeder_;
   std::atomic<int64_t> covered_bytes_{0};  // logged before the last finished checkpoint began

@@ -231,7 +231,7 @@ TEST_F(MemoryTabletTest, AFullDiskRefusesWritesOfLevelPrimaryAlone) {
   lead.voters = {"ts-1"};
   rig_.Configure(lead);
   for (const AckLevel level : {AckLevel::kMajority, AckLevel::kAll, AckLevel::kPrimary}) {
-    AdmitWrite admit{.request = {}, .now = rig_.now(), .room = {.disk_full = true}};
+    AdmitWrite admit{.request = {}, .now = rig_.now(), .room = {.disk = DiskRoom::kDeletes}};
     admit.request.token = RequestToken{++token_};
     admit.request.client = ClientId{7};
     admit.request.sequence = Sequence{token_};

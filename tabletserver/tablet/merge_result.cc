@@ -101,6 +101,7 @@ MergeResult MergeFrozen(const FrozenTablet& left, const FrozenTablet& right, con
   merge_result.applied.epoch_starts = {{merged.position.epoch, merged.position.lsn}};
   merge_result.applied.former = MergeFormerRanges(left.applied, right.applied);
   merge_result.dedup_window = MergeDedupRows(left.dedup_window, right.dedup_window);
+  merge_result.lost = left.state.lost || right.state.lost;
   for (const FrozenTablet* one : {&left, &right}) merge_result.clock.RaiseTo(one->clock.Now(now), now);
   merge_result.schema = left.schema->version < right.schema->version ? right.schema : left.schema;
   return merge_result;
@@ -113,6 +114,7 @@ ReplicaState StateAtMerge(ReplicaState mine, const MergeResult& merge_result) {
   state.promised = std::max(state.promised, merge_result.merged.position.epoch);
   state.incomplete = false;
   state.may_have_lost_writes = false;
+  state.lost = state.lost || merge_result.lost;
   state.incomplete_range = merge_result.applied.range;
   state.lineage_parent = {};
   state.lineage_epoch = {};
@@ -125,7 +127,7 @@ ReplicaState StateAtMerge(ReplicaState mine, const MergeResult& merge_result) {
 ReplicaState StateAsPart(ReplicaState state, const Merged& merged) {
   state.promised = std::max(state.promised, merged.position.epoch);
   state.tombstone = true;
-  state.may_have_lost_writes = false;
+  state.may_have_lost_writes = state.lost = false;
   return state;
 }
 

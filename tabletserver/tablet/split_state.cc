@@ -164,6 +164,7 @@ Status SplitState::Apply(const LogEntry& entry, ApplyBatch& batch) {
   if (!rules::ChildInheritsEpochStarts()) {
     child_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
   }
+  child_->lost = common_.replica.state().lost;
   child_->clock = common_.clock;
   child_->schema = common_.schema;
   child_->lead = LeadsChildOf(child_->split);
@@ -267,6 +268,7 @@ ReplicaState StateAtCreation(ReplicaState mine, const ServerName& self, const Sp
     state.lineage_lsn = child.split.version.lsn;
   }
   if (state.tombstone) return state;
+  state.lost = state.lost || child.lost;
   // SPLIT is the note that PROTOCOL 1 asks for, because it names the primary of its epoch. So none needs to be durable
   // before the child's first messages leave, and every later start finds one, at this creation or where SPLIT is
   // applied anew.

@@ -33,6 +33,7 @@ struct TabletOptions {
   LeaseTerms lease;
   MonotonicTime started;              // when this process began to answer
   bool may_have_lost_writes = false;  // it may have lost what it acknowledged (PROTOCOL 5)
+  TabletId forgot_below;              // see ReplicaOptions
 };
 
 struct TabletReaders {

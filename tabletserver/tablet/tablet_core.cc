@@ -25,7 +25,8 @@ ReplicaOptions OptionsOf(const TabletOptions& options, const TabletSchema& schem
           .lease = options.lease,
           .held_bytes_max = options.unapplied_bytes_max,
           .started = options.started,
-          .may_have_lost_writes = options.may_have_lost_writes};
+          .may_have_lost_writes = options.may_have_lost_writes,
+          .forgot_below = options.forgot_below};
 }
 
 Result<TabletTime> LastLoggedTime(const TabletCommon& tablet) {
@@ -59,6 +60,10 @@ void KeepLostSplits(const SplitState& splits, KeyRange range, ConfigureReplica& 
     range.end = split.key;
     return false;
   });
+}
+
+bool Forgotten(const TabletCommon& tablet) {
+  return MayBeForgotten(tablet.options.tablet, tablet.replica.state(), tablet.options.forgot_below);
 }
 
 }  // namespace
@@ -219,24 +224,29 @@ void TabletCore::Step(const FreezeTablet& input) {
 }
 
 ReplicaState TabletCore::StateAtCreation(const SplitChild& child) const {
-  return tabletserver::StateAtCreation(common_.replica.state(), common_.options.self, child);
+  ReplicaState state = tabletserver::StateAtCreation(common_.replica.state(), common_.options.self, child);
+  state.lost = state.lost || (Forgotten(common_) && state.present());
+  return state;
 }
 
 ReplicaState TabletCore::StateAtMerge(const MergeResult& result) const {
-  return tabletserver::StateAtMerge(common_.replica.state(), result);
+  ReplicaState state = tabletserver::StateAtMerge(common_.replica.state(), result);
+  state.lost = state.lost || Forgotten(common_);
+  return state;
 }
 
 void TabletCore::Step(const BeginChild& input) {
   common_.ObserveTimeOf(input);
   const SplitChild& child = *input.split_child;
   const ReplicaState& mine = common_.replica.state();
-  BecomeChild become{
-      .state = StateAtCreation(child),
-      .at = child.split.version,
-      .primary = child.split.primary,
-      .voters = child.split.voters,
-      .lead = child.lead && mine.promised <= child.split.version.epoch && mine.led < child.split.version.epoch,
-      .now = common_.now};
+  const bool forgotten = Forgotten(common_);
+  BecomeChild become{.state = StateAtCreation(child),
+                     .at = child.split.version,
+                     .primary = child.split.primary,
+                     .voters = child.split.voters,
+                     .lead = child.lead && !forgotten && mine.promised <= child.split.version.epoch &&
+                             mine.led < child.split.version.epoch,
+                     .now = common_.now};
   ResetState(child.applied, child.dedup_window, child.clock);
   if (!rules::ChildLogGoesOn()) become.at.lsn = common_.applied.applied.lsn = {};
   common_.SetSchema(child.schema);
@@ -302,6 +312,13 @@ void TabletCore::Step(const InstallCopy& input) {
 }
 
 // ---- the store, and time --------------------------------------------------------------------------------------------
+
+void TabletCore::Step(const RaiseTime& input) {
+  common_.ObserveTimeOf(input);
+  if (!common_.replica.Leads() || input.to <= common_.Time()) return;
+  common_.clock.RaiseTo(input.to, common_.now);
+  common_.view_dirty = true;  // readers compute the time from it
+}
 
 void TabletCore::Step(const StoreFailed& input) {
   const Seen before(common_.replica);

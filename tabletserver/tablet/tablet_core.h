@@ -99,6 +99,7 @@ class TabletCore {
   void Step(const TransferReplica& input);
   void Step(const DropReplica& input);
   void Step(const ReplicaForgotten& input);
+  void Step(const RaiseTime& input);
   void Step(const SplitTablet& input);
   void Step(const BeginChild& input);
   void Step(const FreezeTablet& input);
@@ -138,7 +139,6 @@ class TabletCore {
   // ---- for the host's bounds and reports ----
   const ReplicaCore& replica() const { return common_.replica; }
   const AppliedState& applied_state() const { return common_.applied; }
-  const KeyRange& range() const { return common_.applied.range; }
   // Includes the writes that wait for a split.
   size_t unapplied_bytes() const { return writes_.pending_bytes(); }
   size_t waiting() const { return waiters_.count(); }  // requests that wait for an entry

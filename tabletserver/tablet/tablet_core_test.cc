@@ -260,7 +260,7 @@ TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
   rig.Configure(NewTablet());
   ASSERT_TRUE(rig.ReplyTo(rig.Write(PutRequest(1, "a", "v")))->status.ok());
   for (const uint64_t sequence : {1, 2}) {
-    AdmitWrite admit{PutRequest(sequence, "a", "v"), rig.now(), {.disk_full = true}};
+    AdmitWrite admit{PutRequest(sequence, "a", "v"), rig.now(), {.disk = DiskRoom::kDeletes}};
     admit.request.token = RequestToken{1000 + sequence};
     admit.request.learnt = rig.tablet_time();
     rig.core().Step(std::move(admit));
@@ -270,6 +270,32 @@ TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
   EXPECT_TRUE(output.writes[0].status.ok());  // a retry of what is done
   EXPECT_EQ(output.writes[1].status.code(), Code::kOverloaded);
   EXPECT_TRUE(output.replica.append.empty());
+}
+
+TEST(TabletCore, BelowTheDiskReserveAWritePassesIfAllItsEffectsAreDeletes) {
+  CoreRig rig(CoreOptions());
+  rig.Configure(NewTablet());
+  ASSERT_TRUE(rig.ReplyTo(rig.Write(PutRequest(1, "a", "v")))->status.ok());
+  ASSERT_TRUE(rig.ReplyTo(rig.Write(PutRequest(2, "b", "v")))->status.ok());
+  uint64_t sequence = 2;
+  const auto write = [&](std::vector<Write> writes, DiskRoom room) {
+    AdmitWrite admit{PutRequest(++sequence, "a", "v"), rig.now(), {.disk = room}};
+    admit.request.writes = std::move(writes);
+    admit.request.token = RequestToken{1000 + sequence};
+    admit.request.learnt = rig.tablet_time();
+    rig.Step(std::move(admit));
+    const auto reply = rig.ReplyTo(RequestToken{1000 + sequence});
+    return reply ? reply->status : Status(Code::kInternal, "no reply");
+  };
+  const Write put{.kind = WriteKind::kPut, .key = "c", .value = "v"};
+  const Write first{.kind = WriteKind::kDelete, .key = "a"}, second{.kind = WriteKind::kDelete, .key = "b"};
+  const Status refused = write({first, put}, DiskRoom::kDeletes);
+  EXPECT_EQ(refused.code(), Code::kOverloaded);
+  EXPECT_NE(refused.message().find("only deletes pass"), std::string::npos) << refused;
+  EXPECT_EQ(write({first}, DiskRoom::kDeletes), Status());
+  EXPECT_EQ(write({second}, DiskRoom::kNone).code(), Code::kOverloaded);
+  EXPECT_EQ(write({second, first}, DiskRoom::kDeletes), Status());
+  EXPECT_EQ(write({put}, DiskRoom::kAll), Status());
 }
 
 TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tabletserver/replication/replica_types.h"
+#include "tabletserver/storage/records/disk_room.h"
 #include "tabletserver/tablet/tablet_types.h"
 
 namespace ebla::tabletserver {
@@ -38,10 +39,10 @@ struct AlterTablet {
 // The room that this server has for writes. The core decides which writes are OVERLOADED because of it: no retry of a
 // write that is done.
 struct Room {
-  bool disk_full = false;         // the store refuses writes
-  bool rolled_back_full = false;  // no more may be rolled back, so PRIMARY has to wait (PROTOCOL 22)
-  Status memory;                  // why a table in memory has none left for what takes memory; OK: it has some
-  bool evicts = false;            // such a table soon has some again
+  DiskRoom disk = DiskRoom::kAll;  // for what reaches the disk
+  bool rolled_back_full = false;   // no more may be rolled back, so PRIMARY has to wait (PROTOCOL 22)
+  Status memory;                   // why a table in memory has none left for what takes memory; OK: it has some
+  bool evicts = false;             // such a table soon has some again
 };
 
 struct AdmitWrite {
@@ -59,6 +60,13 @@ struct Purge {
   std::vector<ExpiredKey> keys;
   MonotonicTime now;
   MonotonicTime deadline = MonotonicTime::Max();  // who waits is told no later than at the first Tick after it
+};
+
+// Tablet time is at least this: an operator has accepted the clock that was doubted when this replica began to lead
+// (PROTOCOL 21). It changes nothing in a replica that does not lead.
+struct RaiseTime {
+  TabletTime to;
+  MonotonicTime now;
 };
 
 // The master has this tablet split (control.thrift, SplitTablet). Answered once SPLIT is applied. STALE_EPOCH: it does

@@ -168,6 +168,7 @@ struct TabletView {
   Epoch transferred_epoch;
   ServerName transferred_to;
   bool may_have_lost_writes = false;
+  bool lost = false;  // its disk lost a part of the log (PROTOCOL 5)
   std::vector<PeerProgress> peers;
   std::string failure;  // not empty: the replica is dead, and why
 
@@ -183,6 +184,7 @@ struct SplitChild {
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
   bool lead = false;  // this replica appended it, and still leads that epoch: it leads the child, too
+  bool lost = false;  // the parent's disk lost a part of the log, which may have been the child's (PROTOCOL 5)
 };
 
 // One of the two that are merged, as its core exports it: applied through its FREEZE.
@@ -202,6 +204,7 @@ struct MergeResult {
   std::vector<DedupRow> dedup_window;
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
+  bool lost = false;  // one of the two is (PROTOCOL 5)
 };
 
 }  // namespace ebla::tabletserver

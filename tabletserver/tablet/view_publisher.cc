@@ -79,7 +79,8 @@ std::shared_ptr<const TabletView> ViewPublisher::Make() const {
   view->refused_for = standing.refused_for();
   view->transferred_epoch = standing.transfer().epoch();
   view->transferred_to = standing.transfer().target();
-  view->may_have_lost_writes = replica.state().may_have_lost_writes;
+  view->may_have_lost_writes = replica.state().may_have_lost_writes || replica.state().lost;
+  view->lost = replica.state().lost;
   view->peers = standing.Progress();
   view->failure = common_.failure().message();
   return view;

@@ -130,6 +130,11 @@ bool WriteAdmission::RefuseWhileFrozen(const WriteRequest& request) {
   return Refuse(request.token, Code::kComeAgain, "the tablet is being merged", kFrozenRetryMs);
 }
 
+// In memory nothing of a write reaches the disk, unless it is rolled back at PRIMARY (PROTOCOL 22).
+DiskRoom WriteAdmission::DiskRoomFor(const Room& room, AckLevel level) const {
+  return common_.schema->in_memory && level != AckLevel::kPrimary ? DiskRoom::kAll : room.disk;
+}
+
 bool WriteAdmission::RefuseOverloaded(const AdmitWrite& input, AckLevel level) {
   const WriteRequest& request = input.request;
   const RequestToken token = request.token;
@@ -139,9 +144,11 @@ bool WriteAdmission::RefuseOverloaded(const AdmitWrite& input, AckLevel level) {
                   "records, or write at MAJORITY",
                   kConflictsRetryMs);
   }
-  // In memory nothing of a write reaches the disk, unless it is rolled back at PRIMARY (PROTOCOL 22).
-  const bool for_disk = !common_.schema->in_memory || level == AckLevel::kPrimary;
-  if ((input.room.disk_full && for_disk) || common_.replica.store_stalled()) {
+  if (DiskRoomFor(input.room, level) == DiskRoom::kNone) {
+    replies_.RefuseWrite(token, NoDiskRoom(DiskRoom::kNone), kWritesFullRetryMs);
+    return true;
+  }
+  if (common_.replica.store_stalled()) {
     return Refuse(token, Code::kOverloaded, "the disk takes no more writes for now", kWritesFullRetryMs);
   }
   // The write would be logged and answered by the next primary, without a bound on the delay.
@@ -189,7 +196,12 @@ void WriteAdmission::Execute(AdmitWrite input, uint64_t digest, AckLevel level, 
     return;
   }
   // Only now is it known what a function takes.
-  if (!input.room.memory.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete)) {
+  const bool frees = OnlyDeletes(evaluation->effects);
+  if (const DiskRoom room = DiskRoomFor(input.room, level); room != DiskRoom::kAll && !frees) {
+    replies_.RefuseWrite(request.token, NoDiskRoom(room), kWritesFullRetryMs);
+    return;
+  }
+  if (!input.room.memory.ok() && !frees) {
     replies_.RefuseWrite(request.token, input.room.memory, kWritesFullRetryMs).full = !input.room.evicts;
     return;
   }

@@ -46,6 +46,7 @@ class WriteAdmission {
   bool Contains(std::string_view key) const { return common_.applied.range.Contains(key); }
   bool LiesWithin(const WriteRequest& request) const;
   AckLevel LevelOf(const WriteRequest& request) const;
+  DiskRoom DiskRoomFor(const Room& room, AckLevel level) const;
   Status CheckDelivered(const WriteRequest& request) const;
   Result<std::vector<Effect>> PurgeEffects(const Purge& input, TabletTime now);
   std::optional<Effect> PurgeEffect(const ExpiredKey& expired, const StoredRecord& record, TabletTime now) const;

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace ebla::tabletserver::testing {
 
@@ -207,6 +208,7 @@ void CoreRig::Crash(size_t keep, Duration clock_skew) {
   view.reset();
   skew_ = clock_skew;
   store_.Crash(keep);
+  if (std::exchange(loses_promises_, false)) store_.MarkLost();
   messages.clear();
   answers.clear();
   copies.clear();

@@ -53,10 +53,14 @@ class CoreRig {
   // The process dies and starts again; of what was not flushed the first `keep` pieces survive. The time of day then is
   // `clock_skew` off.
   void Crash(size_t keep, Duration clock_skew = {});
-  // From its next start on it may have lost acknowledged entries (the machine of an interval table failed). The next
-  // crash also loses the last `pieces` flushed pieces, although they were answered for.
-  void Forgets(size_t pieces = 0) {
-    options_.may_have_lost_writes = true;
+  // The next crash also loses the last `pieces` flushed pieces, although they were answered for. They are entries
+  // alone: from its next start on it may have lost writes (the machine of an interval table failed). Or promises, too:
+  // that start finds that the disk lost a part of the log.
+  enum class Loses : uint8_t { kWrites, kPromises };
+  void Forgets(size_t pieces = 0, Loses what = Loses::kWrites) {
+    options_.may_have_lost_writes = options_.may_have_lost_writes || what == Loses::kWrites;
+    if (what == Loses::kPromises) options_.forgot_below = TabletId{UINT64_MAX};
+    loses_promises_ = what == Loses::kPromises;
     store_.ForgetFlushed(pieces);
   }
 
@@ -108,6 +112,7 @@ class CoreRig {
 
   CrashingStore store_;
   bool hold_flush_ = false;
+  bool loses_promises_ = false;                         // at the next crash
   std::deque<std::pair<FlushNumber, size_t>> flushes_;  // not yet done
   uint64_t next_token_ = 1;
 };

@@ -120,6 +120,13 @@ void CrashingStore::Crash(size_t keep) {
   data_ = checkpoint_;
 }
 
+void CrashingStore::MarkLost() {
+  if (!state_.present()) return;
+  state_.lost = true;
+  journal_.push_back({.state = state_, .entry = {}, .remove_from = {}, .forget_to = {}});
+  flushed_ = journal_.size();
+}
+
 void CrashingStore::Clear() {
   log_.clear();
   truncated_ = {};

@@ -36,6 +36,8 @@ class CrashingStore {
   void Crash(size_t keep);
   // The next crash also loses the last `pieces` flushed pieces, although they were answered for.
   void ForgetFlushed(size_t pieces) { flushed_ -= std::min(flushed_, pieces); }
+  // A start has found that the log lacks a part, and has it noted on the disk.
+  void MarkLost();
   // The replica is gone: all but its state.
   void Clear();
   // Installs the start of a copy and its records.

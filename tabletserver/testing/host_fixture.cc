@@ -14,6 +14,10 @@ void ListeningMaster::heartbeat(std::function<void(const idl::HeartbeatReply&)> 
   idl::HeartbeatReply reply;
   reply.masterTerm = term;
   reply.clusterLevel = cluster_level;
+  if (day_ms) {
+    reply.timeOfDayMs = day_ms();
+    reply.boot = "the master's";
+  }
   cob(reply);
 }
 
@@ -67,8 +71,9 @@ void HostFixture::StartServer() {
 }
 
 void HostFixture::BeginServer() {
-  executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
-  stored_ = std::make_unique<SimulatedStore>(disk_, *executor_);
+  executor_ = std::make_unique<testing::SimExecutor>(scheduler_, time_of_day_ms_);
+  stored_ = std::make_unique<SimulatedStore>(
+      disk_, *executor_, SimulatedStore::Options{.loss = lost_ ? std::optional(LogLoss()) : std::nullopt});
   store_ = &**stored_;
   coordinator_ = coordination_.NewClient(*executor_);
   options_.identity = {

@@ -32,6 +32,7 @@ class ListeningMaster : public idl::MasterServiceCobSvNull {
   int64_t heartbeats = 0;
   int64_t term = 1;
   int cluster_level = kFeatureLevel;
+  std::function<int64_t()> day_ms;  // its time of day, on another machine; none: it does not tell
 };
 
 // Every endpoint is the one dispatcher.
@@ -107,6 +108,8 @@ class HostFixture : public ::testing::Test {
   SimulatedDisk disk_{7};
   TabletServerOptions options_;
 
+  int64_t time_of_day_ms_ = 1'700'000'000'000;  // of the server's machine, when the scheduler began
+
   // One life of the server.
   std::unique_ptr<testing::SimExecutor> executor_;
   std::unique_ptr<SimulatedStore> stored_;
@@ -114,6 +117,7 @@ class HostFixture : public ::testing::Test {
   std::unique_ptr<coordination::SimCoordinator> coordinator_;
   std::unique_ptr<TabletServer> server_;
   uint64_t incarnation_ = 0;
+  bool lost_ = false;  // the next start finds that the log lacks a part
   int64_t sequence_ = 0;
   int64_t learnt_ms_ = 0;  // tablet time
   Status refused_;

@@ -1,12 +1,16 @@
 // A data directory has one life (PROTOCOL 23), shown with whole processes. A server whose directory was restored from a
-// backup, or cloned, ends with a message. Other servers serve the data that it would have put at risk, and so does it
-// once its own directory is back.
+// backup, was cloned, or has lost files or the end of its log, ends with a message. Other servers serve the data that
+// it would have put at risk, and so does it once its own directory is back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <vector>
 
+#include "common/testing/eventually.h"
 #include "test_paths.h"
 #include "tests/integration/cluster_fixture.h"
 
@@ -56,6 +60,43 @@ class DataDirectoryTest : public ClusterFixture {
     ASSERT_TRUE(code.has_value()) << code.error();
     ASSERT_EQ(*code, 0);
   }
+  // The victim ends as it starts, having named the finding. All other servers serve on. `mend` makes its files whole.
+  void ExpectRefused(const std::string& finding, const std::function<void()>& mend) {
+    (void)launcher().Restart(kVictim, false);  // it may have ended before it is looked at
+    const Result<int> code = cluster::ExitCode(*launcher().Process(kVictim), 30s);
+    EXPECT_TRUE(!code || *code == 1) << *code;
+    EXPECT_THAT(Text(launcher().LogFile(kVictim)), HasSubstr(finding));
+    WriteAll("second", Ack::kMajority);
+    mend();
+    const Status back = launcher().Restart(kVictim);
+    ASSERT_TRUE(back.ok()) << back;
+    ExpectAll("second");
+    WriteAll("third", Ack::kAll);
+  }
+  std::vector<fs::path> Segments() {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(Dir() + "/store/log")) {
+      if (entry.path().extension() == ".log") files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
+    return files;
+  }
+  // A server on the victim's directory.
+  cluster::ProcessId SpawnThere(const std::string& name, const std::string& output, bool begins_empty) {
+    std::vector<std::string> command = {std::string(kBinaryDir) + "/bin/ebla-tabletserver",
+                                        "--name=" + name,
+                                        "--zookeeper=" + launcher().ZooKeeper() + "/ebla",
+                                        "--data_dir=" + Dir(),
+                                        "--listen=127.0.0.1:0",
+                                        "--http_listen=127.0.0.1:0"};
+    if (begins_empty) command.emplace_back("--begin_empty");
+    const auto process = cluster::Spawn({.command = std::move(command),
+                                         .working_dir = cluster_->dir(),
+                                         .output_file = output,
+                                         .die_with_parent = true});
+    EXPECT_TRUE(process.has_value()) << process.error();
+    return process.value_or(cluster::ProcessId());
+  }
   static void Copy(const std::string& from, const std::string& to) {
     fs::remove_all(to);
     fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
@@ -93,17 +134,54 @@ TEST_F(DataDirectoryTest, OneWhoseStoreIsGoneIsRefused) {
   const std::string elsewhere = cluster_->dir() + "/elsewhere";
   Stop();
   fs::rename(Dir() + "/store", elsewhere);
-  (void)launcher().Restart(kVictim, false);
-  const Result<int> code = cluster::ExitCode(*launcher().Process(kVictim), 30s);
-  EXPECT_TRUE(!code || *code == 1) << *code;
-  EXPECT_THAT(Text(launcher().LogFile(kVictim)), HasSubstr("/store is gone, and this directory had a store"));
-  EXPECT_FALSE(fs::exists(Dir() + "/store")) << "nothing is made";
-  WriteAll("second", Ack::kMajority);
-  fs::rename(elsewhere, Dir() + "/store");
-  const Status back = launcher().Restart(kVictim);
-  ASSERT_TRUE(back.ok()) << back;
-  ExpectAll("second");
-  WriteAll("third", Ack::kAll);
+  ExpectRefused("/store is gone, and this directory had a store", [&] {
+    EXPECT_FALSE(fs::exists(Dir() + "/store")) << "nothing is made";
+    fs::rename(elsewhere, Dir() + "/store");
+  });
+}
+
+// A crash, too, leaves a log without its end, but none that was on the disk.
+TEST_F(DataDirectoryTest, OneWhoseLogLacksItsEndIsRefused) {
+  Stop();
+  const fs::path last = Segments().back();
+  const std::string kept = cluster_->dir() + "/kept";
+  fs::copy_file(last, kept);
+  fs::resize_file(last, 4096);
+  ExpectRefused(last.string() + " ends at byte 4096 before frame ",
+                [&] { fs::copy_file(kept, last, fs::copy_options::overwrite_existing); });
+}
+
+TEST_F(DataDirectoryTest, OneWhoseFirstSegmentIsGoneIsRefused) {
+  Stop();
+  ASSERT_TRUE(launcher().Restart(kVictim).ok());
+  Stop();
+  ASSERT_GE(Segments().size(), 2u) << "each start begins one";
+  const fs::path first = Segments().front();
+  const std::string kept = cluster_->dir() + "/kept";
+  fs::rename(first, kept);
+  ExpectRefused(first.string() + " is missing, and the log needs it", [&] { fs::rename(kept, first); });
+}
+
+TEST_F(DataDirectoryTest, BeginEmptySetsALossAsideAndIsAnotherServer) {
+  const std::string output = cluster_->dir() + "/begun.log";
+  const auto refused = [&](const std::string& name, const std::string& why) {
+    const Result<int> code = cluster::ExitCode(SpawnThere(name, output, true), 30s);
+    ASSERT_TRUE(code.has_value()) << code.error();
+    EXPECT_EQ(*code, 2);
+    EXPECT_THAT(Text(output), HasSubstr(why));
+    EXPECT_TRUE(fs::exists(Dir() + "/IDENTITY")) << "nothing is moved";
+  };
+  Stop();
+  refused("ts-9", "nothing is lost in " + Dir() + ", and nothing was moved");
+  fs::remove_all(Dir() + "/store/log");
+  refused(kVictim, "with --begin_empty give another --name");
+  const cluster::ProcessId begun = SpawnThere("ts-9", output, true);
+  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("server list").text.contains("ts-9"); })) << Text(output);
+  EXPECT_TRUE(cluster::IsAlive(begun)) << Text(output);
+  EXPECT_TRUE(fs::exists(Dir() + "/lost-1/IDENTITY"));
+  EXPECT_TRUE(fs::exists(Dir() + "/lost-1/store/FORMAT"));
+  EXPECT_TRUE(fs::exists(Dir() + "/store/FORMAT"));
+  ExpectAll("first");
 }
 
 TEST_F(DataDirectoryTest, ACloneIsRefusedWhileTheOriginalServes) {

@@ -248,6 +248,8 @@ std::vector<Operation> GrantsMatrixTest::OfOperators() const {
       {"limit a table", "changeAccess", kTakes, change({.kind = Kind::kSetTableLimits, .grant = {.table = "users"}})},
       {"drain", "setServer", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.draining = true})); }},
       {"end a drain", "setServer", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.draining = false})); }},
+      {"accept a clock", "setServer", kTakes,
+       [](C c, T) { return StatusOf(c.SetServer("ts-9", {.accept_clock = true})); }},
       {"maintain", "setServer", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.maintenance = true})); }},
       {"remove a server", "removeServer", kTakes, [](C c, T) { return c.RemoveServer("ts-9"); }},
       {"recover", "recoverTablet", kTakes, [](C c, T) { return StatusOf(c.RecoverTablet(TabletId{99'999})); }},

@@ -28,7 +28,8 @@
 #ifndef VOTERS
 #define VOTERS 7      /* of the first epoch; bit r is replica r */
 #endif
-/* Parts that a configuration may add to failover: LEASE, CONFIRM, TRANSFER, MEMBERSHIP; STALE_MASTERS, see settle.
+/* Parts that a configuration may add to failover: LEASE, CONFIRM, TRANSFER, MEMBERSHIP; LOSS, where the crash takes the
+ * replica's disk with it; STALE_MASTERS, see settle.
  * Switches that take a rule away stand where the rule bites, the protocol's own form last. */
 
 #define LENGTH (EPOCHS + WRITES) /* a Barrier for each epoch, and the writes */
@@ -83,6 +84,10 @@ byte acknowledged;             /* bit w: the client of write w was answered */
 byte reader;                   /* where a confirmed read is under way: replica + 1 */
 byte confirmed;                /* who has confirmed it */
 byte owed;                     /* what had been acknowledged when it began */
+#endif
+#ifdef LOSS
+bool lost[3];                  /* its disk lost log and promise, and it was not made anew since */
+byte latest;                   /* the highest epoch that any has led, and may have forgotten */
 #endif
 #ifdef NO_RULE_7_RESTART
 bool forgot[3];                /* it restarted while a grant of its was running */
@@ -170,6 +175,11 @@ inline applied_writes(r) {
   i = 0
 }
 
+#ifdef LOSS
+#define LED_LATER(e) (latest > (e))
+#else
+#define LED_LATER(e) (led[0] > (e) || led[1] > (e) || led[2] > (e))
+#endif
 inline take_up(r, e) { /* r leads e from now on */
   PROPERTY("broken: ALONE\n", led[(r + 1) % 3] != e && led[(r + 2) % 3] != e);
   n = commit[r];
@@ -188,7 +198,10 @@ inline take_up(r, e) { /* r leads e from now on */
   od;
   SENT_LENGTH(e) = appended[r];
   /* A Configure so late that a later epoch is led already finds writes that this replica need not have. */
-  PROPERTY("broken: KEPT\n", (acknowledged & ~mine) == 0 || led[0] > e || led[1] > e || led[2] > e);
+  PROPERTY("broken: KEPT\n", (acknowledged & ~mine) == 0 || LED_LATER(e));
+#ifdef LOSS
+  if :: latest < e -> latest = e :: else fi;
+#endif
   i = 0; mine = 0;
 #ifndef NO_BARRIER
   append(r, ENTRY(e, 0));
@@ -222,6 +235,33 @@ inline settle(m) {
 #define READY(r) (leads[r] && !released[r])
 #else
 #define READY(r) (leads[r] && !released[r] && commit[r] > 0 && EPOCH_OF(LOG(r, commit[r] - 1)) == promised[r])
+#endif
+
+/* A replica that has lost its disk does not count, in what it answers, acknowledges and grants, and does not lead. */
+#ifdef LOSS
+#define COUNTS(r) (!lost[r])
+#else
+#define COUNTS(r) true
+#endif
+#ifdef NO_LOST_VOTE
+#define VOTES(r) true
+#else
+#define VOTES(r) COUNTS(r)
+#endif
+#ifdef NO_LOST_LEAD
+#define MAY_LEAD(r) true
+#else
+#define MAY_LEAD(r) COUNTS(r)
+#endif
+#ifdef NO_LOST_ACK
+#define ACKS(r) true
+#else
+#define ACKS(r) COUNTS(r)
+#endif
+#ifdef NO_LOST_GRANT
+#define GRANTS(r) true
+#else
+#define GRANTS(r) COUNTS(r)
 #endif
 
 /* ---- a replica's steps ------------------------------------------------------------------------------------------ */
@@ -273,7 +313,7 @@ inline settle(m) {
 #define PROMISE(r, e) leave(r); promised[r] = e; flushed[r] = appended[r]; ANSWER(e, r) = POSITION(r) + 1
 #endif
 #define FENCE(r, e) \
-  :: d_step { (fences & BIT(e)) && promised[r] < e && ANSWER(e, r) == 0 && WAITED(r) -> \
+  :: d_step { (fences & BIT(e)) && promised[r] < e && ANSWER(e, r) == 0 && VOTES(r) && WAITED(r) -> \
        PROMISE(r, e); \
        printf("replica %d: answers Fence(%d): its last entry is (%d, %d)\n", \
               r, e, (ANSWER(e, r) - 1) / 8, (ANSWER(e, r) - 1) % 8); \
@@ -288,12 +328,13 @@ inline settle(m) {
 #define MATCHED_IN(r, e)
 #endif
 #define LISTENS(e) (leads[PRIMARY(e)] && promised[PRIMARY(e)] == (e))
+#define NEWS(r) \
+  (ACKS(r) && !leads[r] && matched[r] > 0 && LISTENS(ACK_EPOCH(r)) && ACKED(ACK_EPOCH(r), r) < matched[r])
 #define FLUSH(r) \
-  :: d_step { flushed[r] < appended[r] || \
-              (!leads[r] && matched[r] > 0 && LISTENS(ACK_EPOCH(r)) && ACKED(ACK_EPOCH(r), r) < matched[r]) -> \
+  :: d_step { flushed[r] < appended[r] || NEWS(r) -> \
        flushed[r] = appended[r]; \
        if \
-       :: !leads[r] && matched[r] > 0 && LISTENS(ACK_EPOCH(r)) && ACKED(ACK_EPOCH(r), r) < matched[r] -> \
+       :: NEWS(r) -> \
          ACKED(ACK_EPOCH(r), r) = matched[r] \
        :: else \
        fi; \
@@ -332,7 +373,7 @@ inline settle(m) {
 /* A heartbeat of the epoch r has promised reaches it, and its answer the primary. The primary counts on the grant for
  * less time than it binds r, so one bit stands for both: from here until LAPSE. */
 #define GRANT(r) \
-  :: d_step { !leads[r] && LISTENS(promised[r]) && !released[PRIMARY(promised[r])] && \
+  :: d_step { GRANTS(r) && !leads[r] && LISTENS(promised[r]) && !released[PRIMARY(promised[r])] && \
               (VOTERS_OF(promised[r]) & BIT(r)) && !(grants[r] & BIT(promised[r])) -> \
        grants[r] = grants[r] | BIT(promised[r]); \
        printf("replica %d: grants a lease in epoch %d\n", r, promised[r]) }
@@ -363,7 +404,8 @@ inline settle(m) {
   :: d_step { reader == 0 && leads[r] && !released[r] -> \
        reader = r + 1; confirmed = BIT(r); owed = acknowledged; \
        printf("replica %d: begins a round for a STRONG read in epoch %d\n", r, promised[r]) } \
-  :: d_step { reader != 0 && reader != r + 1 && promised[r] == promised[reader - 1] && !(confirmed & BIT(r)) -> \
+  :: d_step { reader != 0 && reader != r + 1 && GRANTS(r) && promised[r] == promised[reader - 1] && \
+              !(confirmed & BIT(r)) -> \
        confirmed = confirmed | BIT(r); \
        printf("replica %d: confirms epoch %d\n", r, promised[r]) } \
   :: d_step { reader == r + 1 && READY(r) && MAJORITY(confirmed, VOTERS_OF(promised[r])) -> \
@@ -384,6 +426,20 @@ inline settle(m) {
        crashes++; \
        leave(r); matched[r] = 0; cut(r, flushed[r]); LOSE_PROMISE(r) FORGOT(r, grants[r] != 0) \
        printf("replica %d: crashes; restarts with a log up to lsn %d\n", r, appended[r]) }
+
+/* The same, and its disk has lost the log, the promise and which epochs it led. It waits as long as any lease lasts, so
+ * what it has granted binds it all the same. Once the catalog names it as no voter it is made anew, by an order of that
+ * epoch or a later one: it is then like a new server's. */
+#define LOSE(r) \
+  :: d_step { crashes < CRASHES -> \
+       crashes++; \
+       leave(r); matched[r] = 0; cut(r, 0); promised[r] = 1; led[r] = 0; lost[r] = true; \
+       printf("replica %d: crashes; its disk has lost its log and its promise\n", r) }
+#define MAKE_ANEW(r) \
+  :: d_step { lost[r] && !leads[r] && !(VOTERS_OF(catalog) & BIT(r)) -> \
+       leave(r); matched[r] = 0; cut(r, 0); lost[r] = false; \
+       if :: promised[r] < catalog -> promised[r] = catalog :: else fi; \
+       printf("replica %d: is made anew, as a learner of epoch %d\n", r, catalog) }
 
 /* Configure(e) reaches its primary. */
 #ifdef OBEY_STALE_CONFIGURE
@@ -412,8 +468,8 @@ inline settle(m) {
 #define RELEASED(e) (KIND(e) != DECIDED)
 #endif
 #define CONFIGURE(r, e) \
-  :: d_step { e <= catalog && PRIMARY(e) == r && OBEYS(r, e) && NEVER_LED(r, e) && POSITION(r) >= PRESUMED(e) && \
-              RELEASED(e) && (KIND(e) != SAME_PRIMARY || LEADS_NOW(r, e)) && \
+  :: d_step { e <= catalog && PRIMARY(e) == r && MAY_LEAD(r) && OBEYS(r, e) && NEVER_LED(r, e) && \
+              POSITION(r) >= PRESUMED(e) && RELEASED(e) && (KIND(e) != SAME_PRIMARY || LEADS_NOW(r, e)) && \
               (KIND(e) != TAKEN_BACK || LEADS_STILL(r, e)) -> \
        printf("replica %d: leads epoch %d\n", r, e); \
        take_up(r, e); KEEP_PROMISE(r) }
@@ -576,7 +632,12 @@ end:
   EACH(COMMITS)
   EACH(FENCES)
   EACH(CONFIGURES)
+#ifdef LOSS
+  EACH(LOSE)
+  EACH(MAKE_ANEW)
+#else
   EACH(CRASH)
+#endif
 #ifdef LEASE
   EACH(GRANT)
 #ifdef NO_RULE_7_EPOCH

@@ -206,12 +206,15 @@ Lines GroupStory::Beat(Arguments& arguments) {
 }
 
 // crash NAME [keep=N] keeps the flushed pieces and the first N unflushed ones. With [clock=MS] its time of day is off
-// then. With [forgets [lost=N]] the machine failed under an interval table, and the last N flushed pieces are lost, too
+// then. With [forgets [lost=N]] the machine failed under an interval table, and the last N flushed pieces are lost,
+// too. With [loses=N] the disk lost the last N, promises among them, as the next start finds out
 Lines GroupStory::Crash(Arguments& arguments) {
   const std::string name = ParseServer(*group_, arguments);
   const size_t keep = arguments.Number("keep", 0);
   const std::string clock = arguments.Text("clock", "");
   if (arguments.Flag("forgets")) group_->at(name).Forgets(arguments.Number("lost", 0));
+  const size_t loses = arguments.Number("loses", 0);
+  if (loses > 0) group_->at(name).Forgets(loses, CoreRig::Loses::kPromises);
   group_->Crash(name, keep);
   if (!clock.empty()) group_->at(name).SkewClock(milliseconds(std::stoll(clock)));
   return News();
@@ -335,6 +338,7 @@ Lines GroupStory::State(Arguments& arguments) {
     if (replica.state().incomplete) line << " incomplete";
     if (replica.receiving() != 0) line << " receiving";
     if (replica.state().may_have_lost_writes) line << " may_have_lost_writes";
+    if (replica.state().lost) line << " lost";
     if (replica.state().tombstone) line << " tombstone";
     if (replica.standing().transfer().epoch())
       line << " transferred " << replica.standing().transfer().epoch() << " to "

@@ -207,7 +207,7 @@ std::string Show(const ts::ControlReply& reply) {
   line << CodeName(reply.status.code()) << " promised " << reply.promised << " last " << Show(reply.last_appended)
        << (reply.known ? "" : " unknown") << (reply.dropped ? " dropped" : "")
        << (reply.incomplete ? " incomplete" : "") << (reply.may_have_lost_writes ? " may_have_lost_writes" : "")
-       << " time " << Show(reply.time);
+       << (reply.lost ? " lost" : "") << " time " << Show(reply.time);
   return line.str();
 }
 

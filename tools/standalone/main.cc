@@ -14,15 +14,25 @@
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
 #include "gateway/host/gateway_flags.h"
+#include "tabletserver/server/begin_empty.h"
 #include "tabletserver/server/server_flags.h"
+#include "tools/standalone/catalog.h"
 #include "tools/standalone/standalone.h"
 
 DEFINE_bool(splits, true, "Allow splits of tablets, by operators and by the planner.");
+DEFINE_bool(rebuild_catalog, false,
+            "Make a new catalog where the one in DATA_DIR/coordinator is lost or damaged. It lists the tables that the "
+            "store has; users, grants, limits and switches are lost. The old one is moved to coordinator.lost-1 (then "
+            "-2). Leave the flag out afterwards.");
 
 namespace {
 
 using ebla::Status;
 using ebla::process::OrRefuse;
+
+constexpr char kLossAdvice[] =
+    "The data here has no other replica. If it is lost, restore a backup to a new --data_dir; --begin_empty sets it "
+    "aside and begins without it";
 
 // A gateway for Memcached's and Redis's clients, on the server's own loops. It must be destroyed after the standalone
 // has stopped.
@@ -62,6 +72,19 @@ ebla::Result<std::optional<ebla::gateway::GatewayOptions>> GatewayFromFlags(bool
   return asked_for ? std::optional(std::move(options)) : std::nullopt;
 }
 
+void SetAside(ebla::tabletserver::ServerProcessOptions& server) {
+  const auto catalog_opens = [directory = server.data_dir]() -> Status {
+    const auto opened = ebla::standalone::OpenCatalog({.data_dir = directory});
+    if (opened) return {};
+    return ebla::Error(ebla::Code::kInvalidArgument,
+                       "the store in " + directory + " is whole, so nothing was moved; only the catalog is not: " +
+                           opened.error().message() + ": start once with --rebuild_catalog instead");
+  };
+  const std::string aside =
+      OrRefuse(ebla::tabletserver::BeginEmpty(server, {.needs_new_name = false, .others_open = catalog_opens}));
+  std::cerr << "the former data of " << server.data_dir << " is in " << aside << "\n";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -89,10 +112,13 @@ int main(int argc, char** argv) {
   if (server.rpc.tls != nullptr) server.rpc.tls->TrustItself();
   server.audit = OrRefuse(ebla::process::OpenAuditLog());
   server.lock = std::move(lock);
+  server.loss_advice = kLossAdvice;
+  if (server.begin_empty) SetAside(server);
   ebla::standalone::StandaloneOptions options{.server = std::move(server), .master = {}};
   options.master.name = options.server.name;
   options.master.replicas_default = 1;  // there is one server
   options.master.splits = FLAGS_splits;
+  options.rebuild_catalog = FLAGS_rebuild_catalog;
   std::atomic<int> exit_code = 0;
   options.server.server.on_refused = [&exit_code](const Status& status) {
     ebla::process::Complain(status);
@@ -100,6 +126,7 @@ int main(int argc, char** argv) {
     ebla::process::RequestTermination();
   };
   const auto standalone = OrRefuse(ebla::standalone::Standalone::Start(std::move(options)));
+  if (standalone->rebuilt()) std::cout << standalone->rebuilt()->ToString() << std::endl;
   std::unique_ptr<Gateway> gateway;
   if (gateway_options) {
     gateway = std::make_unique<Gateway>();

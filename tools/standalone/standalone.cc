@@ -6,12 +6,17 @@
 #include <tuple>
 #include <utility>
 
+#include "common/base/count.h"
 #include "common/base/mutex.h"
 #include "common/process/process.h"
 #include "common/rpc/local_connector.h"
+#include "tabletserver/storage/wiredtiger/wt_files.h"
+#include "tools/standalone/catalog.h"
 
 namespace ebla::standalone {
 namespace {
+
+constexpr Duration kAdoptPatience = std::chrono::seconds(30);
 
 // Runs the task on the loop and waits for its end.
 void RunOn(Executor& loop, std::function<void()> task) {
@@ -73,7 +78,13 @@ Result<std::unique_ptr<Standalone>> Standalone::Start(StandaloneOptions options)
 }
 
 Status Standalone::Open(StandaloneOptions options) {
-  EBLA_ASSIGN(coordination_, coordination::EmbeddedCoordination::Open(options.server.data_dir + "/coordinator"));
+  EBLA_ASSIGN(Catalog catalog, OpenCatalog({.data_dir = options.server.data_dir,
+                                            .rebuild = options.rebuild_catalog,
+                                            .feature_level = options.server.server.features->own(),
+                                            .loss_advice = options.server.loss_advice}));
+  coordination_ = std::move(catalog.coordination);
+  rebuilding_ = catalog.rebuilding;
+  ScrubCoordinator(options.server.server);
   options.master.features = options.server.server.features;  // of one process
   OpenMaster(std::move(options.master), options.server.rpc.tls);
 
@@ -84,6 +95,7 @@ Status Standalone::Open(StandaloneOptions options) {
   options.server.adjust_http = [this](http::HttpOptions& http) {
     http.metrics = metrics_ = std::make_shared<Metrics>(std::move(http.metrics), *master_metrics_);
     http.ready = [this, server = std::move(http.ready)]() -> Status {
+      if (rebuilding_) return Error(Code::kUnavailable, "the catalog is being rebuilt from the store");
       EBLA_TRY(master_metrics_->Ready());
       return server();
     };
@@ -93,7 +105,41 @@ Status Standalone::Open(StandaloneOptions options) {
     master_->Start(server_->endpoint());
     master_metrics_->Start();
   });
+  if (catalog.rebuilding) Rebuild(std::move(catalog.set_aside));
   return {};
+}
+
+void Standalone::ScrubCoordinator(tabletserver::TabletServerOptions& options) {
+  options.scrub.beside_store = [this](const tabletserver::TabletStore::ScrubPace& pace) {
+    const tabletserver::UncachedReads past_cache;
+    return coordination_->Scrub(pace);
+  };
+  options.catalog_damage = [this] { return coordination_->damage(); };
+}
+
+void Standalone::Rebuild(std::string set_aside) {
+  RebuiltCatalog rebuilt{.status = AdoptReports(*master_, *loop_, kAdoptPatience), .set_aside = std::move(set_aside)};
+  if (rebuilt.status.ok()) rebuilt.status = EndRebuild(*coordination_);
+  RunOn(*loop_, [&] {
+    const master::MasterStats stats = master_->Stats();
+    rebuilt.tables = stats.tables;
+    rebuilt.tablets = stats.tablets;
+  });
+  LOG(WARNING) << rebuilt.ToString();
+  rebuilt_ = std::move(rebuilt);
+  rebuilding_ = false;
+}
+
+std::string RebuiltCatalog::ToString() const {
+  const std::string former = set_aside.empty() ? "" : " The former catalog is in " + set_aside + ".";
+  const std::string has = Count(tables, "table") + " with " + Count(tablets, "tablet");
+  if (!status.ok()) {
+    return "The catalog is not rebuilt yet, and lists " + has + ": " + status.message() + "." + former +
+           " ebla cluster adopt shows what the store has beyond it; the next start tries again.";
+  }
+  return "The catalog was rebuilt from the store: " + has + "." + former +
+         " Gone with it are users, roles, grants and limits (ebla user, role, grant, limit), the planner's switch "
+         "(ebla balance off) and a held feature level: set them again.";
 }
 
 void Standalone::OpenMaster(master::MasterOptions options, std::shared_ptr<security::TlsCredentials> tls) {
@@ -101,6 +147,7 @@ void Standalone::OpenMaster(master::MasterOptions options, std::shared_ptr<secur
   connector_ = std::make_unique<rpc::PipelinedConnector>(*loop_, rpc::ChannelOptions{.tls = std::move(tls)});
   coordinator_ = coordination_->NewClient(*loop_);
   options.version = process::BuildVersion();
+  options.boot = process::BootId();
   master_ = std::make_unique<master::Master>(std::move(options), *loop_, *coordinator_,
                                              master::ConnectOver(*connector_, *loop_));
   master_metrics_ = std::make_unique<master::MasterMetrics>(*master_, nullptr);
@@ -108,6 +155,7 @@ void Standalone::OpenMaster(master::MasterOptions options, std::shared_ptr<secur
 }
 
 Status Standalone::Ready() const {
+  if (rebuilding_) return Error(Code::kUnavailable, "the catalog is being rebuilt from the store");
   EBLA_TRY(master_metrics_->Ready());
   return server_->server().Ready();
 }

@@ -3,15 +3,19 @@
 // a cluster, behind one port. A client's list of masters is that one address.
 // Place:      main.cc makes one from flags.
 // Disk:       <data_dir>/coordinator  what a cluster keeps in ZooKeeper
+//             <data_dir>/CATALOG      how often that was changed (common/coordination/change_mark.h)
 //             <data_dir>              the tablet server's identity and store, ADDRESS, logs
 // Stop:       the tablet server first, as it leaves the cluster through the coordinator; then the master; then the
 //             rest.
 // Threads:    those of ServerProcess, and one loop for the master. Start and Stop block.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "common/coordination/embedded_coordinator.h"
 #include "common/rpc/event_loop.h"
@@ -26,6 +30,16 @@ struct StandaloneOptions {
   // Its coordinator, and what else this process serves, are filled in.
   tabletserver::ServerProcessOptions server;
   master::MasterOptions master;
+  bool rebuild_catalog = false;  // see catalog.h
+};
+
+// The outcome of a rebuild of the catalog, for people.
+struct RebuiltCatalog {
+  Status status;  // not OK: the catalog lacks some of what the store has; the next start tries again
+  size_t tables = 0;
+  size_t tablets = 0;
+  std::string set_aside;  // where the former database is; empty: there was none
+  std::string ToString() const;
 };
 
 class Standalone {
@@ -39,6 +53,7 @@ class Standalone {
   Status Stop(Duration patience);
 
   Status Ready() const;
+  const std::optional<RebuiltCatalog>& rebuilt() const { return rebuilt_; }
   // For clients within this process, which run on these loops: calls to it without a socket. Trusted, like the process
   // itself. The loops end with Stop(), and such a client must be destroyed after it.
   std::vector<rpc::EventLoop*> loops() const { return server_->loops(); }
@@ -52,6 +67,8 @@ class Standalone {
   class Metrics;
   Standalone() = default;
   Status Open(StandaloneOptions options);
+  void ScrubCoordinator(tabletserver::TabletServerOptions& options);
+  void Rebuild(std::string set_aside);
   void OpenMaster(master::MasterOptions options, std::shared_ptr<security::TlsCredentials> tls);
 
   std::unique_ptr<coordination::EmbeddedCoordination> coordination_;
@@ -62,6 +79,8 @@ class Standalone {
   std::unique_ptr<master::MasterMetrics> master_metrics_;
   std::shared_ptr<Metrics> metrics_;
   std::unique_ptr<tabletserver::ServerProcess> server_;
+  std::atomic<bool> rebuilding_{false};
+  std::optional<RebuiltCatalog> rebuilt_;
   bool stopped_ = false;
 };
 

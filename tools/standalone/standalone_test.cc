@@ -3,12 +3,15 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <thread>
+#include <vector>
 
 #include "ebla/client.h"
 #include "test_paths.h"
@@ -36,13 +39,16 @@ class StandaloneTest : public ::testing::Test {
     std::filesystem::remove_all(dir_);
   }
 
-  cluster::ProcessId Spawn() {
+  cluster::ProcessId Spawn(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> command = {std::string(kBinaryDir) + "/bin/ebla-standalone",
+                                        "--data_dir=" + dir_ + "/data",
+                                        "--listen=127.0.0.1:0",
+                                        "--http_listen=127.0.0.1:0",
+                                        "--disk_reserve_mb=0",
+                                        "--cache_mb=64"};
+    command.insert(command.end(), more.begin(), more.end());
     auto spawned = cluster::Spawn(
-        {.command = {std::string(kBinaryDir) + "/bin/ebla-standalone", "--data_dir=" + dir_ + "/data",
-                     "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0", "--disk_reserve_mb=0", "--cache_mb=64"},
-         .working_dir = dir_,
-         .output_file = dir_ + "/output",
-         .die_with_parent = true});
+        {.command = std::move(command), .working_dir = dir_, .output_file = dir_ + "/output", .die_with_parent = true});
     EXPECT_TRUE(spawned) << spawned.error();
     return spawned.value_or(cluster::ProcessId());
   }
@@ -58,9 +64,9 @@ class StandaloneTest : public ::testing::Test {
   }
 
   // Starts it, and returns the time until it reports that it is ready.
-  std::chrono::milliseconds StartAndWait() {
+  std::chrono::milliseconds StartAndWait(const std::vector<std::string>& more = {}) {
     const auto start = steady_clock::now();
-    process_ = Spawn();
+    process_ = Spawn(more);
     const auto ready = [&] {
       return cluster::HasAddress(dir_ + "/data", process_.pid) &&
              cluster::AskReady("127.0.0.1", PortOf("http"), 1s).ok();
@@ -84,6 +90,28 @@ class StandaloneTest : public ::testing::Test {
     return Client::Connect(
                {.masters = {"127.0.0.1:" + std::to_string(PortOf("thrift"))}, .deadline = 20s, .connect_timeout = 20s})
         .value();
+  }
+
+  // One table with one record; then it stops.
+  void WriteAndStop() {
+    StartAndWait();
+    Client client = Connect();
+    ASSERT_TRUE(client.CreateTable("carts"));
+    ASSERT_TRUE(client.OpenTable("carts")->Put("anna", "cart of anna"));
+    ASSERT_TRUE(cluster::Signal(process_, SIGTERM).ok());
+    ASSERT_EQ(cluster::ExitCode(process_, 10s), 0);
+  }
+  void ExpectRefused(const std::string& finding, const std::vector<std::string>& flags = {}, int code = 1) {
+    EXPECT_EQ(cluster::ExitCode(Spawn(flags), 20s), code);
+    EXPECT_NE(Output().find(finding), std::string::npos) << Output();
+  }
+  std::vector<std::filesystem::path> Segments() {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/data/store/log")) {
+      if (entry.path().extension() == ".log") files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
+    return files;
   }
 
   std::string dir_;
@@ -190,6 +218,140 @@ TEST_F(StandaloneTest, StopsCleanlyAndDropsTables) {
   EXPECT_EQ(client.OpenTable("carts")->Get("a").error().code(), Code::kNotFound);
   ASSERT_TRUE(cluster::Signal(process_, SIGTERM).ok());
   EXPECT_EQ(cluster::ExitCode(process_, 10s), 0) << "SIGTERM must end it within ten seconds";
+}
+
+// Each loss of files is named, and nothing begins in their place; whole again, everything is there.
+TEST_F(StandaloneTest, FilesThatAreLostAreNamed) {
+  namespace fs = std::filesystem;
+  WriteAndStop();
+  const fs::path only = Segments().front();
+  const std::string store = dir_ + "/data/store", kept = dir_ + "/kept";
+  const auto expect = [&](const std::string& finding) {
+    ExpectRefused(finding);
+    ExpectRefused("The data here has no other replica");
+  };
+  fs::copy(store, kept, fs::copy_options::recursive);
+  const auto whole_again = [&] {
+    fs::remove_all(store);
+    fs::copy(kept, store, fs::copy_options::recursive);
+  };
+  fs::remove_all(store);
+  expect(store + " is gone, and this directory had a store");
+  whole_again();
+  fs::resize_file(only, 4096);
+  expect(only.string() + " ends at byte 4096 before frame 1, and the disk had frames up to ");
+  whole_again();
+  fs::resize_file(only, 0);
+  expect(only.string() + " is damaged at byte 0");
+  whole_again();
+  fs::remove(only);
+  expect(" is gone");
+  whole_again();
+  StartAndWait();
+  EXPECT_EQ(Connect().OpenTable("carts")->Get("anna")->value, "cart of anna");
+}
+
+TEST_F(StandaloneTest, BeginEmptySetsAsideWhatNoStartCanUse) {
+  namespace fs = std::filesystem;
+  ExpectRefused("has no data: start without --begin_empty", {"--begin_empty"}, 2);
+  WriteAndStop();
+  ExpectRefused("nothing is lost in " + dir_ + "/data, and nothing was moved", {"--begin_empty"}, 2);
+  const fs::path only = Segments().front();
+  fs::resize_file(only, 4096);
+  ExpectRefused(only.string() + " is damaged at byte 4096");
+  StartAndWait({"--begin_empty"});
+  EXPECT_EQ(Connect().OpenTable("carts").error().code(), Code::kNoSuchTable);
+  for (const char* const part : {"IDENTITY", "INVENTORY", "store/FORMAT", "coordinator"})
+    EXPECT_TRUE(fs::exists(dir_ + "/data/lost-1/" + part)) << part;
+  ASSERT_TRUE(Connect().CreateTable("carts"));
+}
+
+// Without a catalog a start makes nothing, and with the flag it has all tables and records again.
+TEST_F(StandaloneTest, ALostCatalogIsRebuiltFromTheStore) {
+  namespace fs = std::filesystem;
+  const std::string coordinator = dir_ + "/data/coordinator";
+  StartAndWait();
+  {
+    Client client = Connect();
+    ASSERT_TRUE(client.CreateTable("carts", {.split_points = {"f", "m", "t"}}));
+    ASSERT_TRUE(client.CreateTable("users"));
+    ASSERT_TRUE(client.SplitTablet("users", "k"));
+    ASSERT_TRUE(client.CreateTable("gone"));
+    ASSERT_TRUE(client.DropTable("gone").ok());
+    for (const char* key : {"anna", "fred", "mia", "zoe"}) {
+      for (const char* table : {"carts", "users"})
+        ASSERT_TRUE(client.OpenTable(table)->Put(key, std::string(table) + " of " + key));
+    }
+  }
+  const auto expect_all = [&](const std::string& more) {
+    Client client = Connect();
+    std::set<std::string> tables;
+    const auto listed = client.ListTables();
+    ASSERT_TRUE(listed) << listed.error();
+    for (const TableInfo& table : *listed) tables.insert(table.name);
+    EXPECT_EQ(tables.contains("carts") + tables.contains("users"), 2);
+    EXPECT_FALSE(tables.contains("gone"));
+    EXPECT_EQ(client.ListTablets("carts")->size(), 4u);
+    EXPECT_EQ(client.ListTablets("users")->size(), 2u);
+    for (const char* key : {"anna", "fred", "mia", "zoe"}) {
+      for (const char* table : {"carts", "users"}) {
+        const auto got = client.OpenTable(table)->Get(key);
+        ASSERT_TRUE(got) << got.error();
+        EXPECT_EQ(got->value, std::string(table) + " of " + key);
+      }
+    }
+    ASSERT_TRUE(client.CreateTable(more)) << "no id that is in use is drawn again";
+    ASSERT_TRUE(client.OpenTable(more)->Put("a", "1"));
+  };
+  const auto damage_blocks = [&] {
+    std::fstream file(coordinator + "/nodes.wt", std::ios::in | std::ios::out | std::ios::binary);
+    for (uintmax_t at = 4196; at < fs::file_size(coordinator + "/nodes.wt"); at += 4096) {
+      file.seekp(static_cast<std::streamoff>(at));
+      file.put('\x5a');
+    }
+  };
+  const auto stop = [&](int signal) {
+    ASSERT_TRUE(cluster::Signal(process_, signal).ok());
+    ASSERT_TRUE(cluster::WaitForExit(process_, 10s));
+  };
+  stop(SIGKILL);
+  fs::remove_all(coordinator);
+  ExpectRefused(coordinator + " is missing. Tables and records are in the store: start once with --rebuild_catalog");
+  EXPECT_FALSE(fs::exists(coordinator));
+  StartAndWait({"--rebuild_catalog"});
+  EXPECT_NE(Output().find("The catalog was rebuilt from the store: 2 tables with 6 tablets"), std::string::npos)
+      << Output();
+  expect_all("more");
+  stop(SIGTERM);
+  ExpectRefused("is whole, and nothing was changed", {"--rebuild_catalog"}, 2);
+  damage_blocks();
+  ExpectRefused(coordinator + "/nodes.wt is damaged at byte ");
+  StartAndWait({"--rebuild_catalog"});
+  EXPECT_NE(Output().find("The former catalog is in " + coordinator + ".lost-1"), std::string::npos) << Output();
+  expect_all("yet_more");
+  stop(SIGTERM);
+  fs::remove(dir_ + "/output");
+  StartAndWait();
+  EXPECT_EQ(Output().find("rebuilt"), std::string::npos) << Output();
+  EXPECT_EQ(Connect().OpenTable("more")->Get("a")->value, "1");
+}
+
+TEST_F(StandaloneTest, AScrubTellsOfADamagedCatalog) {
+  namespace fs = std::filesystem;
+  WriteAndStop();
+  StartAndWait({"--scrub_bytes_per_second=1073741824"});
+  Client client = Connect();
+  const std::string file = dir_ + "/data/coordinator/meta.wt";
+  fs::resize_file(file, 0);
+  ASSERT_TRUE(client.Scrub(""));
+  const auto told = [&] {
+    const auto servers = client.ListServers();
+    return servers && servers->size() == 1 ? servers->front().disk.catalog_damage : "";
+  };
+  const auto begun = steady_clock::now();
+  while (told().empty() && steady_clock::now() - begun < 20s) std::this_thread::sleep_for(20ms);  // polls
+  EXPECT_NE(told().find(file + " is missing, or damaged at its beginning"), std::string::npos) << told();
+  EXPECT_EQ(client.OpenTable("carts")->Get("anna")->value, "cart of anna");
 }
 
 TEST_F(StandaloneTest, ASecondProcessOnItsDataIsRefused) {

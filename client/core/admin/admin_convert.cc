@@ -155,6 +155,7 @@ ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
   out.schema_version = static_cast<uint64_t>(load.schemaVersion);
   out.incomplete = load.incomplete;
   out.may_have_lost_writes = load.forgetful;
+  out.lost = load.lost;
   out.failed = load.failed;
   out.damaged = load.damaged;
   out.differs_from = load.differsFrom;
@@ -198,6 +199,23 @@ TabletSummary FromIdl(const idl::TabletSummary& summary) {
   return out;
 }
 
+namespace {
+
+// All zero from a server of a build that does not tell it.
+DiskInfo FromIdl(const idl::DiskReport& report) {
+  using std::chrono::milliseconds;
+  DiskInfo disk;
+  disk.failure = report.failure;
+  disk.slowest_sync = milliseconds(std::max<int64_t>(0, report.slowestSyncMs));
+  disk.sync_under_way = milliseconds(std::max<int64_t>(0, report.syncUnderWayMs));
+  disk.loss = report.loss;
+  disk.lost_replicas = std::max(0, report.lostReplicas);
+  disk.catalog_damage = report.catalogDamage;
+  return disk;
+}
+
+}  // namespace
+
 ServerSummary FromIdl(const idl::ServerSummary& summary) {
   ServerSummary out;
   out.name = summary.name;
@@ -216,7 +234,8 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   out.size_bytes = summary.sizeBytes;
   out.reads_per_second = summary.readsPerSecond;
   out.writes_per_second = summary.writesPerSecond;
-  out.writes_refused = summary.writesRefused;
+  out.disk = FromIdl(summary.disk);
+  out.writes_refused = summary.writesRefused && out.disk.failure.empty();
   out.insecure = summary.insecure;
   out.draining = summary.draining;
   out.maintenance = summary.maintenance;
@@ -225,8 +244,10 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   out.cache_used_bytes = summary.cacheUsedBytes;
   for (const int64_t orphan : summary.strays) out.orphans.push_back(TabletId{static_cast<uint64_t>(orphan)});
   out.version = summary.version;
-  if (!summary.__isset.scrub) return out;
   using std::chrono::milliseconds;
+  if (summary.__isset.disk && summary.disk.timeOfDayMs > 0)
+    out.clock = {milliseconds(summary.clockAheadMs), milliseconds(summary.disk.clockDoubtMs), summary.disk.clockWaits};
+  if (!summary.__isset.scrub) return out;
   ScrubInfo& scrub = out.scrub.emplace();
   scrub.period = milliseconds(std::max<int64_t>(0, summary.scrub.periodMs));
   scrub.age = milliseconds(std::max<int64_t>(0, summary.scrub.ageMs));
@@ -267,6 +288,7 @@ TabletRecovery FromIdl(const idl::RecoverTabletReply& reply) {
     summary.applied = static_cast<uint64_t>(replica.appliedLsn);
     summary.incomplete = replica.incomplete;
     summary.may_have_lost_writes = replica.forgetful;
+    summary.lost = replica.lost;
   }
   recovery.refusal = reply.refusal;
   recovery.chosen = reply.chosen;

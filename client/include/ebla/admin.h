@@ -138,6 +138,7 @@ struct ReplicaReport {
   uint64_t schema_version = 0;
   bool incomplete = false;
   bool may_have_lost_writes = false;     // may have lost what it acknowledged
+  bool lost = false;                     // its disk lost a part of its log: it does not vote until it is made anew
   bool failed = false;                   // for good, though its server continues: it obeys nothing but a drop
   bool damaged = false;                  // by its files, or as all others differ from it: it is made anew from them
   std::vector<ServerName> differs_from;  // their records differ; no majority tells which are right
@@ -174,6 +175,7 @@ struct ReplicaSummary {
   uint64_t applied = 0;   // lsn
   bool incomplete = false;
   bool may_have_lost_writes = false;  // may have lost what it acknowledged
+  bool lost = false;                  // its disk lost a part of its log
 };
 
 struct RecoverTabletOptions {
@@ -241,6 +243,7 @@ struct TabletMove {
 struct ServerChange {
   std::optional<bool> draining;     // its replicas are moved to others, and it gets no new ones
   std::optional<bool> maintenance;  // it gets nothing new, and keeps what it has
+  bool accept_clock = false;        // it believes its clock; alone, and the server must be live
 };
 
 // A request to the planner.
@@ -334,10 +337,30 @@ struct ScrubInfo {
   std::optional<std::chrono::milliseconds> since_damage;  // was found last; none: none since the server started
 };
 
+// The disk of a server, as an operator needs to know it.
+struct DiskInfo {
+  std::string failure;                         // why its store has failed, until it is restarted; empty: it has not
+  std::chrono::milliseconds slowest_sync{};    // of its log, within the last 30 seconds
+  std::chrono::milliseconds sync_under_way{};  // how long the present sync has lasted; zero: there is none
+  std::string loss;       // the part of its log that its start has found missing, for people; empty: nothing
+  int lost_replicas = 0;  // its replicas that do not vote because of it, until they are made anew
+  // Found in the database of the coordinator, which ebla-standalone has in its own process; empty: none.
+  std::string catalog_damage;
+};
+
 // Whether a server has begun such a pass when it was asked to.
 struct ScrubBegun {
   ServerName server;
   Status status;  // not OK: why not
+};
+
+// A server's clock, as its last report showed it.
+struct ClockInfo {
+  std::chrono::milliseconds ahead_of_master{};  // below zero: behind; of a server that reports
+  // Zero: the server believes its clock. Else by how much that is ahead of the last time that was sure; below zero:
+  // behind. The server continues from that time until the doubt ends.
+  std::chrono::milliseconds doubt{};
+  int waiting = 0;  // tablets that it leads, and whose records expire late for a doubt
 };
 
 struct ServerSummary {
@@ -357,7 +380,7 @@ struct ServerSummary {
   int64_t size_bytes = 0;
   double reads_per_second = 0;
   double writes_per_second = 0;
-  bool writes_refused = false;  // its disk reserve is reached
+  bool writes_refused = false;  // its disk reserve is reached; deletes may pass
   bool insecure = false;        // others reach an address of it that nothing guards
   bool draining = false;
   bool maintenance = false;
@@ -367,6 +390,8 @@ struct ServerSummary {
   std::vector<TabletId> orphans;   // tablets whose replica it has and the catalog does not give it; 100 at most
   std::string version;             // of its build
   std::optional<ScrubInfo> scrub;  // none: it searches for no damage
+  std::optional<ClockInfo> clock;  // none: its build does not tell
+  DiskInfo disk;
 };
 
 struct MasterSummary {

@@ -97,6 +97,7 @@ Result<LogEntry> DecodeLogEntry(std::string_view bytes);
 struct AppendBatch {
   TabletId tablet;
   std::vector<const LogEntry*> entries;  // consecutive lsns after the last one stored; borrowed for the call
+  bool admitted = false;                 // by the tablet's leader, which is here: it has seen room for its writes
 };
 
 // An acknowledged write that is in no tablet's log here, kept until a client or hint delivery settles it (PROTOCOL 22).

@@ -79,7 +79,7 @@ std::optional<LogFollower::Whole> LogFollower::FrameFrom(const Found& found, con
 
 Result<LogFollower::Step> LogFollower::Read(const LogPosition& from, int64_t bytes_max, const Visitor& visitor) const {
   Step step{.next = from};
-  const uint64_t synced = log_.synced();
+  const uint64_t synced = log_.counts().synced;
   for (int64_t bytes = 0; bytes < bytes_max;) {
     const std::optional<Found> found = Find(step);
     // A segment before another is on the disk to its end.

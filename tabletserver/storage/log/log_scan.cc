@@ -17,8 +17,7 @@ std::optional<LogFrame> FrameFrom(std::string_view whole, uint64_t segment, int6
 
 Error LogDamage(const std::string& name, int64_t offset, const std::string& what) {
   return {Code::kInternal, name + " is damaged at byte " + std::to_string(offset) + ": " + what +
-                               "; what was acknowledged may be missing. Start this server on an empty directory: its "
-                               "replicas are made again from others"};
+                               "; what was acknowledged may be missing"};
 }
 
 bool WasSynced(std::string_view whole, uint64_t segment, uint64_t sequence) {

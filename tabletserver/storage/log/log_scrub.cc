@@ -66,7 +66,7 @@ bool LogScrub::IsWhole(uint64_t segment, const Pace& pace) {
     header = found->second.header;
     file = found->second.file;
     const auto next = std::next(found);
-    end = log_.synced() + 1;
+    end = log_.counts().synced + 1;
     // The room after the latest frame, up to the size of a segment, holds nothing to check.
     if (segment == log_.next_segment_) bytes = log_.next_offset_;
     if (next != log_.segments_.end()) end = std::min(end, next->second.header.first_sequence);

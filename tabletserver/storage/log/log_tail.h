@@ -31,7 +31,8 @@ class LogTail {
     int64_t offset = 0;
     uint64_t sequence = 0;
     uint32_t records = 0;
-    int64_t bytes = 0;  // with the header
+    int64_t bytes = 0;        // with the header
+    bool only_marks = false;  // it tells what was on the disk, and holds nothing else
     char* begin = nullptr;
     std::shared_ptr<Chunk> chunk;
     int64_t end() const { return offset + bytes; }

@@ -5,7 +5,9 @@ namespace ebla::tabletserver {
 Status LogWriter::Begin(const SegmentHeader& header, int64_t bytes) {
   EBLA_ASSIGN(file_, disk_.Create(header.number, bytes));
   header_ = header;
-  written_ = header.first_sequence - 1;
+  written_ = needed_ = header.first_sequence - 1;
+  bytes_ = bytes;
+  end_ = kLogBlock;
   counts_.synced = written_;
   return file_->Write(0, EncodeSegmentHeader(header));
 }
@@ -14,6 +16,8 @@ Status LogWriter::Write(LogTail::Frame& frame) {
   Seal(frame, counts_.synced);
   EBLA_TRY(file_->Write(frame.offset, {frame.begin, static_cast<size_t>(frame.bytes)}));
   written_ = frame.sequence;
+  if (!frame.only_marks) needed_ = frame.sequence;
+  end_ = frame.end();
   unstarted_bytes_ += frame.bytes;
   counts_.bytes.fetch_add(frame.bytes, std::memory_order_relaxed);
   return {};
@@ -23,6 +27,11 @@ Status LogWriter::Sync() {
   counts_.syncs.fetch_add(1, std::memory_order_relaxed);
   EBLA_TRY(file_->Sync());
   counts_.synced = written_;
+  counts_.SetExtent({.log = header_.log,
+                     .last_segment = header_.number,
+                     .last_bytes = bytes_,
+                     .end = {header_.log, header_.number, end_, written_ + 1},
+                     .needed = needed_});
   unstarted_bytes_ = 0;
   return {};
 }

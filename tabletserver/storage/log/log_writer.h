@@ -9,16 +9,34 @@
 #include <memory>
 #include <span>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/log/log_disk.h"
+#include "tabletserver/storage/log/log_extent.h"
 #include "tabletserver/storage/log/log_format.h"
 #include "tabletserver/storage/log/log_tail.h"
 
 namespace ebla::tabletserver {
 
-struct LogCounts {
+// How far the disk has the log, and what that took.
+class LogCounts {
+ public:
+  // But for `first_segment`, which the log knows.
+  LogExtent extent() const {
+    MutexLock lock(mutex_);
+    return extent_;
+  }
+  void SetExtent(const LogExtent& extent) {
+    MutexLock lock(mutex_);
+    extent_ = extent;
+  }
+
   std::atomic<int64_t> bytes{0};  // written, in this life, frames and all
   std::atomic<int64_t> syncs{0};
   std::atomic<uint64_t> synced{0};  // the last frame that the disk has
+
+ private:
+  mutable Mutex mutex_;
+  LogExtent extent_ EBLA_GUARDED_BY(mutex_);
 };
 
 class LogWriter {
@@ -49,6 +67,9 @@ class LogWriter {
   std::shared_ptr<LogFile> file_;
   SegmentHeader header_;
   uint64_t written_ = 0;
+  uint64_t needed_ = 0;  // of those, the last that is no end mark
+  int64_t bytes_ = 0;    // of the segment
+  int64_t end_ = 0;      // of its last frame
   int64_t unstarted_bytes_ = 0;
 };
 

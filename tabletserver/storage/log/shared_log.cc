@@ -42,39 +42,9 @@ int64_t EntriesBytes(const SharedLog::Batch& batch) {
   return bytes;
 }
 
-// A segment, as a start finds it.
-struct FoundSegment {
-  uint64_t number = 0;
-  std::string name;
-  std::shared_ptr<LogFile> file;
-  std::optional<SegmentHeader> header;
-};
-
 Result<std::string> ReadWhole(LogFile& file) {
   EBLA_ASSIGN(const int64_t size, file.Size());
   return file.Read(0, size);
-}
-
-// Only the last one may lack its header.
-Result<std::vector<FoundSegment>> FindSegments(LogDisk& disk) {
-  EBLA_ASSIGN(const std::vector<uint64_t> numbers, disk.List());
-  std::vector<FoundSegment> found;
-  for (const uint64_t number : numbers) {
-    const std::string name = disk.Name(number);
-    if (number != numbers.front() + found.size()) {
-      return Error(Code::kInternal, "the segment before " + name +
-                                        " is missing: put it back, or start this server on an empty directory");
-    }
-    EBLA_ASSIGN(std::shared_ptr<LogFile> file, disk.Open(number));
-    EBLA_ASSIGN(const std::string block, file->Read(0, kLogBlock));
-    std::optional<SegmentHeader> header = DecodeSegmentHeader(block);
-    if (header && header->number != number) header.reset();
-    if (!header && number != numbers.back()) return LogDamage(name, 0, "its header is not whole");
-    if (header && !found.empty() && header->log != found.front().header->log)
-      return Error(Code::kInternal, name + " is of another log: this directory was put together from several");
-    found.push_back({number, name, std::move(file), header});
-  }
-  return found;
 }
 
 }  // namespace
@@ -94,9 +64,10 @@ SharedLog::~SharedLog() = default;
 // Ends what earlier lives have written by the header of a new segment, durably: frames that a crash left behind the
 // last whole one can never seem to continue the new ones.
 Status SharedLog::Replay() {
-  EBLA_ASSIGN(const std::vector<FoundSegment> found, FindSegments(disk_));
+  EBLA_ASSIGN(const std::vector<FoundSegment> found, FindSegments(disk_, options_.expected));
   const uint64_t id = options_.new_log_id != 0 ? options_.new_log_id : std::random_device()();
   SegmentHeader next{.log = id, .number = 1, .first_sequence = 1};
+  LogEnd end;
   for (size_t i = 0; i < found.size(); ++i) {
     const FoundSegment& segment = found[i];
     const bool last = i + 1 == found.size();
@@ -114,10 +85,14 @@ Status SharedLog::Replay() {
                   ScanSegment(whole, segment.name, header,
                               goes_on ? std::optional(found[i + 1].header->first_sequence) : std::nullopt, visit));
       next.first_sequence = scanned.next_sequence;
+      end = {segment.name, scanned.end, scanned.next_sequence};
     } else {
       // A crash interrupted its beginning, or its header is damaged.
       if (WasSynced(whole, segment.number, next.first_sequence))
         return LogDamage(segment.name, 0, "its header is not whole");
+      if (options_.expected && segment.number <= options_.expected->last_segment)
+        end = {segment.name, 0, next.first_sequence};
+      EBLA_ASSIGN(loss_, CheckEnd(end, options_.expected, options_.joins_short));
       EBLA_TRY(segment.file->Write(0, EncodeSegmentHeader(header)));
     }
     // Frames that the last life left to the operating system count from now on.
@@ -127,12 +102,14 @@ Status SharedLog::Replay() {
     next.number = segment.number + 1;
     if (options_.progress) options_.progress(static_cast<int64_t>(i) + 1, std::ssize(found));
   }
+  EBLA_ASSIGN(loss_, CheckEnd(end, options_.expected, options_.joins_short));
   EBLA_TRY(index_.CheckWhole());
   next_segment_ = next.number;
   next_sequence_ = next.first_sequence;
   EBLA_TRY(writer_.Begin(next, options_.segment_bytes));
-  EBLA_TRY(writer_.file()->Sync());
+  EBLA_TRY(writer_.Sync());
   segments_[next.number] = {writer_.file(), options_.segment_bytes, next};
+  first_needed_ = segments_.begin()->first;
   return {};
 }
 
@@ -343,6 +320,13 @@ Status SharedLog::Write(std::span<const LogTail::FramePtr> frames) {
   return {};
 }
 
+LogExtent SharedLog::extent() const {
+  LogExtent extent = counts_.extent();
+  MutexLock lock(mutex_);
+  extent.first_segment = first_needed_;
+  return extent;
+}
+
 Result<uint64_t> SharedLog::MarkEnd() {
   EBLA_TRY(Flush(Depth::kDisk));
   uint64_t mark = 0;
@@ -350,9 +334,10 @@ Result<uint64_t> SharedLog::MarkEnd() {
     MutexLock lock(mutex_);
     EBLA_TRY(reason_);
     // A frame tells of what was on the disk before it: it would not vouch for changes that were made meanwhile.
-    if (next_sequence_ - 1 > synced()) return mark;
+    if (next_sequence_ - 1 > counts_.synced) return mark;
     AddErase({});  // no value has this key
     mark = tail_.last().sequence;
+    tail_.last().only_marks = true;
     CloseFrame();  // later changes are in a later frame
   }
   EBLA_TRY(Flush(Depth::kDisk));
@@ -503,6 +488,12 @@ Status SharedLog::Clean() {
         if (segments_.at(oldest).damaged) return {};
         return LogDamage(disk_.Name(oldest), kLogBlock, "records that count are lost");
       }
+      first_needed_ = std::next(segments_.begin())->first;
+    }
+    // A start must never miss a segment that was removed.
+    if (options_.before_remove) EBLA_TRY(options_.before_remove());
+    {
+      MutexLock lock(mutex_);
       // First: the file may be another segment's at once, and a reader must then see that this one is gone.
       segments_.erase(oldest);
       for (auto& [tablet, cuts] : end_cuts_)

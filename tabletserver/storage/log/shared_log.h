@@ -12,6 +12,7 @@
 //                together.
 //             2. An entry is never overwritten: an Append that does not continue its tablet's log fails.
 //             3. A segment is removed only when what made it superfluous is on the disk.
+//             4. A start with less than `expected` is refused, or loss() tells it (log_start.h).
 // Errors:     INTERNAL: the disk failed; the log is dead from then on, and status() has the reason. Open reports damage
 //             with the file, the place in it, and the remedy.
 // Threads:    any. Append and reads wait for no disk, but for reads of what has left memory.
@@ -28,8 +29,10 @@
 
 #include "common/base/mutex.h"
 #include "tabletserver/storage/log/log_disk.h"
+#include "tabletserver/storage/log/log_extent.h"
 #include "tabletserver/storage/log/log_format.h"
 #include "tabletserver/storage/log/log_index.h"
+#include "tabletserver/storage/log/log_start.h"
 #include "tabletserver/storage/log/log_tail.h"
 #include "tabletserver/storage/log/log_writer.h"
 
@@ -42,6 +45,11 @@ struct SharedLogOptions {
   double moved_below = 0.25;
   size_t kept_segments = 4;
   uint64_t new_log_id = 0;  // of a log that begins; none: random
+  // The extent that a place outside the log remembers; none: there is no such place.
+  std::optional<LogExtent> expected;
+  bool joins_short = false;  // a log that ends before what it had opens, and loss() tells; else Open refuses it
+  // Notes extent() durably outside the log. Called before a segment is removed that a start would miss.
+  std::function<Status()> before_remove;
   // Told while Open reads: segments read, and of how many.
   std::function<void(int64_t done, int64_t all)> progress;
 };
@@ -79,9 +87,9 @@ class SharedLog {
   // end that a crash leaves. Returns the frame's number as of changed(). Later changes need a mark of their own. Zero:
   // a change arrived meanwhile, and nothing was written.
   Result<uint64_t> MarkEnd();
-  // A number for all that was changed so far, and up to which the disk has it.
+  // A number for all that was changed so far; counts().synced is that of what the disk has.
   uint64_t changed() const;
-  uint64_t synced() const { return counts_.synced; }
+  const LogCounts& counts() const { return counts_; }
 
   LogBounds Bounds(TabletId tablet) const;
   std::vector<TabletId> Tablets() const;  // that have entries, in no order
@@ -94,10 +102,12 @@ class SharedLog {
 
   // Frees what room it can, and flushes for that. Not two at once.
   Status Clean();
-  int64_t bytes() const;                             // of segments, without the missing part of the last one
-  int64_t written() const { return counts_.bytes; }  // in this life, frames and all
-  int64_t syncs() const { return counts_.syncs; }
+  int64_t bytes() const;  // of segments, without the missing part of the last one
   Status status() const;
+  // The part that is on the disk for certain.
+  LogExtent extent() const;
+  // The missing end, as Open found it.
+  const std::optional<LogLoss>& loss() const { return loss_; }
 
  private:
   friend class LogFollower;
@@ -159,6 +169,7 @@ class SharedLog {
   LogDisk& disk_;
   const SharedLogOptions options_;
   LogCounts counts_;
+  std::optional<LogLoss> loss_;  // fixed once it is open
 
   Mutex writing_;  // held while frames are written; before mutex_
   LogWriter writer_ EBLA_GUARDED_BY(writing_){disk_, counts_};
@@ -169,6 +180,7 @@ class SharedLog {
   std::map<uint64_t, Segment> segments_ EBLA_GUARDED_BY(mutex_);                        // begun ones
   std::unordered_map<TabletId, std::vector<EndCut>> end_cuts_ EBLA_GUARDED_BY(mutex_);  // by place: as leaders change
   std::optional<Kept> kept_ EBLA_GUARDED_BY(mutex_);
+  uint64_t first_needed_ EBLA_GUARDED_BY(mutex_) = 0;  // older segments may go
   // The beginning of the next frame.
   uint64_t next_segment_ EBLA_GUARDED_BY(mutex_) = 1;
   int64_t next_offset_ EBLA_GUARDED_BY(mutex_) = kLogBlock;

@@ -1,5 +1,5 @@
 // A log over a disk that crashes at every step: what a start finds is what the log held after one of its changes, none
-// of them lost that a flush covers.
+// of them lost that a flush covers; and never less than the log was said to have, whenever that was noted.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -7,7 +7,9 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <random>
+#include <tuple>
 
 #include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/testing/simulated_log_disk.h"
@@ -59,7 +61,10 @@ class CrashRun {
 
   // Opens what the crash left, and finds it among what may be there.
   void Open() {
-    auto opened = SharedLog::Open(disk_, {.segment_bytes = 16 << 10, .tail_bytes = 8 << 10, .kept_segments = 2});
+    SharedLogOptions options{.segment_bytes = 16 << 10, .tail_bytes = 8 << 10, .kept_segments = 2};
+    options.expected = noted_;
+    options.before_remove = [this] { return Note(); };
+    auto opened = SharedLog::Open(disk_, std::move(options));
     if (!opened) {
       EXPECT_TRUE(disk_.crashed()) << opened.error();
       return;
@@ -72,6 +77,7 @@ class CrashRun {
     EXPECT_TRUE(base_ == found);
     pending_.clear();
     certain_ = written_ = 0;
+    std::ignore = Note();
   }
 
   LogContents Contents() {
@@ -97,12 +103,19 @@ class CrashRun {
     return std::string(Draw(10) == 0 ? Draw(6'000) : Draw(300), static_cast<char>('a' + Draw(26)));
   }
 
+  // Does the work of an inventory, at any time.
+  Status Note() {
+    noted_ = log_->extent();
+    return {};
+  }
+
   void Turn() {
+    if (Draw(4) == 0) std::ignore = Note();
     switch (Draw(12)) {
       case 0: return Do(Cut(true));
       case 1: return Do(Cut(false));
       case 2: return Do(PutValue());
-      case 3: return Do(EraseValue());
+      case 3: return Draw(2) == 0 ? Do(EraseValue()) : Mark();
       case 4: return FlushTo(SharedLog::Depth::kSystem);
       case 5:
       case 6: return FlushTo(SharedLog::Depth::kDisk);
@@ -168,6 +181,11 @@ class CrashRun {
     if (change) pending_.push_back(*std::move(change));
   }
 
+  void Mark() {
+    if (!log_->MarkEnd()) return;
+    certain_ = written_ = pending_.size();
+  }
+
   void FlushTo(SharedLog::Depth depth) {
     if (!log_->Flush(depth).ok()) return;
     written_ = pending_.size();
@@ -179,9 +197,10 @@ class CrashRun {
   std::unique_ptr<SharedLog> log_;
   LogContents base_;             // what this life began with
   std::vector<Change> pending_;  // since then
-  size_t written_ = 0;           // of those, what a crash of the process leaves for certain
-  size_t certain_ = 0;           // and one of the machine
-  size_t floor_ = 0;             // what the last crash left for certain
+  std::optional<LogExtent> noted_;
+  size_t written_ = 0;  // of those, what a crash of the process leaves for certain
+  size_t certain_ = 0;  // and one of the machine
+  size_t floor_ = 0;    // what the last crash left for certain
 };
 
 // Every step of a first life, then lives of random length on what that left.

@@ -29,6 +29,7 @@
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
 #include "common/base/status.h"
+#include "tabletserver/storage/records/disk_room.h"
 #include "tabletserver/storage/records/replica_state.h"
 #include "tabletserver/storage/records/row_sample.h"
 
@@ -158,7 +159,7 @@ class RecordStore {
   // When it returns, what was applied before it began survives a crash. Blocks; one at a time.
   virtual Status Checkpoint() = 0;
   struct Figures {
-    bool writes_refused = false;  // below the disk reserve (PROTOCOL 25)
+    DiskRoom room = DiskRoom::kAll;  // for clients' writes
     int64_t disk_free_bytes = 0;
     int64_t disk_total_bytes = 0;
     int64_t cache_bytes = 0;

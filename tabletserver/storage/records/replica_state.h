@@ -39,6 +39,7 @@ struct ReplicaState {
   int64_t longest_lease_ms = 0;       // granted to another
   bool incomplete = false;            // about to be, or being, copied (PROTOCOL 5)
   bool may_have_lost_writes = false;  // may have lost writes that it acknowledged (PROTOCOL 5)
+  bool lost = false;                  // the disk lost a part of the log: promises may lack, too (PROTOCOL 5)
   bool tombstone = false;             // dropped, at `promised`
   KeyRange incomplete_range;          // what it will cover when complete (PROTOCOL 10)
   TabletId lineage_parent;            // split off this one: PROTOCOL 13, its log is committed through the SPLIT at

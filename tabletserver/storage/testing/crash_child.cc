@@ -72,6 +72,7 @@ WtStoreOptions OptionsOf(const CrashChildOptions& given, Executor& flusher, Exec
   WtStoreOptions options = SmallStore(given.directory, flusher, background);
   options.disk_reserve_bytes = given.disk_reserve_bytes;
   options.disk_check_period = std::chrono::milliseconds(5);
+  options.inventory_period = std::chrono::milliseconds(1);
   options.sorted_tables = given.sorted_tables;
   if (given.sorted_tables) options.buffer_bytes = kSmallBufferBytes;
   return options;

@@ -221,7 +221,9 @@ Status FakeRecordStore::EndCheckpoint() {
 RecordStore::Figures FakeRecordStore::figures() const {
   MutexLock lock(disk_.mutex_);
   constexpr int64_t kBytes = int64_t{1} << 30;
-  return {.writes_refused = disk_.full_, .disk_free_bytes = disk_.full_ ? 0 : kBytes, .disk_total_bytes = kBytes};
+  return {.room = disk_.full_ ? DiskRoom::kDeletes : DiskRoom::kAll,
+          .disk_free_bytes = disk_.full_ ? 0 : kBytes,
+          .disk_total_bytes = kBytes};
 }
 
 }  // namespace ebla::tabletserver

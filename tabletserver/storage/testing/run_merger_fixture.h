@@ -70,7 +70,7 @@ struct MergedStore {
   }
 
   const WtStoreOptions options;
-  DiskReserve reserve{options.directory, 0, options.disk_space};
+  DiskReserve reserve{options.directory, options.disk_reserve_bytes, options.disk_space};
   std::unique_ptr<WtConnection> connection = Connect(options);
   std::shared_ptr<WtSessions> sessions = std::make_shared<WtSessions>(*connection, options.sessions_max);
   WtTables tables{options, *sessions};

@@ -4,17 +4,32 @@
 
 #include <algorithm>
 
+#include "tabletserver/storage/log/log_format.h"
+#include "tabletserver/storage/row_encoding.h"
+
 namespace ebla::tabletserver {
 
 namespace {
 
-SharedLogOptions SmallLog() {
-  return {.segment_bytes = 64 << 10,
-          .tail_bytes = 8 << 10,
-          .moved_below = 0.5,
-          .kept_segments = 2,
-          .new_log_id = 1,
-          .progress = nullptr};
+constexpr int kLossesTried = 8;
+
+// The places at which the segment's frames begin, from `first` through `last`, as far as they are whole.
+std::vector<int64_t> FramesOf(std::string_view segment, uint64_t number, uint64_t first, uint64_t last) {
+  std::vector<int64_t> begins;
+  int64_t end = kLogBlock;
+  for (uint64_t sequence = first; sequence <= last; ++sequence) {
+    std::optional<LogFrame> frame;
+    for (const int64_t at : {end, AlignUp(end, kLogBlock)}) {
+      frame = DecodeLogFrame(segment, number, at);
+      if (frame && frame->header.sequence != sequence) frame.reset();
+      if (!frame) continue;
+      begins.push_back(at);
+      break;
+    }
+    if (!frame) break;
+    end = frame->end;
+  }
+  return begins;
 }
 
 }  // namespace
@@ -39,10 +54,54 @@ SharedLog& SimulatedDisk::Open() {
   refuse_to_apply_ = false;
   begun_.reset();  // the life that had begun it has ended
   open_ = true;
-  auto opened = SharedLog::Open(log_disk_, SmallLog());
+  auto opened = OpenLog();
   CHECK(opened.has_value()) << opened.error();
   log_ = *std::move(opened);
+  NoteExtent();
   return *log_;
+}
+
+SharedLogOptions SimulatedDisk::LogOptions() {
+  SharedLogOptions options{.segment_bytes = 64 << 10,
+                           .tail_bytes = 8 << 10,
+                           .moved_below = 0.5,
+                           .kept_segments = 2,
+                           .new_log_id = 1,
+                           .joins_short = true,
+                           .before_remove =
+                               [this] {
+                                 NoteExtent();
+                                 return Status();
+                               },
+                           .progress = nullptr};
+  MutexLock lock(noting_);
+  options.expected = noted_;
+  return options;
+}
+
+// As WtStore does: a loss is in the log before the note agrees with what is left, so that the next start tells it, too.
+Result<std::unique_ptr<SharedLog>> SimulatedDisk::OpenLog() {
+  EBLA_ASSIGN(std::unique_ptr<SharedLog> log, SharedLog::Open(log_disk_, LogOptions()));
+  loss_ = log->loss();
+  if (loss_) {
+    EBLA_TRY(log->Put(kLogLossKey, EncodeLogLoss(*loss_)));
+    EBLA_TRY(log->Flush(SharedLog::Depth::kDisk));
+    return log;
+  }
+  EBLA_ASSIGN(const std::optional<std::string> noted, log->Get(kLogLossKey));
+  if (noted) {
+    EBLA_ASSIGN(loss_, DecodeLogLoss(*noted));
+  }
+  return log;
+}
+
+// A disk that answers a sync before it is done notes nothing: the log would claim what the disk lacks, and the fault is
+// to be found by what clients see.
+void SimulatedDisk::NoteExtent() {
+  if (log_disk_.lies()) return;
+  const LogExtent extent = log_->extent();
+  MutexLock lock(noting_);
+  noted_ = extent;
 }
 
 void SimulatedDisk::Close() {
@@ -76,7 +135,7 @@ void SimulatedDisk::Crash(CrashKind kind) {
   if (random_() % 4 == 0) {
     CrashIn(
         [&] {
-          auto opened = SharedLog::Open(log_disk_, SmallLog());
+          auto opened = OpenLog();
           if (!opened) return;
           log_ = *std::move(opened);
           log_->Clean().ok();
@@ -86,6 +145,35 @@ void SimulatedDisk::Crash(CrashKind kind) {
   dead_ = {};
   begun_.reset();
   records_ = checkpoint_;
+}
+
+bool SimulatedDisk::LoseEnd(Loss loss) {
+  MutexLock lock(mutex_);
+  CHECK(!open_ && log_ == nullptr) << "a disk loses its end after a crash";
+  const SharedLogOptions options = LogOptions();
+  if (!options.expected || !log_disk_.Has(options.expected->last_segment)) return false;
+  const uint64_t number = options.expected->last_segment;
+  const auto file = log_disk_.Open(number);
+  const auto whole = (*file)->Read(0, (*file)->Size().value());
+  const auto header = DecodeSegmentHeader(std::string_view(*whole).substr(0, kLogBlock));
+  if (!header) return false;
+  const std::vector<int64_t> frames = FramesOf(*whole, number, header->first_sequence, options.expected->needed);
+  // Long ends and short ones. A log that lacks more than its end, because what was moved to it is lost, does not open:
+  // that server would stay away.
+  for (int i = 0; i < kLossesTried && !frames.empty(); ++i) {
+    const size_t most = random_() % 2 == 0 ? frames.size() : std::min<size_t>(frames.size(), 16);
+    const int64_t from = frames[frames.size() - 1 - random_() % most];
+    const auto lose = [&](SimulatedLogDisk& disk) {
+      disk.Lose(number, from, loss);
+      for (uint64_t later = number + 1; disk.Has(later); ++later) disk.Forget(later);
+    };
+    const std::unique_ptr<SimulatedLogDisk> trial = log_disk_.Copy();
+    lose(*trial);
+    if (!SharedLog::Open(*trial, options).has_value()) continue;
+    lose(log_disk_);
+    return true;
+  }
+  return false;
 }
 
 Status SimulatedDisk::Life::status() const {
@@ -101,12 +189,13 @@ Status SimulatedDisk::Life::Fail(Status reason) {
   return disk_.dead_;
 }
 
-bool SimulatedDisk::Life::writes_refused() const {
+DiskRoom SimulatedDisk::Life::room() const {
   MutexLock lock(disk_.mutex_);
-  if (disk_.full_) return true;
-  if (disk_.refuse_ == 0) return false;
-  --disk_.refuse_;
-  return true;
+  if (disk_.refuse_ > 0) {
+    --disk_.refuse_;
+    return DiskRoom::kNone;
+  }
+  return disk_.full_ ? DiskRoom::kDeletes : DiskRoom::kAll;
 }
 
 // ---- time ------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,12 @@
 //          under way, as it will have them.
 // Crash:   happens between two steps of the log's disk, or in the middle of one, while the log flushes, cleans or starts
 //          again. Crash() makes the log do one of these.
+// Loss:    a disk that lies may lose the synced end of the log, too. The disk notes beside the log how far that reaches,
+//          every kNoteEvery, like a store's inventory (store_inventory.h). A start compares the note with the log.
 // Threads: any; the simulator uses one.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +40,12 @@ class SimulatedDisk {
   // To be called once the crashed life's store is destroyed: forgets what was not flushed, but for a prefix of random
   // length of it, and what was applied since the last checkpoint.
   void Crash(CrashKind kind);
+  // After a crash: the log loses from some frame on what the disk had. The disk has noted that frame, so the next start
+  // sees the loss, and opens all the same. False: there is no such frame, and nothing is lost.
+  using Loss = SimulatedLogDisk::Loss;
+  bool LoseEnd(Loss loss);
+  // The loss that the start of the present life found, or that an earlier start found and did not deal with.
+  const std::optional<LogLoss>& loss() const { return loss_; }
 
   // ---- faults, at any time; they concern the store that is open on it ----
   // Flushes and checkpoints wait until it is taken back.
@@ -50,7 +59,7 @@ class SimulatedDisk {
   // Every call that would change the records, or make them durable, fails with this until it is taken back by OK, or
   // the next life begins.
   void FailRecords(Status error);
-  // Below the reserve: writes are refused (PROTOCOL 25).
+  // Below the reserve: writes are refused, but for deletes (PROTOCOL 25).
   void SetFull(bool full);
   // How long flushes and checkpoints take on the store's executor, uniform in [min, max]. Zero: at the next task.
   void SetLatency(Duration min, Duration max);
@@ -81,7 +90,7 @@ class SimulatedDisk {
     explicit Life(SimulatedDisk& disk) : disk_(disk) {}
     Status status() const override;
     Status Fail(Status reason) override;
-    bool writes_refused() const override;
+    DiskRoom room() const override;
     void NoteWritten(int64_t) override {}
 
    private:
@@ -106,9 +115,14 @@ class SimulatedDisk {
     const bool of_log_;
   };
 
+  static constexpr Duration kNoteEvery = std::chrono::milliseconds(500);
+
   // A life begins; the one before may have ended well or in a crash.
   SharedLog& Open();
   void Close();
+  SharedLogOptions LogOptions();
+  Result<std::unique_ptr<SharedLog>> OpenLog();
+  void NoteExtent();
   void CrashIn(std::move_only_function<void()> work, CrashKind kind) EBLA_REQUIRES(mutex_);
   void RunLater(Executor& executor, Duration latency, Task task);
   void RunOrPark(Executor& executor, Task task);
@@ -118,6 +132,9 @@ class SimulatedDisk {
   std::mt19937_64 random_ EBLA_GUARDED_BY(mutex_);
   SimulatedLogDisk log_disk_;
   std::unique_ptr<SharedLog> log_;  // of the present life, or of one that has ended and not crashed yet
+  std::optional<LogLoss> loss_;
+  mutable Mutex noting_;                                     // after mutex_
+  std::optional<LogExtent> noted_ EBLA_GUARDED_BY(noting_);  // of the log, durably
   bool open_ EBLA_GUARDED_BY(mutex_) = false;
   Status dead_ EBLA_GUARDED_BY(mutex_);
   Status injected_ EBLA_GUARDED_BY(mutex_);  // the failure that is to come; OK: none

@@ -5,6 +5,7 @@
 namespace ebla::tabletserver {
 
 struct SimulatedLogDisk::Contents {
+  std::string begun;  // as it was then
   std::string durable;
   std::string seen;  // with what was written since
   std::vector<std::pair<size_t, std::string>> unsynced;
@@ -107,6 +108,11 @@ void SimulatedLogDisk::Lie() {
   lies_ = true;
 }
 
+bool SimulatedLogDisk::lies() const {
+  MutexLock lock(mutex_);
+  return lies_;
+}
+
 bool SimulatedLogDisk::Has(uint64_t number) const {
   MutexLock lock(mutex_);
   return files_.contains(number);
@@ -159,6 +165,34 @@ void SimulatedLogDisk::Damage(uint64_t number, int64_t offset) {
   contents.seen.at(static_cast<size_t>(offset)) ^= 0x10;
 }
 
+void SimulatedLogDisk::Lose(uint64_t number, int64_t offset, Loss loss) {
+  MutexLock lock(mutex_);
+  Contents& contents = *files_.at(number);
+  const auto from = static_cast<size_t>(offset);
+  std::string rest;
+  if (loss == Loss::kZero && contents.durable.size() > from) rest.resize(contents.durable.size() - from);
+  if (loss == Loss::kOlder && contents.begun.size() > from) rest = contents.begun.substr(from);
+  contents.durable.resize(from);
+  contents.durable += rest;
+  contents.seen = contents.durable;
+  contents.unsynced.clear();
+  contents.told = 0;
+}
+
+void SimulatedLogDisk::Forget(uint64_t number) {
+  MutexLock lock(mutex_);
+  files_.erase(number);
+}
+
+std::unique_ptr<SimulatedLogDisk> SimulatedLogDisk::Copy() const {
+  MutexLock lock(mutex_);
+  auto copy = std::make_unique<SimulatedLogDisk>(1);
+  MutexLock of_copy(copy->mutex_);
+  for (const auto& [number, contents] : files_) copy->files_[number] = std::make_shared<Contents>(*contents);
+  if (removed_) copy->removed_ = std::make_shared<Contents>(*removed_);
+  return copy;
+}
+
 Result<std::vector<uint64_t>> SimulatedLogDisk::List() {
   MutexLock lock(mutex_);
   std::vector<uint64_t> numbers;
@@ -173,7 +207,7 @@ Result<std::shared_ptr<LogFile>> SimulatedLogDisk::Create(uint64_t number, int64
     auto contents = std::make_shared<Contents>();
     if (removed_) contents->durable = removed_->durable;
     contents->durable.resize(std::max(contents->durable.size(), static_cast<size_t>(bytes)));
-    contents->seen = contents->durable;
+    contents->begun = contents->seen = contents->durable;
     files_[number] = std::move(contents);
   }
   if (crashes) {

@@ -3,10 +3,12 @@
 // Place:   under a SimulatedDisk's log, and tests of SharedLog. One disk outlives the logs of all lives.
 // How:     every Write, Sync, Create and Remove is a step. A crash comes in the middle of one: that step has done some of
 //          its work, and every later one fails until Restart(). A new segment holds what a removed one has left.
+// Lies:    between two lives the disk may also lose what it had: the end of a segment, or all of it (Lose, Forget).
 // Threads: any.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <random>
 
 #include "common/base/mutex.h"
@@ -37,9 +39,21 @@ class SimulatedLogDisk final : public LogDisk {
   bool fails_next() const;
   // From now on a Sync is answered before it is done: the next Sync does it.
   void Lie();
+  bool lies() const;
   // Flips a bit of what is there.
   void Damage(uint64_t number, int64_t offset);
+  // Loses what the disk had of a segment from `offset` on.
+  enum class Loss : uint8_t {
+    kCut,    // the file ends there
+    kZero,   // all is zero from there on
+    kOlder,  // an older copy of the file is back: from there on it is as it was when it was begun
+  };
+  void Lose(uint64_t number, int64_t offset, Loss loss);
+  // Loses the whole of it.
+  void Forget(uint64_t number);
   bool Has(uint64_t number) const;
+  // A disk that has the same, to try something on.
+  std::unique_ptr<SimulatedLogDisk> Copy() const;
 
   Result<std::vector<uint64_t>> List() override;
   Result<std::shared_ptr<LogFile>> Create(uint64_t number, int64_t bytes) override;

@@ -53,13 +53,20 @@ SimulatedStore::SimulatedStore(SimulatedDisk& disk, Executor& executor, Options 
       background_(disk, executor, /*of_log=*/false),
       watch_(options.watch != nullptr ? std::move(options.watch) : std::make_unique<Watch>()),
       records_(options.records ? options.records(disk) : std::make_unique<FakeRecordStore>(disk)),
-      store_(disk.Open(), life_, *records_,
-             {.flusher = &flusher_, .background = &background_, .memory = options.memory, .watch = watch_.get()}) {
+      store_{disk.Open(),  // before its loss is known
+             life_,
+             *records_,
+             {.flusher = &flusher_,
+              .background = &background_,
+              .memory = options.memory,
+              .watch = watch_.get(),
+              .loss = options.loss ? options.loss : disk.loss()}} {
   watch_->disk_ = &disk;
   watch_->life_ = this;
   const Status opened = store_.Open();
   CHECK(opened.ok()) << opened;
   CleanLater();
+  NoteLater();
 }
 
 SimulatedStore::~SimulatedStore() {
@@ -87,6 +94,7 @@ void SimulatedStore::BeginCheckpoint() {
 void SimulatedStore::EndCheckpoint() { FinishCheckpoint(records_->EndCheckpoint()); }
 
 void SimulatedStore::FinishCheckpoint(const Status& status) {
+  if (status.ok()) disk_.NoteExtent();
   checkpoints_.front()(status);
   checkpoints_.pop_front();
   if (!checkpoints_.empty()) BeginCheckpoint();
@@ -99,6 +107,15 @@ void SimulatedStore::CleanLater() {
     gate->Enter([this] {
       store_.CleanLog(true);
       CleanLater();
+    });
+  });
+}
+
+void SimulatedStore::NoteLater() {
+  executor_.After(SimulatedDisk::kNoteEvery, [this, gate = gate_] {
+    gate->Enter([this] {
+      disk_.NoteExtent();
+      NoteLater();
     });
   });
 }

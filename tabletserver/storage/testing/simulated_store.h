@@ -39,8 +39,9 @@ class SimulatedStore {
   using MakeRecords = std::function<std::unique_ptr<FakeRecordStore>(SimulatedDisk& disk)>;
   struct Options {
     InMemoryStore* memory = nullptr;
-    std::unique_ptr<Watch> watch = nullptr;  // null: no more than the checks
-    MakeRecords records = nullptr;           // null: a FakeRecordStore
+    std::unique_ptr<Watch> watch = nullptr;      // null: no more than the checks
+    MakeRecords records = nullptr;               // null: a FakeRecordStore
+    std::optional<LogLoss> loss = std::nullopt;  // the log lacks a part, as this start shall believe
   };
   // `executor` runs what takes time. One store at a time on a disk.
   SimulatedStore(SimulatedDisk& disk, Executor& executor) : SimulatedStore(disk, executor, Options()) {}
@@ -53,6 +54,7 @@ class SimulatedStore {
 
  private:
   void CleanLater();
+  void NoteLater();
   void BeginCheckpoint();
   void EndCheckpoint();
   void FinishCheckpoint(const Status& status);

@@ -1,10 +1,12 @@
-// The faults of a simulated store: checkpoints that take time, records that fail, flushes that are slow.
+// The faults of a simulated store: checkpoints that take time, records that fail, flushes that are slow, disks that lie.
 #include "tabletserver/storage/testing/simulated_store.h"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -147,6 +149,116 @@ TEST_F(SimulatedStoreTest, SlowFlushesMakeLaterOnesWait) {
   flush();
   scheduler_.RunFor(1ms);
   EXPECT_EQ(flushed.size(), 3u);
+}
+
+// ---- disks that lie ----
+
+constexpr std::array kLosses = {SimulatedDisk::Loss::kCut, SimulatedDisk::Loss::kZero, SimulatedDisk::Loss::kOlder};
+
+class LosingDiskTest : public SimulatedStoreTest {
+ protected:
+  LostReplicas& lost() { return store().lost_replicas(); }
+  // One flush each.
+  void WriteUpTo(uint64_t lsn) {
+    while (written_ < lsn) {
+      EXPECT_TRUE(Write(++written_).ok());
+      EXPECT_TRUE(Flushed());
+    }
+  }
+  bool Flushed() {
+    std::optional<Status> flushed;
+    store().Flush(FlushMode::kSync, executor_, [&flushed](Status status) { flushed = std::move(status); });
+    return scheduler_.RunUntil([&] { return flushed.has_value(); }, 1s) && flushed->ok();
+  }
+  bool CrashAndLose(SimulatedDisk::Loss loss) {
+    life_.reset();
+    disk_.Crash(SimulatedDisk::CrashKind::kMachine);
+    const bool lost = disk_.LoseEnd(loss);
+    life_ = std::make_unique<SimulatedStore>(disk_, executor_);
+    return lost;
+  }
+  // None: the disk has lost the replica's state, too.
+  std::vector<RecoveredReplica> Recovered() {
+    auto replicas = store().Recover();
+    EXPECT_TRUE(replicas.has_value());
+    return std::move(*replicas);
+  }
+  uint64_t LastLogged() {
+    const std::vector<RecoveredReplica> replicas = Recovered();
+    return replicas.empty() ? 0 : replicas[0].last_logged.lsn.value;
+  }
+
+  uint64_t written_ = 0;
+};
+
+TEST_F(LosingDiskTest, AStartTellsWhatTheDiskLostUntilTheReplicasAreMarked) {
+  for (const SimulatedDisk::Loss loss : kLosses) {
+    WriteUpTo(written_ + 30);
+    scheduler_.RunFor(1s);  // the end is noted
+    ASSERT_TRUE(CrashAndLose(loss));
+    ASSERT_TRUE(lost().loss().has_value());
+    EXPECT_LE(lost().loss()->from, lost().loss()->through);
+    const uint64_t left = LastLogged();
+    EXPECT_LE(left, written_);
+    Crash();
+    EXPECT_TRUE(lost().loss().has_value()) << "no replica is marked";
+    EXPECT_EQ(LastLogged(), left);
+    std::vector<RecoveredReplica> replicas = Recovered();
+    ASSERT_TRUE(lost().Mark(replicas).ok());
+    Crash();
+    EXPECT_FALSE(lost().loss().has_value());
+    for (const RecoveredReplica& replica : Recovered()) EXPECT_TRUE(replica.state.lost);
+    ASSERT_TRUE(store().ForgetReplica(kTablet).ok());
+    written_ = 0;
+  }
+}
+
+TEST_F(LosingDiskTest, WhatWasNotNotedIsNeverLost) {
+  WriteUpTo(30);  // in less time than passes between two notes
+  EXPECT_FALSE(CrashAndLose(SimulatedDisk::Loss::kCut));
+  EXPECT_FALSE(lost().loss().has_value());
+  EXPECT_EQ(LastLogged(), 30u);
+}
+
+TEST_F(LosingDiskTest, ACrashAloneIsNoLoss) {
+  for (int i = 0; i < 200; ++i) {
+    WriteUpTo(written_ + scheduler_.Random(20));
+    scheduler_.RunFor(std::chrono::milliseconds(scheduler_.Random(800)));
+    life_.reset();
+    disk_.Crash(scheduler_.Random(2) == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine);
+    life_ = std::make_unique<SimulatedStore>(disk_, executor_);
+    ASSERT_FALSE(lost().loss().has_value()) << Describe(*lost().loss());
+    EXPECT_EQ(LastLogged(), written_);
+  }
+}
+
+// A store that has lost its log, or another file of it than the last, does not open.
+TEST(LosingDisk, ALogThatLacksWholeFilesIsRefused) {
+  SimulatedLogDisk disk(TestSeed());
+  std::optional<LogExtent> had;
+  {
+    const auto log = SharedLog::Open(disk, {.segment_bytes = 8 << 10, .new_log_id = 1});
+    ASSERT_TRUE(log.has_value());
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_TRUE((*log)->Put("key " + std::to_string(i), std::string(500, 'v')).ok());
+      ASSERT_TRUE((*log)->Flush(SharedLog::Depth::kDisk).ok());
+    }
+    had = (*log)->extent();
+  }
+  ASSERT_GT(had->last_segment, had->first_segment + 1);
+  const auto opens = [&](const std::vector<uint64_t>& forgotten) {
+    const std::unique_ptr<SimulatedLogDisk> copy = disk.Copy();
+    for (const uint64_t number : forgotten) copy->Forget(number);
+    return SharedLog::Open(*copy, {.segment_bytes = 8 << 10, .new_log_id = 2, .expected = had, .joins_short = true})
+        .has_value();
+  };
+  std::vector<uint64_t> all;
+  for (uint64_t number = had->first_segment; number <= had->last_segment; ++number) {
+    all.push_back(number);
+    EXPECT_FALSE(opens({number})) << number;
+  }
+  EXPECT_FALSE(opens(all));
+  EXPECT_TRUE(opens({}));
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ class PagesOfReadsTest : public RunMergerTest {
  protected:
   static constexpr int kRows = 10'000, kRowsOfPage = 8;
 
-  // Reads a row of each page, and returns how many pages came from the disk.
+  // Reads a row of each page, and returns how many pages were read from the disk.
   int64_t PagesRead() {
     const int64_t before = PagesReadSoFar();
     for (int row = kRowsOfPage / 2; row < kRows; row += kRowsOfPage) {

@@ -84,17 +84,31 @@ bool DiskReserve::Look() {
   return true;
 }
 
-void DiskReserve::Decide() {
+DiskRoom DiskReserve::RoomNow() const {
+  const DiskRoom before = room();
   const int64_t usable = free_ - (ballast_ ? 0 : reserve_);
-  if (!refused_ && usable < reserve_) {
-    refused_ = true;
-    LOG(WARNING) << "the disk of " << directory_ << " is full but for its reserve (" << (free_ >> 20) << " of "
-                 << (total_ >> 20) << " MiB are free, the reserve is " << (reserve_ >> 20)
-                 << " MiB): writes are refused until there is room";
-  } else if (refused_ && usable >= reserve_ + reserve_ / 8) {
-    refused_ = false;
-    LOG(INFO) << "the disk of " << directory_ << " has room again (" << (free_ >> 20)
-              << " MiB are free): writes are accepted";
+  if (usable >= reserve_ + (before == DiskRoom::kAll ? 0 : reserve_ / 8)) return DiskRoom::kAll;
+  const int64_t for_deletes = reserve_ / 4 + (before == DiskRoom::kNone ? reserve_ / 16 : 0);
+  return free_ >= for_deletes ? DiskRoom::kDeletes : DiskRoom::kNone;
+}
+
+void DiskReserve::Decide() {
+  const DiskRoom now = RoomNow();
+  if (now == room_.exchange(now)) return;
+  switch (now) {
+    case DiskRoom::kAll:
+      LOG(INFO) << "the disk of " << directory_ << " has room again (" << (free_ >> 20)
+                << " MiB are free): writes are accepted";
+      break;
+    case DiskRoom::kDeletes:
+      LOG(WARNING) << "the disk of " << directory_ << " is full but for its reserve (" << (free_ >> 20) << " of "
+                   << (total_ >> 20) << " MiB are free, the reserve is " << (reserve_ >> 20)
+                   << " MiB): writes are refused until there is room, but for deletes";
+      break;
+    case DiskRoom::kNone:
+      LOG(WARNING) << "the disk of " << directory_ << " is full (" << (free_ >> 20) << " of " << (total_ >> 20)
+                   << " MiB are free, the reserve is " << (reserve_ >> 20) << " MiB): deletes are refused, too";
+      break;
   }
 }
 

@@ -1,10 +1,12 @@
 // tabletserver/storage/wiredtiger/disk_reserve.h
 // Keeps room on the disk for the work that must continue on a full disk (PROTOCOL 25). Below the reserve clients'
-// writes are refused, while applying, checkpoints and recovery use it up. A ballast file of the same size is given back
-// when a store is opened on a full disk, because WiredTiger panics there without room, or when another process uses the
-// reserve.
-// Invariants: 1. A missing ballast counts as used space: writes are accepted only when it could be made again.
-//             2. Writes are refused below the reserve, and accepted again an eighth of it above.
+// writes are refused, but for deletes, while applying, checkpoints and recovery use it up. A ballast file of the same
+// size is given back when a store is opened on a full disk, because WiredTiger panics there without room, or when
+// deletes or another process have used the reserve.
+// Invariants: 1. A missing ballast counts as used space: puts are accepted only when it could be made again.
+//             2. Puts are refused below the reserve, and accepted again an eighth of it above.
+//             3. Deletes are refused below a quarter of the reserve, and accepted again a sixteenth of it above. Check
+//                gives back the ballast at that quarter, so that they soon pass again, until that is used as well.
 // Threads:    any; one mutex, held while the ballast is made or removed.
 #pragma once
 
@@ -12,6 +14,7 @@
 #include <string>
 
 #include "common/base/mutex.h"
+#include "tabletserver/storage/records/disk_room.h"
 #include "tabletserver/storage/wiredtiger/wt_options.h"
 
 namespace ebla::tabletserver {
@@ -31,12 +34,14 @@ class DiskReserve {
   void NoteWritten(int64_t bytes);
   int64_t written() const { return written_; }  // noted since the start
 
-  bool writes_refused() const { return refused_.load(std::memory_order_relaxed); }
+  DiskRoom room() const { return room_.load(std::memory_order_relaxed); }  // for clients' writes
+  bool writes_refused() const { return room() != DiskRoom::kAll; }         // but perhaps for deletes
   DiskSpace last() const { return {free_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed)}; }
 
  private:
   std::string BallastPath() const;
   bool Look() EBLA_REQUIRES(mutex_);  // measures and decides; false when the filesystem does not answer
+  DiskRoom RoomNow() const EBLA_REQUIRES(mutex_);
   void Decide() EBLA_REQUIRES(mutex_);
   void MakeBallast() EBLA_REQUIRES(mutex_);
   void RemoveBallast() EBLA_REQUIRES(mutex_);
@@ -48,7 +53,7 @@ class DiskReserve {
   Mutex mutex_;
   bool ballast_ EBLA_GUARDED_BY(mutex_) = false;
 
-  std::atomic<bool> refused_{false};
+  std::atomic<DiskRoom> room_{DiskRoom::kAll};
   std::atomic<int64_t> free_{0};
   std::atomic<int64_t> total_{0};
   std::atomic<int64_t> written_{0};

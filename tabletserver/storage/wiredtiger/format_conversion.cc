@@ -58,8 +58,8 @@ class EntryCopy {
     batch_.entries.clear();
     entries_.clear();
     bytes_ = 0;
-    if (log_.written() < said_ + kSaidBytes) return {};
-    said_ = log_.written();
+    if (log_.counts().bytes < said_ + kSaidBytes) return {};
+    said_ = log_.counts().bytes;
     LOG(INFO) << "converting the store: " << (said_ >> 20) << " MiB of logs written";
     return {};
   }

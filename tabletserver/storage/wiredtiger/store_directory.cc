@@ -76,9 +76,7 @@ Result<int> FindStoreFormat(const std::string& path) {
   std::ifstream file(path + "/FORMAT");
   if (!file) {
     if (std::error_code error; std::filesystem::exists(path + "/WiredTiger", error)) {
-      return Error(Code::kInvalidArgument, path +
-                                               " holds a database but no FORMAT file: it is damaged, or not Ebla's; "
-                                               "restore it from a replica or use an empty directory");
+      return Error(Code::kInternal, path + " holds a database but no FORMAT file: it is damaged, or not Ebla's");
     }
     EBLA_TRY(WriteFormat(path, kStoreFormat));
     return kStoreFormat;
@@ -87,16 +85,16 @@ Result<int> FindStoreFormat(const std::string& path) {
   std::getline(file, line);
   const bool checked = static_cast<bool>(std::getline(file, checksum));
   if (checked && checksum != ChecksumLine(line)) {
-    return Error(Code::kInvalidArgument, path + "/FORMAT is damaged: its checksum is another");
+    return Error(Code::kInternal, path + "/FORMAT is damaged: its checksum is another");
   }
   int format = 0;
   if (line.starts_with(kFormatName)) {
     for (char c : line.substr(kFormatName.size())) {
-      if (c < '0' || c > '9' || format > 100'000) return Error(Code::kInvalidArgument, path + "/FORMAT is damaged");
+      if (c < '0' || c > '9' || format > 100'000) return Error(Code::kInternal, path + "/FORMAT is damaged");
       format = format * 10 + (c - '0');
     }
   }
-  if (format == 0) return Error(Code::kInvalidArgument, path + "/FORMAT is damaged: \"" + line.substr(0, 80) + "\"");
+  if (format == 0) return Error(Code::kInternal, path + "/FORMAT is damaged: \"" + line.substr(0, 80) + "\"");
   if (format > kSortedFormat) {
     return Error(Code::kInvalidArgument, path + " has store format " + std::to_string(format) +
                                              ", this build knows up to " + std::to_string(kSortedFormat) +
@@ -109,11 +107,7 @@ Result<int> FindStoreFormat(const std::string& path) {
 // Looks for the files of a store without which a start would make another store in its place.
 Status CheckIsThere(const std::string& path) {
   const auto gone = [](const std::string& what) {
-    return Error(Code::kInternal,
-                 what +
-                     " is gone, and this directory had a store: is its disk mounted? If the store is lost, restore a "
-                     "backup of it or begin with an empty --data_dir; in a cluster give that another --name, and the "
-                     "other replicas fill it");
+    return Error(Code::kInternal, what + " is gone, and this directory had a store: is its disk mounted?");
   };
   std::error_code error;
   for (const std::string& needed : {path, path + "/FORMAT"}) {

@@ -6,6 +6,7 @@
 #include "tabletserver/storage/log/log_entry.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
+#include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
 
@@ -62,9 +63,17 @@ Status ReadEntries(const SharedLog& log, TabletId tablet, LogSummary& summary) {
   return damage;
 }
 
+Status CheckInventoried(const SharedLog& log, const StoreInventory& inventory) {
+  if (inventory.found()) return {};
+  EBLA_ASSIGN(const std::optional<std::string> inventoried, log.Get(kInventoriedKey));
+  if (!inventoried) return {};
+  return Error(Code::kInternal, inventory.files()[0] + " and " + inventory.files()[1] +
+                                    " are missing or damaged, and nothing else tells whether the log has lost its end");
+}
+
 }  // namespace
 
-Result<LogSummary> VerifyLog(LogDisk& disk, LogProgress progress) {
+Result<LogSummary> VerifyLog(LogDisk& disk, const StoreInventory& inventory, LogProgress progress) {
   LogSummary summary;
   EBLA_ASSIGN(const std::vector<uint64_t> segments, disk.List());
   summary.segments = segments.size();
@@ -74,14 +83,18 @@ Result<LogSummary> VerifyLog(LogDisk& disk, LogProgress progress) {
     summary.bytes += size;
   }
   UnwrittenDisk unwritten(disk);
-  EBLA_ASSIGN(const std::unique_ptr<SharedLog> log, SharedLog::Open(unwritten, {.progress = std::move(progress)}));
+  SharedLogOptions options{.progress = std::move(progress)};
+  const std::optional<StoreInventory::Contents> found = FoundByLife(inventory, 0);
+  if (found) options.expected = found->log;
+  EBLA_ASSIGN(const std::unique_ptr<SharedLog> log, SharedLog::Open(unwritten, std::move(options)));
+  EBLA_TRY(CheckInventoried(*log, inventory));
   for (const TabletId tablet : log->Tablets()) {
     ++summary.tablets;
     EBLA_TRY(ReadEntries(*log, tablet, summary));
   }
   for (std::optional<std::string> key = log->KeyAfter({}); key; key = log->KeyAfter(*key)) {
     EBLA_ASSIGN([[maybe_unused]] const auto value, log->Get(*key));
-    ++summary.values;
+    if (*key != kInventoriedKey && *key != kLogLossKey) ++summary.values;
   }
   return summary;
 }
@@ -95,7 +108,7 @@ Result<LogSummary> VerifyLogOf(const std::string& data_dir, LogProgress progress
   }
   EBLA_ASSIGN(const StoreDirectory locked, StoreDirectory::Open(store, true));
   EBLA_ASSIGN(const std::unique_ptr<PosixLogDisk> disk, PosixLogDisk::Open(path));
-  return VerifyLog(*disk, std::move(progress));
+  return VerifyLog(*disk, StoreInventory(InventoryFiles(store, data_dir)), std::move(progress));
 }
 
 }  // namespace ebla::tabletserver

@@ -21,7 +21,7 @@ constexpr TabletId kVerified{70};
 class VerifyLogTest : public ::testing::Test {
  protected:
   void Write(uint64_t first, uint64_t last) {
-    auto store = WtStore::Open(SmallStore(directory_ / "store", flusher_, background_));
+    auto store = Open();
     ASSERT_TRUE(store) << store.error();
     ReplicaState state;
     state.table = TableId{7};
@@ -29,6 +29,11 @@ class VerifyLogTest : public ::testing::Test {
     for (uint64_t lsn = first; lsn <= last; ++lsn) {
       ASSERT_TRUE(AppendOne(***store, kVerified, Entry(lsn, {Put("key", std::string(1000, 'v'))})).ok());
     }
+  }
+  Result<std::unique_ptr<WtStore>> Open() {
+    WtStoreOptions options = SmallStore(directory_ / "store", flusher_, background_);
+    options.inventory_directory = directory_ / "";
+    return WtStore::Open(std::move(options));
   }
   // Every file of the store except the one that names the process.
   std::map<std::string, std::string> Files() {
@@ -38,6 +43,14 @@ class VerifyLogTest : public ::testing::Test {
       std::ifstream in(entry.path(), std::ios::binary);
       files[entry.path()] = std::string(std::istreambuf_iterator<char>(in), {});
     }
+    return files;
+  }
+  std::vector<fs::path> Segments() {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(directory_ / "store/log")) {
+      if (entry.path().extension() == ".log") files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
     return files;
   }
   Result<LogSummary> Verify() { return VerifyLogOf(directory_ / ""); }
@@ -66,23 +79,30 @@ TEST_F(VerifyLogTest, SaysWhatIsThereAndChangesNothing) {
 TEST_F(VerifyLogTest, DamageIsNamedAsAStartWould) {
   Write(1, 300);
   Write(301, 400);
-  fs::path first;
-  for (const auto& entry : fs::directory_iterator(directory_ / "store/log")) {
-    if (entry.path().extension() == ".log" && (first.empty() || entry.path() < first)) first = entry.path();
-  }
+  const fs::path first = Segments().front();
   std::fstream(first, std::ios::in | std::ios::out | std::ios::binary).seekp(100'000).write("damage", 6);
   const auto summary = Verify();
   ASSERT_FALSE(summary);
   EXPECT_EQ(summary.error().code(), Code::kInternal);
   EXPECT_THAT(summary.error().message(), HasSubstr(first.string() + " is damaged at byte "));
-  const auto store = WtStore::Open(SmallStore(directory_ / "store", flusher_, background_));
+  const auto store = Open();
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().message(), summary.error().message());
 }
 
+TEST_F(VerifyLogTest, ALogThatHasLostItsEndIsNotWhole) {
+  Write(1, 300);
+  Write(301, 400);
+  const fs::path last = Segments().back();
+  std::ofstream(last, std::ios::binary | std::ios::trunc) << std::string(1 << 20, '\0');
+  EXPECT_THAT(Verify().error().message(), HasSubstr(last.string() + " ends at byte 0 before frame "));
+  for (const char* const copy : {"INVENTORY", "store/INVENTORY"}) fs::remove(directory_ / copy);
+  EXPECT_THAT(Verify().error().message(), HasSubstr("store/INVENTORY are missing or damaged"));
+}
+
 TEST_F(VerifyLogTest, AServerThatRunsOrNoServerIsNamed) {
   EXPECT_EQ(Verify().error().code(), Code::kNotFound);
-  const auto store = WtStore::Open(SmallStore(directory_ / "store", flusher_, background_));
+  const auto store = Open();
   ASSERT_TRUE(store);
   EXPECT_EQ(Verify().error().code(), Code::kUnavailable);
 }

@@ -1,18 +1,46 @@
 #include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
 
 #include <algorithm>
+#include <tuple>
 
+#include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 
 namespace ebla::tabletserver {
+
+Status WtCheckpoints::Open() {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  WtCursor rows(*session, SystemTable::kApplied);
+  EBLA_TRY(sessions_.Check(rows.error(), "opening a cursor"));
+  const int error = rows.Search(kCheckpointKey);
+  if (error == WT_NOTFOUND) return {};
+  std::string_view row;
+  EBLA_TRY(sessions_.Check(error != 0 ? error : rows.GetValue(&row), "reading the checkpoint's number"));
+  EBLA_ASSIGN(const uint64_t number, DecodeCheckpointNumber(row));
+  number_ = number;
+  return {};
+}
+
+int WtCheckpoints::PutNumber(WtSession& session) {
+  const uint64_t number = number_ + 1;
+  const int error = RunTransaction(session, [&]() -> int {
+    WtCursor rows(session, SystemTable::kApplied);
+    if (const int error = rows.error()) return OfSystemTable(error);
+    return OfSystemTable(rows.Insert(kCheckpointKey, EncodeCheckpointNumber(number)));
+  });
+  if (error == 0) number_ = number;
+  return error;
+}
 
 Status WtCheckpoints::Take() {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   const auto through = dedup_rows_.WriteThrough(*session);
   if (!through) return sessions_.Check(through.error(), "writing out dedup windows");
+  EBLA_TRY(sessions_.Check(PutNumber(*session), "numbering a checkpoint"));
   WT_SESSION* const raw = session->get();
   const PacedSyncs paced([this] { return Hurried(); });
-  return sessions_.Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint");
+  EBLA_TRY(sessions_.Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));
+  return taken_ ? taken_(number_) : Status();
 }
 
 // A store that has failed, too, has applied what must not reach the disk without its dedup rows.
@@ -22,6 +50,7 @@ Status WtCheckpoints::PrepareLast(WtConnection& connection) {
   if (error == 0) {
     WtSession session(raw);
     error = dedup_rows_.WriteOut(session);
+    if (error == 0) std::ignore = PutNumber(session);  // a number less is no harm
     raw->close(raw, nullptr);
   }
   if (error == 0) return {};

@@ -77,16 +77,14 @@ std::string FileOfDatabase(const std::string& directory) {
 // the file it makes a new database over the files of an old one.
 Status CheckTurtle(const std::string& directory) {
   const std::string name = directory + "/WiredTiger.turtle";
-  const std::string remedy = ": restore this server from its replicas with an empty directory";
   std::ifstream in(name, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   if (text.empty()) {
     const std::string other = FileOfDatabase(directory);
-    return other.empty() ? Status()
-                         : Error(Code::kInternal, name + " is missing or empty, and " + other + " is there" + remedy);
+    return other.empty() ? Status() : Error(Code::kInternal, name + " is missing or empty, and " + other + " is there");
   }
   for (const char* const form : {",key_format=S,", ",value_format=S,"}) {
-    if (text.find(form) == std::string::npos) return Error(Code::kInternal, name + " is damaged" + remedy);
+    if (text.find(form) == std::string::npos) return Error(Code::kInternal, name + " is damaged");
   }
   return {};
 }
@@ -111,9 +109,7 @@ Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& o
   if (error == 0) return connection;
   connection->connection_ = nullptr;
   return Error(Code::kInternal, "cannot open the database in " + options.directory + ": " + wiredtiger_strerror(error) +
-                                    connection->LastMessages() +
-                                    "; if the disk is full make room, if the files are damaged restore this server "
-                                    "from its replicas with an empty directory");
+                                    connection->LastMessages() + "; if the disk is full, make room");
 }
 
 WtConnection::~WtConnection() { std::ignore = Close(); }

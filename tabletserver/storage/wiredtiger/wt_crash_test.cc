@@ -93,6 +93,8 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
     // On a copy too: the next child then recovers by itself from what the first one left.
     const std::string copy = directory / "copy";
     std::filesystem::copy(options.directory, copy, std::filesystem::copy_options::recursive);
+    // A crash of the machine may tear a file of the inventory as well, but not both.
+    std::filesystem::resize_file(copy + (random() % 2 == 0 ? "/INVENTORY" : "/INVENTORY.2"), random() % 4096);
     CrashChildOptions copied = options;
     copied.directory = copy;
     EXPECT_EQ(CheckAfterCrash(**MustOpen(copied), copied, child.acknowledged()), "") << "round " << round;
@@ -186,9 +188,9 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   ASSERT_EQ(disk.FreeBytes(), 0);
   auto store = MustOpen(options);
   EXPECT_EQ(CheckAfterCrash(**store, options, child.acknowledged()), "");
-  EXPECT_TRUE((*store)->health().writes_refused);
+  EXPECT_TRUE(((*store)->health().room != DiskRoom::kAll));
   EXPECT_FALSE(std::filesystem::exists(options.directory + "/BALLAST"));
-  const LogEntry write = Entry(1), barrier = Entry(1, {}, EntryKind::kBarrier);
+  const LogEntry write = Entry(1, {Put("k", "v")}), barrier = Entry(1, {}, EntryKind::kBarrier);
   EXPECT_EQ(AppendOne(**store, TabletId{9}, write).code(), Code::kOverloaded);
   EXPECT_TRUE(AppendOne(**store, TabletId{9}, barrier).ok());
   EXPECT_TRUE((*store)->PutReplicaState(TabletId{9}, {}).ok());
@@ -202,7 +204,7 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   }
   // It recovers by itself.
   disk.MakeRoom();
-  while ((*store)->health().writes_refused) std::this_thread::yield();
+  while (((*store)->health().room != DiskRoom::kAll)) std::this_thread::yield();
   EXPECT_TRUE(AppendOne(**store, TabletId{9}, Entry(2)).ok());
   EXPECT_TRUE(FlushNow(**store).ok());
   EXPECT_TRUE(std::filesystem::exists(options.directory + "/BALLAST"));
@@ -283,6 +285,37 @@ TEST(DiskReserveTest, RefusesBelowTheReserveAndKeepsABallast) {
   reserve.Check();
   EXPECT_TRUE(ballast());
   EXPECT_FALSE(reserve.writes_refused());
+}
+
+TEST(DiskReserveTest, DeletesPassBelowTheReserveAsFarAsTheBallastGoes) {
+  TemporaryDirectory directory;
+  int64_t free = 10'000;
+  const auto space = [&](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, 100'000}; };
+  DiskReserve reserve(directory.path(), 800, space);
+  reserve.Check();
+  EXPECT_EQ(reserve.room(), DiskRoom::kAll);
+  free = 200;
+  reserve.Check();
+  EXPECT_EQ(reserve.room(), DiskRoom::kDeletes);
+  free = 199;
+  reserve.NoteWritten(50);
+  EXPECT_EQ(reserve.room(), DiskRoom::kNone);
+  reserve.Check();  // gives back the ballast
+  free = 999;
+  reserve.Check();
+  EXPECT_EQ(reserve.room(), DiskRoom::kDeletes);
+  free = 199;
+  reserve.Check();
+  EXPECT_EQ(reserve.room(), DiskRoom::kNone) << "the ballast is used as well";
+  free = 249;
+  reserve.Check();
+  EXPECT_EQ(reserve.room(), DiskRoom::kNone) << "no flapping";
+  free = 250;
+  reserve.Check();
+  EXPECT_EQ(reserve.room(), DiskRoom::kDeletes);
+  free = 1700;
+  reserve.Check();
+  EXPECT_EQ(reserve.room(), DiskRoom::kAll);
 }
 
 TEST(DiskReserveTest, GivesTheBallastToRecovery) {

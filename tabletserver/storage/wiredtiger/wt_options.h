@@ -12,6 +12,7 @@
 #include "common/base/executor.h"
 #include "common/base/features.h"
 #include "common/base/status.h"
+#include "tabletserver/storage/wiredtiger/clock_mark.h"
 
 namespace ebla::tabletserver {
 
@@ -25,6 +26,14 @@ struct DiskSpace {
 struct WtStoreOptions {
   std::string directory;     // made when missing; its parent must exist
   bool made_before = false;  // a store that is not there is an error, not a new one
+  // For the first file of the inventory (store_inventory.h). The second is in `directory`. Empty: both are there.
+  std::string inventory_directory;
+  uint64_t life = 0;  // start counter of this process; 0: not counted
+  // For the inventory. A mark without a boot leaves the found one there. Null: none.
+  std::function<ClockMark()> clock;
+  // Whether a log that lacks its end is opened. LostReplicas::loss() then tells, and the caller keeps its replicas from
+  // voting.
+  bool joins_short = false;
   int64_t cache_bytes = int64_t{1} << 30;
   // Tables that are made from now on keep their records in sorted runs (wt_sorted_tables.h), once `features` have it.
   bool sorted_tables = false;
@@ -56,6 +65,9 @@ struct WtStoreOptions {
   // Looks at the disk, makes or gives back the ballast, and gives back what removed files took; another thread, as a
   // disk fills fastest during a checkpoint.
   Executor* watcher = nullptr;
+  // Writes the inventory. Nothing on it may last longer than a sync. Null: `watcher`.
+  Executor* inventory = nullptr;
+  Duration inventory_period = std::chrono::milliseconds(500);
 };
 
 }  // namespace ebla::tabletserver

@@ -47,6 +47,7 @@ int ReadRecord(WtCursor& data, std::string_view key, std::optional<StoredRecord>
 
 Status WtRecordStore::Open() {
   EBLA_TRY(tables_.Open());
+  EBLA_TRY(checkpoints_.Open());
   sorted_tables_.SetOnRuns([this](TableId table) { merger_.Look(table); });
   EBLA_TRY(sorted_tables_.Open());
   for (const SortedTablePtr& table : sorted_tables_.All()) merger_.Look(table->id);
@@ -282,7 +283,7 @@ Result<int64_t> WtRecordStore::FileBytes(TableId table) const {
 
 RecordStore::Figures WtRecordStore::figures() const {
   const DiskSpace space = reserve_.last();
-  return {.writes_refused = reserve_.writes_refused(),
+  return {.room = reserve_.room(),
           .disk_free_bytes = space.free_bytes,
           .disk_total_bytes = space.total_bytes,
           .cache_bytes = cache_bytes_,

@@ -51,6 +51,9 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   }
   // For the checkpoint that WiredTiger takes as it closes.
   Status PrepareLast();
+  // The number of the checkpoint that Open found, later of the last one that has begun (wt_checkpoints.h).
+  uint64_t checkpoint_number() const { return checkpoints_.number(); }
+  void WhenTaken(std::function<Status(uint64_t number)> taken) { checkpoints_.WhenTaken(std::move(taken)); }
   // For figures() and the cache's admission.
   void ReadCounters();
 

@@ -19,7 +19,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr size_t kUnit = 4096;  // WiredTiger's allocation_size
-constexpr size_t kStretchBytes = size_t{1} << 20;
+constexpr size_t kRunStretchBytes = size_t{1} << 20;
 constexpr size_t kBlockBytesMax = size_t{128} << 20;  // twice leaf_value_max: a damaged head may name any size
 
 // Past the kernel's memory. False: the file ends before, or the disk cannot read it.
@@ -44,7 +44,7 @@ std::optional<size_t> CheckBlocks(std::span<char> bytes, size_t rest_of_file) {
 
 // The whole blocks from an offset on: their size together. None: the first is damaged.
 std::optional<size_t> CheckStretch(int fd, size_t at, size_t end) {
-  std::vector<char> bytes(std::min(kStretchBytes, end - at));
+  std::vector<char> bytes(std::min(kRunStretchBytes, end - at));
   if (!ReadUncached(fd, at, bytes)) return std::nullopt;
   const std::optional<size_t> checked = CheckBlocks(bytes, end - at);
   if (checked != 0U) return checked;

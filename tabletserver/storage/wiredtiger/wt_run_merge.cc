@@ -45,6 +45,20 @@ WtRunMerge::~WtRunMerge() {
   if (!ended_) tables_.AbandonMerge(merge_, damaged_);
 }
 
+// Above an older run, a deleted row may hide a row of that one, and stays itself.
+int64_t WtRunMerge::bytes_expected() const {
+  if (!merge_.oldest) return bytes_left();
+  int64_t records = 0, deletes = 0;
+  for (const RunOfTable& input : merge_.inputs) {
+    records += input.file->run.records;
+    deletes += input.file->run.deletes;
+  }
+  const int64_t puts = records - deletes;
+  if (puts <= deletes) return 0;
+  return static_cast<int64_t>(static_cast<double>(bytes_left()) * static_cast<double>(puts - deletes) /
+                              static_cast<double>(puts));
+}
+
 Status WtRunMerge::Begin() { return sessions_.Check(writer_.Begin(RecordsOf(merge_)), "merging runs"); }
 
 Result<bool> WtRunMerge::Step(int64_t bytes) {

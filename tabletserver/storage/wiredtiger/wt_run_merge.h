@@ -32,6 +32,8 @@ class WtRunMerge {
 
   const SortedTablePtr& table() const { return merge_.table; }
   int64_t bytes() const { return bytes_; }  // of the inputs, without their holes; the merged run has no more
+  // An estimate of those that the merge has yet to write, if each deleted row hides another one of the inputs.
+  int64_t bytes_expected() const;
   int64_t bytes_left() const { return std::max<int64_t>(0, bytes_ - read_); }
 
  private:

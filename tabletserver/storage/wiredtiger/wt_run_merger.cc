@@ -59,13 +59,28 @@ void WtRunMerger::Turn() {
     const MutexLock lock(mutex_);
     posted_ = false;
   }
+  SpareRoom();
   BeginMerges();
   StepSmallest();
   if (!merges_.empty()) PostTurn();
 }
 
+size_t WtRunMerger::MergesMax() const { return reserve_.room() == DiskRoom::kAll ? kMergesMax : 1; }
+
+void WtRunMerger::SpareRoom() {
+  if (reserve_.room() == DiskRoom::kAll) return;
+  while (!merges_.empty()) {
+    const auto largest = std::ranges::max_element(merges_, {}, [](const auto& merge) { return merge->bytes_left(); });
+    const Status room = merges_.size() > 1 ? NoDiskRoom(DiskRoom::kDeletes) : CheckRoomBelowReserve(**largest);
+    if (room.ok()) return;
+    NoteFailed((*largest)->table()->id, room);
+    bytes_left_ -= (*largest)->bytes_left();
+    End(largest);
+  }
+}
+
 void WtRunMerger::BeginMerges() {
-  while (merges_.size() < kMergesMax) {
+  while (merges_.size() < MergesMax()) {
     TableId id;
     {
       const MutexLock lock(mutex_);
@@ -121,12 +136,15 @@ void WtRunMerger::StepSmallest() {
   const bool ends = !done || *done;
   bytes_left_ -= before - (ends ? 0 : (*smallest)->bytes_left());
   if (!ends) return;
-  const bool large = IsLarge((*smallest)->bytes());
-  merges_.erase(smallest);
-  if (large) {
-    for (const TableId put_off : std::exchange(put_off_, {})) Look(put_off);
-  }
+  End(smallest);
   if (done) Look(table->id);
+}
+
+void WtRunMerger::End(std::vector<std::unique_ptr<WtRunMerge>>::iterator merge) {
+  const bool large = IsLarge((*merge)->bytes());
+  merges_.erase(merge);
+  if (!large) return;
+  for (const TableId put_off : std::exchange(put_off_, {})) Look(put_off);
 }
 
 void WtRunMerger::LookAtRest(const SortedTablePtr& table) {
@@ -134,7 +152,7 @@ void WtRunMerger::LookAtRest(const SortedTablePtr& table) {
     gate->Enter([&] {
       const SortedTablePtr table = weak.lock();
       if (table == nullptr || NewestOf(*table) != newest) return;
-      if (merges_.size() >= kMergesMax) return LookAtRest(table);
+      if (merges_.size() >= MergesMax()) return LookAtRest(table);
       if (BeginMerge(table, PlanMergeAtRest).value_or(false)) PostTurn();
     });
   });
@@ -142,6 +160,8 @@ void WtRunMerger::LookAtRest(const SortedTablePtr& table) {
 
 Result<bool> WtRunMerger::MergeAll(const SortedTablePtr& table) {
   if (tables_.IsMerging(*table)) return Error(Code::kComeAgain, "a merge of the table is under way");
+  if (reserve_.room() != DiskRoom::kAll && bytes_left_ > 0)
+    return Error(Code::kComeAgain, "the disk is full but for its reserve, and another merge is under way");
   EBLA_TRY(tables_.Write(*table));
   const RunSetPtr runs = table->buffer.runs();
   const std::vector<RunOfTable>& all = runs->runs;
@@ -166,24 +186,34 @@ Result<std::unique_ptr<WtRunMerge>> WtRunMerger::Begin(const SortedTablePtr& tab
   std::optional<TableMerge> chosen = tables_.BeginMerge(table, choose);
   if (!chosen) return nullptr;
   auto merge = std::make_unique<WtRunMerge>(options_, connection_, sessions_, tables_, *std::move(chosen));
-  EBLA_TRY(CheckRoom(merge->bytes()));
+  EBLA_TRY(CheckRoom(*merge));
   EBLA_TRY(merge->Begin());
   return merge;
 }
 
 Result<bool> WtRunMerger::Step(WtRunMerge& merge) {
   if (stopping_) return Error(Code::kComeAgain, "the store is closing");
-  if (reserve_.writes_refused()) return Error(Code::kComeAgain, "the disk is full but for its reserve");
+  if (reserve_.room() != DiskRoom::kAll) EBLA_TRY(CheckRoomBelowReserve(merge));
   return merge.Step(kStepBytes);
 }
 
-Status WtRunMerger::CheckRoom(int64_t bytes) const {
+Status WtRunMerger::CheckRoom(const WtRunMerge& merge) const {
   const DiskSpace space = reserve_.last();
   if (space.total_bytes == 0) return {};  // not looked at yet
-  const int64_t needed = options_.disk_reserve_bytes + (bytes_left_ + bytes) * 5 / 4;
+  if (reserve_.room() != DiskRoom::kAll) return CheckRoomBelowReserve(merge);
+  const int64_t needed = options_.disk_reserve_bytes + (bytes_left_ + merge.bytes()) * 5 / 4;
   if (space.free_bytes >= needed) return {};
   return Error(Code::kComeAgain, "the disk has " + std::to_string(space.free_bytes >> 20) + " MiB free, and " +
                                      std::to_string(needed >> 20) + " are needed with the reserve");
+}
+
+Status WtRunMerger::CheckRoomBelowReserve(const WtRunMerge& merge) const {
+  if (reserve_.room() == DiskRoom::kNone) return Error(Code::kComeAgain, NoDiskRoom(DiskRoom::kNone).message());
+  const int64_t half = reserve_.last().free_bytes / 2, needed = merge.bytes_expected() * 5 / 4;
+  if (half >= needed) return {};
+  return Error(Code::kComeAgain, "the disk is full but for its reserve: the merge may use " +
+                                     std::to_string(half >> 20) + " MiB, and needs " + std::to_string(needed >> 20) +
+                                     " MiB for the records that stay");
 }
 
 }  // namespace ebla::tabletserver

@@ -3,6 +3,9 @@
 // and replaced rows give their room back.
 // How:     several merges are under way, and the one that has least left takes the next step. So new runs are merged
 //          soon, also while a large merge lasts for hours.
+// Room:    below the disk's reserve (PROTOCOL 25) merges are how deletes give room back. There is one at a time then,
+//          and only if the merged run is expected to need no more than half of the free room. It ends unfinished if the
+//          disk has no room for deletes any more.
 // Errors:  a merge that fails is logged, and tried again after ten seconds. A run with a damaged block is left out.
 // Threads: any. Merges run on the executor `merger` of WtStoreOptions, and MergeAll on the caller's thread. Stop() ends
 //          the merge in progress, and waits for that.
@@ -35,7 +38,7 @@ class WtRunMerger {
   // Soon looks whether runs of the table are to be merged.
   void Look(TableId table);
   // Makes one run of all. True: there is no more to gain. COME_AGAIN: another merge is under way, a run has a damaged
-  // block, or the disk has no room for the merged run beside the reserve.
+  // block, or the disk has no room for the merged run.
   Result<bool> MergeAll(const SortedTablePtr& table);
   int64_t bytes_left() const { return bytes_left_; }  // of the merges under way
 
@@ -53,11 +56,16 @@ class WtRunMerger {
   }
   void NoteFailed(TableId table, const Status& why);
   void StepSmallest();
+  // Below the reserve, gives up all merges but the smallest, and that one as well if it needs too much.
+  void SpareRoom();
+  void End(std::vector<std::unique_ptr<WtRunMerge>>::iterator merge);
+  size_t MergesMax() const;
   // Looks again after a while, and merges more if the table has no newer run by then.
   void LookAtRest(const SortedTablePtr& table);
   Result<std::unique_ptr<WtRunMerge>> Begin(const SortedTablePtr& table, const WtSortedTables::MergeChoice& choose);
   Result<bool> Step(WtRunMerge& merge);
-  Status CheckRoom(int64_t bytes) const;
+  Status CheckRoom(const WtRunMerge& merge) const;
+  Status CheckRoomBelowReserve(const WtRunMerge& merge) const;
 
   const WtStoreOptions& options_;
   const MergeLimits limits_;

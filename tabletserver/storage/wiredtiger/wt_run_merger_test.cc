@@ -446,5 +446,72 @@ TEST_F(RunMergerTest, HolesNeedNoRoomOnTheDisk) {
   ExpectModel(50);
 }
 
+// Deletes and merges are how a full disk gets room again.
+TEST_F(RunMergerTest, BelowTheReserveDeletedRowsGiveTheirBytesBack) {
+  constexpr int64_t kReserve = int64_t{8} << 20;
+  int64_t free = int64_t{1} << 40;
+  options_.disk_space = [&free](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, int64_t{1} << 41}; };
+  options_.disk_reserve_bytes = kReserve;
+  Open();
+  constexpr int kRows = 10'000, kPiece = 500;
+  for (int row = 0; row < kRows; row += kPiece) {
+    WriteRows(row, kPiece);
+    MergeOn();
+  }
+  merger_tasks_.RunFor(std::chrono::minutes(5));
+  Checkpoint();
+  const int64_t before = store_->sorted.FileBytes(*Table());
+  ASSERT_GT(before, kReserve);
+  free = kReserve / 2;
+  store_->reserve.Check();
+  ASSERT_EQ(store_->reserve.room(), DiskRoom::kDeletes);
+  EXPECT_EQ(store_->merger.MergeAll(Table()).error().code(), Code::kComeAgain) << "all of its rows would stay";
+  for (int row = 0; row < kRows - 10; row += kPiece) {
+    std::vector<Effect> deletes;
+    for (int one = row; one < std::min(row + kPiece, kRows - 10); ++one) deletes.push_back(DeleteRow(one));
+    WriteRun(deletes);
+    MergeOn();
+  }
+  free = kReserve / 8;
+  store_->reserve.Check();
+  ASSERT_EQ(store_->reserve.room(), DiskRoom::kNone);
+  merger_tasks_.RunFor(std::chrono::minutes(5));
+  Checkpoint();
+  EXPECT_GT(store_->sorted.FileBytes(*Table()), before / 2);
+  free = kReserve / 2;
+  store_->reserve.Check();
+  merger_tasks_.RunFor(std::chrono::minutes(5));
+  Checkpoint();
+  EXPECT_LT(store_->sorted.FileBytes(*Table()), 100'000);
+  ExpectModel(200);
+}
+
+TEST_F(RunMergerTest, BelowTheReserveTheSmallestMergeAloneGoesOn) {
+  constexpr int64_t kReserve = int64_t{64} << 20;
+  int64_t free = int64_t{1} << 40;
+  options_.disk_space = [&free](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, int64_t{1} << 41}; };
+  options_.disk_reserve_bytes = kReserve;
+  Open();
+  for (int run = 0; run < 8; ++run) WriteRows(500 * run, kLargeRows);
+  Turn();
+  for (int run = 0; run < 8; ++run) WriteRows(kMediumRows * run, kMediumRows);
+  Turn();
+  ASSERT_THAT(Merges(), ElementsAre(8, 8));
+  free = kReserve * 5 / 16;  // half of it is less than the large merge needs
+  store_->reserve.Check();
+  ASSERT_EQ(store_->reserve.room(), DiskRoom::kDeletes);
+  MergeOn();
+  EXPECT_THAT(Merges(), IsEmpty());
+  EXPECT_EQ(Runs(), 9u) << "the large one is given up";
+  EXPECT_EQ(store_->merger.bytes_left(), 0);
+  free = int64_t{1} << 40;
+  store_->reserve.Check();
+  merger_tasks_.RunFor(std::chrono::minutes(1));
+  EXPECT_LT(Runs(), 9u);
+  ExpectModel(50);
+  Checkpoint();
+  EXPECT_EQ(Files(), Named());
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver::testing

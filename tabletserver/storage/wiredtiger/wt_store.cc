@@ -2,17 +2,41 @@
 
 #include <glog/logging.h>
 
+#include <tuple>
 #include <utility>
 
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
+#include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
+#include "tabletserver/storage/wiredtiger/inventory_keeper.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
+#include "tabletserver/storage/wiredtiger/store_inventory.h"
 #include "tabletserver/storage/wiredtiger/wt_record_store.h"
 #include "tabletserver/storage/wiredtiger/wt_watcher.h"
 #include "tabletserver/storage/wiredtiger/wt_young_cache.h"
 
 namespace ebla::tabletserver {
+
+namespace {
+
+// No file is whole, and there was one: nothing tells where the log ended.
+LogLoss UnknownEnd(const StoreInventory& inventory, const LogDisk& disk, const LogExtent& found) {
+  LOG(ERROR) << inventory.files()[0] << " and " << inventory.files()[1] << " are missing or damaged";
+  return {.file = disk.Name(found.last_segment - 1), .from = found.needed + 1};
+}
+
+// WiredTiger opens an older copy of its files as it opens the newest.
+Status CheckRecords(const WtStoreOptions& options, const StoreInventory& inventory, uint64_t number) {
+  const std::optional<StoreInventory::Contents>& found = inventory.found();
+  if (!found || number >= found->checkpoint) return {};
+  return Error(Code::kInternal, options.directory +
+                                    "/WiredTiger.wt or WiredTiger.turtle is an older copy: it has checkpoint " +
+                                    std::to_string(number) + ", and the disk had " + std::to_string(found->checkpoint) +
+                                    ": put the newest files back");
+}
+
+}  // namespace
 
 // Closed in the reverse order: the watcher's tasks, checkpoints and flusher, sessions, connection, the directory's lock
 // last.
@@ -24,17 +48,24 @@ struct WtStore::Parts {
           recycler(directory.path()),
           reserve(directory.path(), options.disk_reserve_bytes, options.disk_space) {}
 
+    // Opens the log, and compares it with the inventory.
+    Status OpenLog(const WtStoreOptions& options);
+    Status FindLoss(const WtStoreOptions& options);
+
     StoreDirectory directory;
     FileRecycler recycler;
     DiskReserve reserve;
+    std::unique_ptr<StoreInventory> inventory;
     std::unique_ptr<PosixLogDisk> log_disk;
     std::unique_ptr<SharedLog> log;
+    std::unique_ptr<InventoryKeeper> keeper;
+    std::optional<LogLoss> loss;
   };
   struct Owner final : LogOwner {
     Owner(WtConnection& connection, DiskReserve& reserve) : connection(connection), reserve(reserve) {}
     Status status() const override { return connection.status(); }
     Status Fail(Status reason) override { return connection.Fail(std::move(reason)); }
-    bool writes_refused() const override { return reserve.writes_refused(); }
+    DiskRoom room() const override { return reserve.room(); }
     void NoteWritten(int64_t bytes) override { reserve.NoteWritten(bytes); }
 
     WtConnection& connection;
@@ -43,6 +74,9 @@ struct WtStore::Parts {
 
   Parts(WtStoreOptions given, std::unique_ptr<Files> held, std::unique_ptr<WtConnection> opened)
       : options(std::move(given)), files(std::move(held)), connection(std::move(opened)) {}
+
+  // Compares the records with the inventory, which from then on agrees with what is there.
+  Status BeginInventory();
 
   const WtStoreOptions options;
   std::unique_ptr<Files> files;
@@ -56,7 +90,8 @@ struct WtStore::Parts {
                      .background = options.background,
                      .interval = options.interval,
                      .log_followed_bytes = options.log_followed_bytes,
-                     .memory = options.memory_tables}};
+                     .memory = options.memory_tables,
+                     .loss = files->loss}};
   WtWatcher watcher{options, records, files->reserve, files->recycler, store, *files->log, *files->log_disk};
 };
 
@@ -70,9 +105,11 @@ WtStore::~WtStore() {
 Status WtStore::Close() {
   if (parts_ == nullptr) return {};
   Hurry();
+  parts_->files->keeper->Stop();
   parts_->watcher.Stop();
   const Status marked = parts_->store.Close();
   const Status prepared = parts_->records.PrepareLast();
+  const uint64_t checkpoint = parts_->records.checkpoint_number();
   // Both outlive all that works on them.
   const std::unique_ptr<Parts::Files> files = std::move(parts_->files);
   const std::unique_ptr<WtConnection> connection = std::move(parts_->connection);
@@ -80,34 +117,102 @@ Status WtStore::Close() {
   const Status closed = connection->Close();
   EBLA_TRY(marked);
   EBLA_TRY(prepared);
-  return closed;
+  EBLA_TRY(closed);
+  return files->keeper->NoteCheckpoint(checkpoint);
+}
+
+Status WtStore::Parts::Files::OpenLog(const WtStoreOptions& options) {
+  for (const std::string& damage : inventory->damaged()) LOG(ERROR) << damage << ": it is written again";
+  const std::optional<StoreInventory::Contents> found = FoundByLife(*inventory, options.life);
+  // A start that is refused has counted, too.
+  if (found && found->life < options.life) {
+    StoreInventory::Contents noted = *found;
+    noted.life = options.life;
+    EBLA_TRY(inventory->Write(noted, false));
+  }
+  const auto discard = [store = options.directory](const std::string& file) {
+    return FileRecycler::Remove(file, store);
+  };
+  EBLA_ASSIGN(log_disk, PosixLogDisk::Open(LogDirectory(options.directory), discard));
+  SharedLogOptions log_options = LogOptions(options);
+  if (found) log_options.expected = found->log;
+  log_options.joins_short = options.joins_short;
+  log_options.before_remove = [this] { return keeper->WriteBoth(); };
+  EBLA_ASSIGN(log, SharedLog::Open(*log_disk, std::move(log_options)));
+  keeper = std::make_unique<InventoryKeeper>(*inventory, *log, options);
+  return FindLoss(options);
+}
+
+// A loss is in the log before the inventory agrees with what is left, so that the next start tells it as well.
+Status WtStore::Parts::Files::FindLoss(const WtStoreOptions& options) {
+  loss = log->loss();
+  if (!inventory->found()) {
+    EBLA_ASSIGN(const std::optional<std::string> inventoried, log->Get(kInventoriedKey));
+    if (inventoried) loss = UnknownEnd(*inventory, *log_disk, log->extent());
+  }
+  if (loss && !options.joins_short) return Error(Code::kInternal, Describe(*loss));
+  if (loss) {
+    LOG(ERROR) << Describe(*loss);
+    EBLA_TRY(log->Put(kLogLossKey, EncodeLogLoss(*loss)));
+    return log->Flush(SharedLog::Depth::kDisk);
+  }
+  EBLA_ASSIGN(const std::optional<std::string> noted, log->Get(kLogLossKey));
+  if (!noted) return {};
+  EBLA_ASSIGN(loss, DecodeLogLoss(*noted));
+  return {};
+}
+
+// The key is in the log only once an inventory exists.
+Status WtStore::Parts::BeginInventory() {
+  InventoryKeeper& keeper = *files->keeper;
+  SharedLog& log = *files->log;
+  EBLA_TRY(CheckRecords(options, *files->inventory, records.checkpoint_number()));
+  EBLA_TRY(keeper.NoteCheckpoint(records.checkpoint_number()));
+  EBLA_ASSIGN(const std::optional<std::string> inventoried, log.Get(kInventoriedKey));
+  if (inventoried) return {};
+  LOG_IF(INFO, log.extent().needed > 0) << "the store in " << options.directory << " has an inventory from now on";
+  EBLA_TRY(log.Put(kInventoriedKey, EncodeInventoried()));
+  return log.Flush(SharedLog::Depth::kDisk);
 }
 
 Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   CHECK(options.flusher != nullptr && options.background != nullptr && options.watcher != nullptr)
       << "the store owns no threads";
-  EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory, options.made_before));
+  auto inventory = std::make_unique<StoreInventory>(InventoryFiles(options.directory, options.inventory_directory));
+  const bool made_before = options.made_before || inventory->found() || !inventory->damaged().empty();
+  EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory, made_before));
   auto files = std::make_unique<Parts::Files>(options, std::move(directory));
+  files->inventory = std::move(inventory);
   files->reserve.BeforeOpen();
   // A start makes tables anew that no checkpoint has, before it knows the cluster's features.
   if (files->directory.may_have_sorted_tables()) options.features = nullptr;
   if (files->directory.found_format() < StoreDirectory::format()) EBLA_TRY(ConvertStore(options, files->directory));
-  const auto discard = [store = options.directory](const std::string& file) {
-    return FileRecycler::Remove(file, store);
-  };
-  EBLA_ASSIGN(files->log_disk, PosixLogDisk::Open(LogDirectory(options.directory), discard));
-  EBLA_ASSIGN(files->log, SharedLog::Open(*files->log_disk, LogOptions(options)));
+  EBLA_TRY(files->OpenLog(options));
   EBLA_ASSIGN(std::unique_ptr<WtConnection> connection, WtConnection::Open(options));
   EBLA_TRY(RemoveFormerFiles(*connection, options.directory));
   EBLA_TRY(AgeCache(*connection, options.cache_bytes));
   auto parts = std::make_unique<Parts>(std::move(options), std::move(files), std::move(connection));
+  parts->records.WhenTaken([&parts = *parts](uint64_t number) -> Status {
+    Status noted = parts.files->keeper->NoteCheckpoint(number);
+    return noted.ok() ? noted : parts.owner.Fail(std::move(noted));
+  });
   EBLA_TRY(parts->records.Open());
+  EBLA_TRY(parts->BeginInventory());
   EBLA_TRY(parts->store.Open());
+  Executor& writer = parts->options.inventory != nullptr ? *parts->options.inventory : *parts->options.watcher;
+  parts->files->keeper->Start(writer, [&parts = *parts](Status status) { std::ignore = parts.owner.Fail(status); });
   parts->watcher.Watch();
   return std::unique_ptr<WtStore>(new WtStore(std::move(parts)));
 }
 
 TabletStore& WtStore::operator*() { return parts_->store; }
+
+std::optional<ClockMark> WtStore::found_clock() const {
+  const auto& found = parts_->files->inventory->found();
+  return found && !found->clock.boot.empty() ? std::optional(found->clock) : std::nullopt;
+}
+
+Status WtStore::NoteClock() { return parts_->files->keeper->WriteBoth(); }
 
 void WtStore::Hurry() { parts_->records.Hurry(); }
 

@@ -8,6 +8,7 @@
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
 //             <directory>/removed/   files whose space is being given back (file_recycler.h)
 //             <directory>/log/       the log: log/log_format.h gives its bytes
+//             <directory>/INVENTORY  the extent of log and records, for the next start (store_inventory.h)
 //             the rest               WiredTiger's: applied, window and data_<table id>. row_encoding.h and log_entry.cc
 //                                    give the rows' bytes.
 // Errors:     a directory that Open cannot use (in use, newer, damaged) is a Status with the remedy. When WiredTiger
@@ -17,6 +18,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/wiredtiger/wt_options.h"
@@ -31,6 +33,10 @@ class WtStore {
 
   TabletStore& operator*();
   TabletStore* operator->() { return &**this; }
+  // The machine's clocks, as the process before this one has noted them last; none: there is no such note.
+  std::optional<ClockMark> found_clock() const;
+  // Notes the clocks now, durably, once WtStoreOptions::clock has a mark to give.
+  Status NoteClock();
   // The process is about to stop: checkpoints rest no more.
   void Hurry();
   // Ends the store, once: syncs the log and marks its end, takes a last checkpoint, closes the database and releases

@@ -347,7 +347,7 @@ TEST_F(WtStoreFilesTest, AStartWithoutASystemTableIsRefusedAndNamesItsFile) {
       Do(damage, path_ + "/" + name);
       const std::string refusal = Refusal();
       EXPECT_THAT(refusal, HasSubstr(path_ + "/" + name + " is missing or damaged"));
-      EXPECT_THAT(refusal, HasSubstr("restore this server"));
+      EXPECT_THAT(refusal, HasSubstr("all tablets of this server need it"));
     }
   }
 }

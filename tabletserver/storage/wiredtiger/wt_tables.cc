@@ -56,8 +56,8 @@ Status WtTables::Open() {
 Status WtTables::OpenSystemTable(WtSession& session, SystemTable table, const std::set<std::string>& files) {
   const std::string uri = SystemTableUri(table), path = PathOf(uri);
   if (files.contains(FileOfTable(uri)) && CheckTableFile(path) == kDamagedBlock) {
-    return Error(Code::kInternal, path + " is missing or damaged at its beginning, and all tablets of this server " +
-                                      "need it: restore this server from its replicas with an empty directory");
+    return Error(Code::kInternal,
+                 path + " is missing or damaged at its beginning, and all tablets of this server need it");
   }
   WT_SESSION* const raw = session.get();
   EBLA_TRY(sessions_.Check(raw->create(raw, uri.c_str(), kRowConfig), "making a table"));

@@ -43,7 +43,7 @@ void WtWatcher::DropSpares() {
 void WtWatcher::PrepareSegment() {
   constexpr Duration kRest = std::chrono::microseconds(2500);
   preparing_ = false;
-  if (!roomy_ || log_.written() < options_.log_file_bytes / 2) return;
+  if (!roomy_ || log_.counts().bytes < options_.log_file_bytes / 2) return;
   const Result<bool> more = log_disk_.Prepare(options_.log_file_bytes);
   LOG_IF(WARNING, !more) << "no segment of the log is prepared: " << more.error();
   preparing_ = more.value_or(false);

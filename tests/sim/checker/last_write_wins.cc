@@ -149,7 +149,7 @@ class LwwJudgement {
       problems_.push_back(what + ": no clock said so, as it was " + std::to_string(kept.true_ms));
     }
     const auto& final = truth_.finals[static_cast<size_t>(kept.cell)];
-    if (!kept.any && (!final || final->time < kept.time)) {
+    if (!kept.any && !kept.may_be_lost && (!final || final->time < kept.time)) {
       problems_.push_back(what + ": rolled back, never delivered, and later than what is there");
     }
     // A write in the log may have the time of a write that its server took meanwhile. Then the write in the log wins.
@@ -165,12 +165,14 @@ class LwwJudgement {
   void JudgeEnd(const Operation& op, const WritePart& part) {
     if (part.kind == WritePart::Kind::kCheck) return;
     const auto& final = truth_.finals[static_cast<size_t>(part.cell)];
+    std::vector<const Kept*> taken = IsAny(op) ? Taken(op, part) : std::vector<const Kept*>();
+    const bool lost = std::erase_if(taken, [](const Kept* kept) { return kept->may_be_lost; }) > 0;
+    if (lost && taken.empty()) return;
     if (!final) return Problem(op, "acknowledged, and nothing is left of it or anything later");
     if (!IsAny(op)) {
       if (op.version && final->version < op.version) Problem(op, "what is there in the end is older, " + Text(*final));
       return;
     }
-    const std::vector<const Kept*> taken = Taken(op, part);
     if (taken.empty()) return;
     const auto first = std::ranges::min_element(taken, {}, [](const Kept* kept) { return kept->time; });
     if (final->time < (*first)->time) Problem(op, "it is later than what is there in the end, " + Text(*final));

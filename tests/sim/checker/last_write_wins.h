@@ -12,7 +12,8 @@
 //   times    servers take them from clocks, so none is farther ahead of the true time than a clock may be. A tablet's
 //            time may be behind the true time, because it does not advance while no primary keeps it
 //   the end  after all deliveries, each key's record is no earlier than any acknowledged write, and is that very write
-//            if both have the same time. A value that was deleted later than it was written is gone
+//            if both have the same time. A value that was deleted later than it was written is gone. A write that one
+//            server alone had, and whose disk has lied since, may be gone, too
 //
 // The times are read from the servers' stores, which keep each write until its delivery, because no answer tells a
 // client the time of its write.
@@ -43,8 +44,9 @@ struct LwwTruth {
     bool is_delete = false;
     bool any = false;  // taken at ANY; else rolled back by a failover
     WriteTime time;
-    EventNumber at = 0;   // the first event after it was kept
-    int64_t true_ms = 0;  // the true time of day then, which no process's clock has
+    EventNumber at = 0;        // the first event after it was kept
+    int64_t true_ms = 0;       // the true time of day then, which no process's clock has
+    bool may_be_lost = false;  // the disk that alone had it has lied since
   };
   struct Final {
     WriteTime time;

@@ -158,6 +158,23 @@ TEST(LastWriteWins, WhatWasRolledBackIsDelivered) {
   EXPECT_TRUE(story.Right());
 }
 
+TEST(LastWriteWins, WhatOneDiskAloneHadMayBeLostWithIt) {
+  MergedHistory story;
+  Operation& any = story.Any("x", 1'000);
+  story.truth().kept[0].may_be_lost = true;
+  EXPECT_TRUE(story.Right()) << "and nothing is there";
+  story.End("y", 1, 900);
+  EXPECT_TRUE(story.Right());
+  story.Take(any, 1'200, "ts-2");
+  EXPECT_FALSE(story.Right()) << "another server took it, too";
+  story.truth().kept[1].may_be_lost = true;
+  EXPECT_TRUE(story.Right());
+  story.truth().kept[1].any = false;
+  EXPECT_TRUE(story.Right()) << "rolled back, and delivered by nobody";
+  story.truth().kept[0].at = any.returned + 1;
+  EXPECT_FALSE(story.Right()) << "acknowledged, and taken by nobody";
+}
+
 TEST(LastWriteWins, NoReadGoesBack) {
   for (const bool strong : {true, false}) {
     MergedHistory story;

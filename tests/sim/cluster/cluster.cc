@@ -222,8 +222,8 @@ void Cluster::StartServer(int index) {
       name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
       SimServer::Ports{scheduler_, coordination_, network_, log_, state_,
                        "rack-" + std::to_string(index % shape_.racks + 1), shape_,
-                       [this](TabletId tablet, TableId table, const tabletserver::LogEntry& entry) {
-                         kept_.push_back({tablet, table, entry, scheduler_.Now()});
+                       [this, name](TabletId tablet, TableId table, const tabletserver::LogEntry& entry) {
+                         kept_.push_back({name, tablet, table, entry, scheduler_.Now()});
                        }});
 }
 
@@ -236,6 +236,7 @@ void Cluster::KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind)
   }
   const bool machine = kind == tabletserver::SimulatedDisk::CrashKind::kMachine && (!shape_.interval || AllRemember());
   if (!machine) kind = tabletserver::SimulatedDisk::CrashKind::kProcess;
+  const auto loss = machine && lies_ && server(index) != nullptr ? lies_(index) : std::nullopt;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");
   if (on_death_ && server(index) != nullptr) on_death_(index);
   servers_[static_cast<size_t>(index)].reset();
@@ -244,6 +245,15 @@ void Cluster::KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind)
   std::erase_if(incomplete_, [index](const auto& item) { return item.first == index; });
   disk(index).disk.Crash(kind);
   disk(index).machine_crashed = machine;
+  if (loss) LoseEnd(index, *loss);
+}
+
+void Cluster::LoseEnd(int index, Loss loss) {
+  if (!disk(index).disk.LoseEnd(loss)) return;
+  const std::string name = ServerName(index);
+  log_.Add(name, loss == Loss::kOlder ? "has a disk that returns an older copy" : "has a disk that lost the log's end");
+  ++lies_told_;
+  for (UnresolvedEntry& kept : kept_) kept.may_be_lost = kept.may_be_lost || kept.server == name;
 }
 
 bool Cluster::AllRemember() const {

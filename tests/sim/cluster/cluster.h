@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -106,10 +107,12 @@ struct ServerDisk {
 
 // What a server kept to be delivered: a write of level ANY, under no tablet, or what a failover rolled back.
 struct UnresolvedEntry {
+  ServerName server;
   TabletId tablet;
   TableId table;
   tabletserver::LogEntry entry;
   MonotonicTime at;
+  bool may_be_lost = false;  // the server's disk has lied since
 };
 
 class SimServer {
@@ -194,6 +197,10 @@ class Cluster {
 
   // Whether a server's process may be killed now; else it is spared.
   void SetMayDie(std::function<bool(int index)> may_die) { may_die_ = std::move(may_die); }
+  // Asked when a machine loses power: what its disk loses of what it had. None: nothing.
+  using Loss = tabletserver::SimulatedDisk::Loss;
+  void SetLies(std::function<std::optional<Loss>(int index)> lies) { lies_ = std::move(lies); }
+  uint64_t lies() const { return lies_told_; }  // by disks, so far
   // Before a server's process ends, however it does.
   void OnDeath(std::function<void(int index)> told) { on_death_ = std::move(told); }
   // Copies go as fast as they can from now on.
@@ -227,11 +234,14 @@ class Cluster {
   std::set<std::pair<int, TabletId>> incomplete_;  // replicas, as last looked at
   void Check(int server, const tabletserver::TabletView& view);
   void LookAtStore(int server);
+  void LoseEnd(int server, Loss loss);
   coordination::SimCoordination coordination_;
   Network network_;
   std::vector<UnresolvedEntry> kept_;
   std::function<bool(int index)> may_die_;
   std::function<void(int index)> on_death_;
+  std::function<std::optional<Loss>(int index)> lies_;
+  uint64_t lies_told_ = 0;
   std::set<int> spared_;  // that were to be killed, and are to be started again
   std::vector<std::unique_ptr<ServerDisk>> disks_;
   std::vector<std::unique_ptr<SimMaster>> masters_;

@@ -62,6 +62,8 @@ constexpr std::array<FaultRow, kFaultCount> kRows = {{
     {Fault::kChangeMembers, "change_members", Injector::kMembership, FaultTarget::kInUse},
     {Fault::kCrashSuccessor, "crash_successor", Injector::kFailovers, FaultTarget::kInUse},
     {Fault::kReleaseUnseen, "release_unseen", Injector::kFailovers, FaultTarget::kInUse},
+    {Fault::kDiskLosesTail, "disk_loses_tail", Injector::kDiskLies, FaultTarget::kTablet},
+    {Fault::kDiskReturnsOlder, "disk_returns_older", Injector::kDiskLies, FaultTarget::kTablet},
     {Fault::kSplitCommitUnseen, "split_commit_unseen", Injector::kSplits, FaultTarget::kInUse},
     {Fault::kSplitLate, "split_late", Injector::kSplits, FaultTarget::kInUse},
     {Fault::kSplitInCopy, "split_in_copy", Injector::kSplits, FaultTarget::kInUse},
@@ -104,6 +106,7 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
     const auto fault = static_cast<Fault>(i);
     if ((IsOfSplits(fault) && !of.splits) || (IsOfMerges(fault) && !of.merges) || fault == Fault::kOutageInChange)
       continue;
+    if (InjectorOf(fault) == Injector::kDiskLies && (!of.lies || scheduler.Random(2) == 0)) continue;
     if (scheduler.Random(2) == 0 && (of.several || !IsDirected(fault))) faults.push_back(fault);
   }
   // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it

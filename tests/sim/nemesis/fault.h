@@ -59,6 +59,9 @@ enum class Fault : uint8_t {
   kChangeMembers,              // members come and go, and the primary dies in between
   kCrashSuccessor,             // who is handed the lead restarts before it knows
   kReleaseUnseen,              // a master dies when it has told a transfer's target, and the next one is not told of it
+  // Disks that lie (disk_lies.h):
+  kDiskLosesTail,     // a machine dies, and the end of the log that its disk had is gone
+  kDiskReturnsOlder,  // a machine dies, and its disk returns an older copy of the log's last file
   // Where tablets are split:
   kSplitCommitUnseen,  // nobody hears that a split is committed, and the next primary applies it
   kSplitLate,          // the order to split arrives when the split has been given up
@@ -89,6 +92,7 @@ enum class Injector : uint8_t {
   kMembership,
   kLateMessages,
   kFailovers,
+  kDiskLies,
   kSplits,  // they need tablets that are split
   kMerges,  // or merged
   kOutages,
@@ -111,6 +115,7 @@ struct DrawnOf {
   bool several = true;  // replicas
   bool interval = false;
   bool memory = false;  // records live in processes, and one at a time may die
+  bool lies = true;     // disks may lie
 };
 std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& of);
 

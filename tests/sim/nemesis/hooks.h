@@ -16,10 +16,11 @@ namespace ebla::sim {
 struct NemesisHooks {
   // Names of the clients that run at the moment. Faults of links concern them, too.
   std::function<std::vector<std::string>()> clients;
-  std::function<void()> kill_client;             // kills a client and starts another in its place
-  std::function<const CatalogWatch&()> catalog;  // to choose targets
-  TableId table;                                 // the clients' table
-  std::function<void(int replicas)> resize;      // changes that table's number of replicas
+  std::function<void()> kill_client;                 // kills a client and starts another in its place
+  std::function<const CatalogWatch&()> catalog;      // to choose targets
+  std::function<const CatalogWatch&()> catalog_now;  // the same, read anew
+  TableId table;                                     // the clients' table
+  std::function<void(int replicas)> resize;          // changes that table's number of replicas
   // An operator's orders for tablets of that table.
   std::function<void(TabletId tablet, const ServerName& to)> transfer;
   std::function<void(TabletId tablet, const ServerName& from, const ServerName& to)> move;

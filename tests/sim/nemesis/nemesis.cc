@@ -20,11 +20,14 @@ Nemesis::Nemesis(Cluster& cluster, std::vector<Fault> enabled, NemesisHooks hook
       theme_(enabled_[scheduler_.Random(enabled_.size())]),
       faults_(context_),
       failovers_(faults_),
+      disk_lies_(faults_),
       membership_(faults_),
       late_messages_(faults_, membership_),
       splits_(faults_, membership_),
       merges_(faults_),
-      outages_(faults_, membership_) {}
+      outages_(faults_, membership_) {
+  disk_lies_.Enable(enabled_);
+}
 
 void Nemesis::Next() {
   context_.executor().After(context_.Within(milliseconds(50), milliseconds(1500)), [this] {
@@ -64,6 +67,7 @@ bool Nemesis::InjectDirected(Fault fault) {
   if (!target) return false;
   if (IsOfSplits(fault) && !context_.hooks().splittable(target->tablet)) return false;
   if (IsOfMerges(fault)) return merges_.Begin(fault, *target);
+  if (InjectorOf(fault) == Injector::kDiskLies) return disk_lies_.Begin(fault, *target);
   cluster_.log().Add(Cluster::ServerName(target->primary), "is the target of: " + std::string(FaultName(fault)));
   switch (InjectorOf(fault)) {
     case Injector::kFailovers: failovers_.Begin(fault, *target); break;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "tests/sim/nemesis/disk_lies.h"
 #include "tests/sim/nemesis/failover_scenarios.h"
 #include "tests/sim/nemesis/fault.h"
 #include "tests/sim/nemesis/fault_context.h"
@@ -55,6 +56,7 @@ class Nemesis {
   Fault theme_;       // is injected more often than other kinds
   PlainFaults faults_;
   FailoverScenarios failovers_;
+  DiskLies disk_lies_;
   MembershipScenarios membership_;
   LateMessageScenarios late_messages_;
   SplitScenarios splits_;

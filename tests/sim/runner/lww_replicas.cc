@@ -94,7 +94,8 @@ std::map<int, LwwTruth> LwwReplicas::Truths(const History& history) const {
                                                   .any = !kept.tablet,
                                                   .time = {effect.write_time_ms, effect.writer},
                                                   .at = history.FirstFrom(kept.at),
-                                                  .true_ms = kStartOfTime + Milliseconds(kept.at)});
+                                                  .true_ms = kStartOfTime + Milliseconds(kept.at),
+                                                  .may_be_lost = kept.may_be_lost});
     }
   }
   return truths;

@@ -120,6 +120,9 @@ class Run {
     if (options_.splits) shape.window_bytes = kWindowBytes;
     return shape;
   }
+  // A start is not sure to restore what was split where the log lost its end. A tablet in memory of which no replica
+  // is left waits for an operator while one of its voters is lost.
+  bool MayLie() const { return !options_.splits && !options_.memory_loss; }
   void Watch() {
     if (splitter_ != nullptr && tables_ != nullptr) splitter_->Offer(tables_->latest());
     if (wants_splits_ && nemesis_ != nullptr && SplitScenariosBegun()) {
@@ -264,6 +267,10 @@ void Run::Break() {
     StartClient(index);
   };
   hooks.catalog = [this]() -> const CatalogWatch& { return catalog_; };
+  hooks.catalog_now = [this]() -> const CatalogWatch& {
+    catalog_.Look();
+    return catalog_;
+  };
   replica_count_ = std::make_unique<ReplicaCount>(*admin_, watcher_, kTable);
   hooks.resize = [this](int replicas) { replica_count_->Set(replicas); };
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
@@ -279,7 +286,8 @@ void Run::Break() {
                                                         .merges = options_.merges,
                                                         .several = replicas_ > 1,
                                                         .interval = shape_.interval,
-                                                        .memory = options_.memory || shape_.memory_majority})
+                                                        .memory = options_.memory || shape_.memory_majority,
+                                                        .lies = MayLie()})
                               : options_.faults,
       std::move(hooks));
   tables_->Start();
@@ -382,7 +390,8 @@ std::map<int, GroupTruth> Run::Truth() {
   std::map<int, LwwTruth> lww = lww_replicas_.Truths(record_.history);
   std::map<int, Version> last;  // applied
   for (int group = 0; group < workload_.all_groups(); ++group) {
-    truth[group].may_forget = (shape_.interval || shape_.memory) && !workload_.IsLww(group);
+    // A disk that lied may have been the only one that had a write.
+    truth[group].may_forget = cluster_.lies() > 0 || ((shape_.interval || shape_.memory) && !workload_.IsLww(group));
     if (workload_.IsLww(group)) truth[group].lww = lww[group];
   }
   for (const UnresolvedEntry& kept : cluster_.kept()) {
@@ -487,6 +496,7 @@ void Run::Summarize() {
   for (size_t i = 0; i < kFaultCount; ++i) {
     if (IsOfSplits(static_cast<Fault>(i)) && !options_.splits) continue;
     if (static_cast<Fault>(i) == Fault::kOutageInChange && options_.faults.empty()) continue;
+    if (InjectorOf(static_cast<Fault>(i)) == Injector::kDiskLies && !MayLie()) continue;
     const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected(static_cast<Fault>(i)));
     if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges)
       kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
@@ -499,6 +509,7 @@ void Run::Summarize() {
   kinds["led again"] = catalog_.counts().same_again;
   kinds["membership changes"] = catalog_.counts().memberships;
   kinds["rolled-back writes"] = rolled_back_;
+  if (MayLie()) kinds["disks that lied"] = cluster_.lies();
   if (options_.splits) {
     for (const char* kind : {"late again", "late session"}) kinds[kind] = record_.kinds[kind];
   }

@@ -98,6 +98,8 @@ class JsonVerbsTest : public ShellTest {
         {"server undrain", "ts-1"},
         {"server maintenance", "ts-1"},
         {"server resume", "ts-1"},
+        {"server clock", "ts-1"},
+        {"server clock", "ts-1 --accept"},
         {"server remove", "ts-1"},
         {"cluster info", "", kDone},
         {"cluster version", ""},

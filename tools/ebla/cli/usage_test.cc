@@ -85,7 +85,7 @@ TEST_F(UsageTest, WhatIsNoNumberIsSaidInOneShortLine) {
 
 TEST_F(UsageTest, HelpIsGroupedSortedAndWhole) {
   const std::string help = Run("help all");
-  EXPECT_THAT(help, AllOf(HasSubstr("\nTables:\n  table alter"), HasSubstr("\nServers:\n  server drain"),
+  EXPECT_THAT(help, AllOf(HasSubstr("\nTables:\n  table alter"), HasSubstr("\nServers:\n  server clock"),
                           HasSubstr("Exit codes"), Not(HasSubstr("Others:"))));
   EXPECT_LT(help.find("  table alter "), help.find("  table create "));
   EXPECT_LT(help.find("  table drop "), help.find("  table list "));
@@ -236,7 +236,7 @@ TEST_F(UsageTest, CompletesServersAndProceduresWhereTheyBelong) {
   move.id = "move-7";
   servers_.cluster().masters()->procedures = {move};
   const Words servers = {"ts-1", "ts-2", "ts-3"};
-  for (const char* verb : {"drain", "undrain", "maintenance", "resume", "remove"})
+  for (const char* verb : {"clock", "drain", "undrain", "maintenance", "resume", "remove"})
     EXPECT_EQ(shell_.Complete({"server", verb}, ""), servers) << verb;
   EXPECT_EQ(shell_.Complete({"tablet", "move", "carts", "--key", "a", "--from"}, ""), servers);
   EXPECT_EQ(shell_.Complete({"--json", "tablet", "transfer", "carts", "--to"}, "ts-2"), (Words{"ts-2"}));

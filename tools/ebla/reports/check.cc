@@ -68,6 +68,7 @@ std::string FaultOf(const ReplicaReport& voter, const TabletSummary& tablet, con
            std::to_string(tablet.epoch.value);
   }
   if (voter.failed) return "has failed: its server's log says why";
+  if (voter.lost) return "lost part of its log on its disk, and does not vote until it is made anew";
   if (voter.may_have_lost_writes) return "may have lost writes that it acknowledged";
   if (voter.incomplete) return "incomplete";
   if (voter.schema_version < table.schema_version) {

@@ -13,6 +13,10 @@ namespace {
 
 // Servers report every second or so.
 constexpr std::chrono::milliseconds kSilentMax{3'000};
+// A log's sync takes some milliseconds on a disk that works.
+constexpr std::chrono::milliseconds kSlowSync{1'000};
+// From here on nothing that the server leads is written, whatever the reason.
+constexpr std::chrono::milliseconds kHangingSync{5'000};
 // Changes that need the coordinator: every change of the catalog, and noticing that a server died.
 constexpr char kStalled[] = "no failover, no split, merge or move, no change of a table, no new server or master";
 
@@ -37,7 +41,80 @@ Finding Silent(const ServerSummary& server) {
           "read its log: was it killed, or can it not reach the leading master?"};
 }
 
-void JudgeServer(const ServerSummary& server, Health& health) {
+// The way on from a disk that is bad.
+std::string GiveUp(const ServerSummary& server, bool alone) {
+  return alone ? "replace it, and restore the latest backup" : "ebla server drain " + server.name;
+}
+
+// A store that has failed, or that has no room. `alone`: no other server can take its replicas.
+void JudgeStore(const ServerSummary& server, bool alone, Health& health) {
+  const bool leads = server.leading > 0;
+  const std::string primary = leads ? ", and it is the primary of " + Count(server.leading, "tablet") : "";
+  const Grade grade = leads || alone ? Grade::kFailing : Grade::kDegraded;
+  if (!server.disk.failure.empty()) {
+    health.findings.push_back({grade,
+                               "server " + server.name + ": its store has failed: " + server.disk.failure + primary,
+                               "only a restart brings it back, so restart " + server.name +
+                                   "; if it fails again, its disk is bad: " + GiveUp(server, alone)});
+  } else if (server.writes_refused) {
+    // Its leaderships are handed to voters that have room; what it still leads refuses writes.
+    health.findings.push_back(
+        {leads ? Grade::kFailing : Grade::kDegraded,
+         "server " + server.name + " refuses writes: its disk reserve is reached" + primary,
+         (alone
+              ? "give it more disk; or delete records, which passes while a part of the reserve is left, and then run "
+                "ebla table compact; "
+              : "give it more disk, or add a server; deletes pass while a part of the reserve is left; ") +
+             Size(server.disk_free_bytes) + " are free"});
+  }
+}
+
+std::string SecondsText(std::chrono::milliseconds time) {
+  const auto tenths = time.count() / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+void JudgeSyncs(const ServerSummary& server, bool alone, Health& health) {
+  const DiskInfo& disk = server.disk;
+  const auto slowest = std::max(disk.slowest_sync, disk.sync_under_way);
+  if (slowest < kSlowSync || !disk.failure.empty()) return;
+  const bool hangs = disk.sync_under_way >= kHangingSync;
+  health.findings.push_back({hangs && server.leading > 0 ? Grade::kFailing : Grade::kDegraded,
+                             "server " + server.name + ": its disk is slow: a sync of the log " +
+                                 (slowest == disk.sync_under_way ? "has lasted " : "took ") + SecondsText(slowest),
+                             "look at its disk (iostat -x, dmesg); if it stays slow: " +
+                                 (alone ? "ebla backup create, and go on with another disk" : GiveUp(server, alone))});
+}
+
+// Without replicas that still wait for others, the loss is mended.
+void JudgeLoss(const ServerSummary& server, bool alone, Health& health) {
+  if (server.disk.loss.empty()) return;
+  const std::string lost = "server " + server.name + " has lost part of its log: " + server.disk.loss;
+  if (server.disk.lost_replicas == 0) {
+    health.notes.push_back(lost + "; its replicas are whole again. Replace a disk that does this");
+    return;
+  }
+  health.findings.push_back(
+      {Grade::kDegraded,
+       lost + "; " + Count(server.disk.lost_replicas, "replica") + " of it do not vote until they are made anew",
+       "the master makes each anew from whole replicas; for tablets that wait for this server alone, ebla tablet "
+       "recover. Replace a disk that does this: " +
+           GiveUp(server, alone)});
+}
+
+// It serves on from memory, but its next start may be refused.
+void JudgeCatalog(const ServerSummary& server, Health& health) {
+  if (server.disk.catalog_damage.empty()) return;
+  health.findings.push_back(
+      {Grade::kDegraded,
+       "server " + server.name +
+           ": its catalog is damaged on the disk, or cannot be written: " + server.disk.catalog_damage,
+       "it is still whole in memory: note ebla user list and ebla limit list, and restart " + server.name +
+           ". If that start is refused, --rebuild_catalog keeps tables and records; users, grants and limits have to "
+           "be set again"});
+}
+
+void JudgeServer(const ServerSummary& server, bool alone, Health& health) {
   if (server.silent) {
     health.findings.push_back(Silent(server));
     return;
@@ -51,14 +128,10 @@ void JudgeServer(const ServerSummary& server, Health& health) {
          "start it again; if it is gone for good, " + replaced + "ebla server remove " + server.name});
     return;
   }
-  if (server.writes_refused) {
-    // Its leaderships are handed to voters that have room; what it still leads refuses writes.
-    const bool leads = server.leading > 0;
-    health.findings.push_back({leads ? Grade::kFailing : Grade::kDegraded,
-                               "server " + server.name + " refuses writes: its disk reserve is reached" +
-                                   (leads ? ", and it is the primary of " + Count(server.leading, "tablet") : ""),
-                               "give it more disk, or add a server; " + Size(server.disk_free_bytes) + " are free"});
-  }
+  JudgeStore(server, alone, health);
+  JudgeSyncs(server, alone, health);
+  JudgeLoss(server, alone, health);
+  JudgeCatalog(server, health);
   if (!server.note.empty()) {
     health.findings.push_back({Grade::kDegraded,
                                "server " + server.name + " is draining, but cannot continue: " + server.note,
@@ -66,6 +139,25 @@ void JudgeServer(const ServerSummary& server, Health& health) {
   }
   if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
     health.findings.push_back(Silent(server));
+  }
+}
+
+// Clocks that are apart by this much order nothing wrongly, but no time that people read is right.
+constexpr std::chrono::milliseconds kClocksApart{10'000};
+
+void JudgeClock(const ServerSummary& server, Health& health) {
+  if (!server.clock || !Reports(server)) return;
+  const ClockInfo& clock = *server.clock;
+  const std::string its = "server " + server.name + ": its clock is ";
+  if (clock.doubt.count() != 0) {
+    const std::string waits =
+        clock.waiting > 0 ? ": the records of " + Count(static_cast<size_t>(clock.waiting), "tablet") + " expire late"
+                          : ", so the server does not believe it";
+    health.findings.push_back({Grade::kDegraded, its + Apart(clock.doubt) + " the last time that was sure" + waits,
+                               "set it (NTP); if it is right: ebla server clock " + server.name + " --accept"});
+  } else if (std::chrono::abs(clock.ahead_of_master) >= kClocksApart) {
+    health.findings.push_back({Grade::kDegraded, its + Apart(clock.ahead_of_master) + " the leading master's",
+                               "compare both with the right time, and set the wrong one (NTP)"});
   }
 }
 
@@ -369,7 +461,8 @@ void JudgeCluster(const ClusterState& state, Health& health) {
   }
   for (const ServerSummary& server : state.servers) {
     health.live_servers += server.live;
-    JudgeServer(server, health);
+    JudgeServer(server, state.servers.size() == 1, health);
+    JudgeClock(server, health);
     NoteSilence(server, health);
     NoteServer(server, health);
   }

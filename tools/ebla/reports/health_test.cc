@@ -167,6 +167,115 @@ TEST(HealthTest, AFullDiskFailsOnlyWhereItLeads) {
   EXPECT_EQ(Judge(state).grade, Grade::kFailing);
 }
 
+// "what | action" of the only finding.
+std::string OnlyFinding(const ClusterState& state) {
+  const Health health = Judge(state);
+  if (health.findings.size() != 1) return std::to_string(health.findings.size()) + " findings";
+  return std::string(Name(health.grade)) + ": " + health.findings[0].what + " | " + health.findings[0].action;
+}
+
+ClusterState Standalone() {
+  ClusterState state = SoundCluster();
+  state.servers.resize(1);
+  state.tables[0].options.replicas = 1;
+  state.tablets = {TabletOf(7, std::vector<ServerName>{"ts-1"})};
+  return state;
+}
+
+TEST(HealthTest, AFullDiskAndAFailedStoreAreToldApart) {
+  ClusterState state = SoundCluster();
+  state.servers[2].writes_refused = true;
+  EXPECT_THAT(OnlyFinding(state), AllOf(StartsWith("degraded: server ts-3 refuses writes: its disk reserve is reached"),
+                                        HasSubstr("or add a server; deletes pass")));
+  state.servers[2].writes_refused = false;
+  state.servers[2].disk.failure = "cannot sync /data/log/1: Input/output error";
+  EXPECT_THAT(
+      OnlyFinding(state),
+      AllOf(StartsWith("degraded: server ts-3: its store has failed: cannot sync /data/log/1: Input/output error"),
+            HasSubstr("only a restart brings it back"), EndsWith("ebla server drain ts-3"),
+            ::testing::Not(HasSubstr("give it more disk"))));
+}
+
+TEST(HealthTest, TheOnlyServerIsToldToDeleteAndNotToAddAServer) {
+  ClusterState state = Standalone();
+  state.servers[0].writes_refused = true;
+  state.servers[0].leading = 1;
+  EXPECT_THAT(OnlyFinding(state), AllOf(StartsWith("failing: "), HasSubstr("delete records"),
+                                        HasSubstr("ebla table compact"), ::testing::Not(HasSubstr("add a server"))));
+  state.servers[0].writes_refused = false;
+  state.servers[0].disk.failure = "cannot sync";
+  EXPECT_THAT(OnlyFinding(state),
+              AllOf(StartsWith("failing: "), HasSubstr("restart ts-1"), ::testing::Not(HasSubstr("server drain"))));
+}
+
+TEST(HealthTest, ASlowDiskIsNamedFromASecondOn) {
+  using std::chrono::milliseconds;
+  ClusterState state = SoundCluster();
+  DiskInfo& disk = state.servers[1].disk;
+  disk.slowest_sync = milliseconds(999);
+  EXPECT_EQ(Judge(state).grade, Grade::kHealthy);
+  disk.slowest_sync = milliseconds(5'040);
+  EXPECT_THAT(OnlyFinding(state),
+              AllOf(StartsWith("degraded: server ts-2: its disk is slow: a sync of the log took 5.0 s"),
+                    HasSubstr("iostat"), EndsWith("ebla server drain ts-2")));
+  disk.slowest_sync = milliseconds(3);
+  disk.sync_under_way = milliseconds(6'100);
+  EXPECT_THAT(OnlyFinding(state), HasSubstr("a sync of the log has lasted 6.1 s"));
+  state.servers[1].leading = 1;
+  EXPECT_EQ(Judge(state).grade, Grade::kFailing) << "its primaries take no write";
+}
+
+TEST(HealthTest, AClockThatIsDoubtedOrApartFromTheMastersIsAFinding) {
+  using std::chrono::hours, std::chrono::milliseconds;
+  ClusterState state = SoundCluster();
+  ClockInfo& clock = state.servers[0].clock.emplace();
+  for (const int ms : {9'999, 0, -9'999}) {
+    clock.ahead_of_master = milliseconds(ms);
+    EXPECT_EQ(Judge(state).grade, Grade::kHealthy) << ms;
+  }
+  clock.ahead_of_master = milliseconds(10'000);
+  EXPECT_THAT(
+      OnlyFinding(state),
+      AllOf(StartsWith("degraded: server ts-1: its clock is 10s ahead of the leading master's"), HasSubstr("NTP")));
+  clock.ahead_of_master = -hours(5);
+  EXPECT_THAT(OnlyFinding(state), HasSubstr("its clock is 5h behind the leading master's"));
+  clock.ahead_of_master = milliseconds(3);
+  clock.doubt = hours(24 * 365);
+  clock.waiting = 7;
+  EXPECT_THAT(OnlyFinding(state),
+              AllOf(StartsWith("degraded: server ts-1: its clock is 365 days ahead of the last time "
+                               "that was sure: the records of 7 tablets expire late"),
+                    EndsWith("set it (NTP); if it is right: ebla server clock ts-1 --accept")));
+  clock.waiting = 0;
+  clock.doubt = -hours(3);
+  EXPECT_THAT(OnlyFinding(state),
+              HasSubstr("3h behind the last time that was sure, so the server does not believe it"));
+  state.servers[0].live = false;
+  EXPECT_THAT(Findings(state), ::testing::Each(::testing::Not(HasSubstr("its clock")))) << "it is not known any more";
+}
+
+TEST(HealthTest, ALostPartOfALogIsAFindingUntilItsReplicasAreWhole) {
+  ClusterState state = SoundCluster();
+  DiskInfo& disk = state.servers[0].disk;
+  disk.loss = "/data/log/2 ends at byte 4096";
+  disk.lost_replicas = 2;
+  EXPECT_THAT(
+      OnlyFinding(state),
+      AllOf(StartsWith("degraded: server ts-1 has lost part of its log: /data/log/2 ends at byte 4096; 2 replicas"),
+            HasSubstr("ebla tablet recover"), EndsWith("ebla server drain ts-1")));
+  disk.lost_replicas = 0;
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("ends at byte 4096; its replicas are whole again")));
+}
+
+TEST(HealthTest, ADamagedCatalogOfAStandaloneDegrades) {
+  ClusterState state = SoundCluster();
+  state.servers[0].disk.catalog_damage = "/data/coordinator/nodes.wt is damaged at byte 4096";
+  EXPECT_THAT(OnlyFinding(state), AllOf(StartsWith("degraded: server ts-1: its catalog is damaged on the disk"),
+                                        HasSubstr("nodes.wt is damaged at byte 4096"), HasSubstr("--rebuild_catalog")));
+}
+
 TEST(HealthTest, SafeModeAndSilenceDegrade) {
   ClusterState state = SoundCluster();
   state.info.safe_mode = "1 of 3 servers live";

@@ -81,6 +81,7 @@ std::string StateOf(const ServerSummary& server) {
     add(server.silent ? "silent" : "lost");
   }
   if (server.live && server.writes_refused) add("disk-full");
+  if (server.live && !server.disk.failure.empty()) add("store-failed");
   if (server.draining) add(server.tablets == 0 ? "drained" : "draining");
   if (server.maintenance) add("maintenance");
   return state.empty() ? "live" : state;
@@ -128,6 +129,13 @@ std::string Lasting(std::chrono::milliseconds age) {
   using std::chrono::seconds;
   if (age >= seconds(1)) age = std::chrono::duration_cast<seconds>(age);
   return age.count() <= 0 ? "0s" : FormatDuration(age);
+}
+std::string Apart(std::chrono::milliseconds ahead) {
+  using std::chrono::days, std::chrono::hours;
+  const auto apart = std::chrono::abs(ahead);
+  const std::string time =
+      apart >= hours(48) ? std::to_string(std::chrono::round<days>(apart).count()) + " days" : Lasting(apart);
+  return time + (ahead.count() < 0 ? " behind" : " ahead of");
 }
 std::string AgeText(std::chrono::milliseconds age) { return Lasting(age) + " ago"; }
 

@@ -30,8 +30,8 @@ inline constexpr const char* kEstimates =
 std::optional<std::chrono::milliseconds> SilentFor(const ServerSummary& server);
 // It lives and reports.
 bool Reports(const ServerSummary& server);
-// "live", or all that is out of the ordinary: "lost", "silent(1.6s)", "disk-full", "draining" or "drained",
-// "maintenance", as "draining,maintenance".
+// "live", or all that is out of the ordinary: "lost", "silent(1.6s)", "disk-full", "store-failed", "draining" or
+// "drained", "maintenance", as "draining,maintenance".
 std::string StateOf(const ServerSummary& server);
 // "3 of 4 servers live, 1 silent".
 std::string LiveServers(const std::vector<ServerSummary>& servers);
@@ -60,6 +60,8 @@ std::string SilenceText(std::chrono::milliseconds silence);
 // "12ms ago", "1m5s ago": whole seconds from one on.
 std::string AgeText(std::chrono::milliseconds age);
 std::string Lasting(std::chrono::milliseconds age);
+// Of two clocks: "365 days ahead of", "12s behind".
+std::string Apart(std::chrono::milliseconds ahead);
 
 Json TabletJson(const TabletSummary& tablet);
 std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary>& tablets,

@@ -45,6 +45,9 @@ TEST(ListingTest, AServerShowsAllThatIsOutOfTheOrdinary) {
   server.tablets = 0;
   server.writes_refused = true;
   EXPECT_EQ(StateOf(server), "disk-full,drained,maintenance");
+  server.writes_refused = false;
+  server.disk.failure = "cannot sync";
+  EXPECT_EQ(StateOf(server), "store-failed,drained,maintenance");
   server.live = false;
   EXPECT_EQ(StateOf(server), "lost,drained,maintenance");
 }

@@ -40,6 +40,10 @@ const char* ColourOf(char letter) {
   return number < 0 || number >= 26 ? kPlain : kColours[static_cast<size_t>(number) % kColours.size()];
 }
 
+bool IsAlarming(const ServerSummary& server) {
+  return !Reports(server) || server.writes_refused || !server.disk.failure.empty();
+}
+
 std::string Painted(const std::string& cells, bool colour) {
   if (!colour) return cells;
   std::string text;
@@ -163,7 +167,7 @@ class FrameBuilder {
     }
     const std::vector<std::string> aligned = Aligned(rows);
     for (size_t i = 0; i < aligned.size(); ++i) {
-      const bool alarm = i > 0 && (!Reports(view_.servers[i - 1]) || view_.servers[i - 1].writes_refused);
+      const bool alarm = i > 0 && IsAlarming(view_.servers[i - 1]);
       Line(aligned[i], alarm ? kAlarm : i > 0 ? ColourOf(letters_.at(view_.servers[i - 1].name)) : nullptr);
     }
   }

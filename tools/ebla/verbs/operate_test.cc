@@ -382,5 +382,18 @@ TEST_F(OperateTest, AScrubIsBegunOrSaysWhyNot) {
   EXPECT_THAT(Run("scrub --server ts-9"), HasSubstr("no server \"ts-9\""));
 }
 
+TEST_F(ShellTest, ADoubtedClockIsShownAndAccepted) {
+  EXPECT_EQ(Run("server clock ts-1"), "its clock is 0s ahead of the master's");
+  servers_.cluster().faults()->clock_doubts_ms["ts-1"] = 365 * int64_t{86'400'000};
+  EXPECT_EQ(Run("server clock ts-1"),
+            "its clock is 365 days ahead of the master's\n"
+            "doubted: it is 365 days ahead of its last sure time; 2 tablets wait");
+  EXPECT_EQ(Run("--json server clock ts-1"),
+            R"({"ahead_of_master_ms":31536000000,"doubt_ms":31536000000,"tablets_waiting":2})");
+  EXPECT_EQ(Run("server clock ts-1 --accept"), "OK  accepted: records on ts-1 expire by its clock from now on");
+  EXPECT_EQ(Run("server clock ts-1"), "its clock is 0s ahead of the master's");
+  EXPECT_THAT(Run("server clock ts-9"), HasSubstr("there is no server ts-9"));
+}
+
 }  // namespace
 }  // namespace ebla::shell

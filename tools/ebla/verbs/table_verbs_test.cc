@@ -77,6 +77,21 @@ TEST_F(ShellTest, ReplicasAndTheirRacks) {
   EXPECT_THAT(Run("server list"), HasSubstr("ts-2    live   r2      127.0.0.1:"));
 }
 
+TEST_F(ShellTest, TabletsThatWaitForALostLogAreRecoveredTogether) {
+  auto& cluster = servers_.cluster();
+  cluster.tables()->Add("carts", {"m"}, 1);
+  EXPECT_EQ(Run("tablet recover --lost"), "no tablet waits for a replica that lost part of its log");
+  cluster.faults()->lost_logs = {"ts-1"};
+  const std::string id = std::to_string(cluster.tables()->At("carts", "a").id);
+  EXPECT_EQ(Run("tablet recover --lost"), "tablet " + id + " would be given to ts-3 alone; four entries\n" +
+                                              "nothing has been changed: add --yes to do it");
+  EXPECT_THAT(Run("--json tablet recover --lost"), HasSubstr(R"("tablet":)" + id));
+  EXPECT_THAT(Run("tablet recover --lost --yes"), HasSubstr("OK  1 tablet recovered"));
+  EXPECT_THAT(Run("tablet stats carts a"), HasSubstr("lost part of its log"));
+  cluster.faults()->lost_logs = {"ts-1", "ts-2", "ts-3"};
+  EXPECT_THAT(Run("tablet recover --lost --yes"), HasSubstr("OK  2 tablets recovered"));
+}
+
 TEST_F(ShellTest, SplitsByPatternAndSample) {
   EXPECT_EQ(Run("table create p --splits 4 --pattern 'user%08d' --count 1000"), "OK  4 tablets of 1 replica");
   EXPECT_EQ(servers_.cluster().tables()->Tablets("p")[1].range.start, "user0000025");

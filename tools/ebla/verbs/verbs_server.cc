@@ -1,4 +1,6 @@
-// Verbs on tablet servers: server list, drain, undrain, maintenance, resume, remove.
+// Verbs on tablet servers: server list, drain, undrain, maintenance, resume, clock, remove.
+#include <algorithm>
+
 #include "common/base/count.h"
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
@@ -6,6 +8,12 @@
 namespace ebla::shell {
 
 namespace {
+
+Json ToJson(const ClockInfo& clock) {
+  return {{"ahead_of_master_ms", clock.ahead_of_master.count()},
+          {"doubt_ms", clock.doubt.count()},
+          {"tablets_waiting", clock.waiting}};
+}
 
 // The figures of a lost or silent server are outdated, so they are null.
 Json ToJson(const ServerSummary& server) {
@@ -27,6 +35,13 @@ Json ToJson(const ServerSummary& server) {
           {"reads_per_second", now(Json::Rounded(server.reads_per_second))},
           {"writes_per_second", now(Json::Rounded(server.writes_per_second))},
           {"writes_refused", now(server.writes_refused)},
+          {"store_failure", now(server.disk.failure)},
+          {"slowest_sync_ms", now(server.disk.slowest_sync.count())},
+          {"sync_under_way_ms", now(server.disk.sync_under_way.count())},
+          {"log_loss", now(server.disk.loss)},
+          {"lost_replicas", now(server.disk.lost_replicas)},
+          {"catalog_damage", now(server.disk.catalog_damage)},
+          {"clock", now(server.clock ? ToJson(*server.clock) : Json())},
           {"insecure", server.insecure},
           {"draining", server.draining},
           {"maintenance", server.maintenance},
@@ -64,6 +79,47 @@ void AddServerChanges(Verbs& verbs) {
                   "it receives replicas again");
 }
 
+// The server's clock against the master's and its last sure time, or its end of a doubt.
+Status ShowClock(const std::string& name, bool accept, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  if (accept) {
+    const Result<size_t> accepted = client.SetServer(name, {.accept_clock = true});
+    if (!accepted) return accepted.error();
+    context.out.Ok("accepted: records on " + name + " expire by its clock from now on", {{"server", name}});
+    return {};
+  }
+  EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
+  const auto server = std::ranges::find(servers, name, &ServerSummary::name);
+  if (server == servers.end()) return Error(Code::kNotFound, "there is no server " + name);
+  if (!server->clock || !Reports(*server))
+    return Error(Code::kUnavailable, "server " + name + " does not report its clock");
+  const ClockInfo& clock = *server->clock;
+  if (context.out.json) {
+    context.out.Value(ToJson(clock));
+    return {};
+  }
+  context.out.Line("its clock is " + Apart(clock.ahead_of_master) + " the master's");
+  if (clock.doubt.count() != 0)
+    context.out.Line("doubted: it is " + Apart(clock.doubt) + " its last sure time; " +
+                     Count(static_cast<size_t>(clock.waiting), "tablet") + " wait");
+  return {};
+}
+
+void AddServerClock(Verbs& verbs) {
+  auto server = std::make_shared<std::string>();
+  auto accept = std::make_shared<bool>(false);
+  verbs
+      .Add("server clock", "Shows the clock of a server, or ends the doubt of it", "server clock ts-1 --accept",
+           [=](Context& context) { return ShowClock(*server, *accept, context); })
+      .Argument("SERVER", TakeText(*server))
+      .Flag("--accept", *accept, "Accept the server's clock: first compare it with the right time (date -u)")
+      .Notes(
+          "A server doubts a clock that has jumped since its last start, so that records do not expire early. Until\n"
+          "the doubt ends, its tablets go on from the last sure time, and what they keep expires late. Set a wrong\n"
+          "clock (NTP), which ends the doubt. Accept a right one: records expire by it at once, also those that were\n"
+          "written in the doubt, whose lifetime counts from the late time.");
+}
+
 Status ListServers(Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
@@ -82,7 +138,8 @@ Status ListServers(Context& context) {
 
 void AddServerList(Verbs& verbs) {
   verbs.Add("server list", "Lists the tablet servers", "server list", ListServers)
-      .Notes(std::string("STATE: one or more of live, silent, lost, disk-full, draining, drained, maintenance.\n"
+      .Notes(std::string("STATE: one or more of live, silent, lost, disk-full, store-failed, draining, drained,\n"
+                         "maintenance.\n"
                          "A silent server has not reported for more than 1.5 s. It is lost once its session with\n"
                          "the coordinator ends.\n"
                          "HEARD: time since the server's last report. Older figures of a lost server are not shown.\n"
@@ -108,6 +165,7 @@ void AddServerRemove(Verbs& verbs) {
 void AddServerVerbs(Verbs& verbs) {
   AddServerList(verbs);
   AddServerChanges(verbs);
+  AddServerClock(verbs);
   AddServerRemove(verbs);
 }
 

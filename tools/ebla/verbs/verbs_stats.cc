@@ -72,6 +72,7 @@ Json ToJson(const ReplicaReport& replica) {
                  {"schema_version", replica.schema_version},
                  {"incomplete", replica.incomplete},
                  {"may_have_lost_writes", replica.may_have_lost_writes},
+                 {"lost_part_of_its_log", replica.lost},
                  {"failed", replica.failed},
                  {"load", LoadJson(replica.load)}});
   Json peers = Json::Array();
@@ -105,7 +106,11 @@ std::string StateOf(const ReplicaReport& replica) {
   if (!replica.known) return "has no replica";
   std::string state = replica.failed ? "failed" : replica.load.leading ? "primary" : "follower";
   if (replica.incomplete) state += ", incomplete";
-  if (replica.may_have_lost_writes) state += ", may have lost writes";
+  if (replica.lost) {
+    state += ", lost part of its log";
+  } else if (replica.may_have_lost_writes) {
+    state += ", may have lost writes";
+  }
   return state;
 }
 

@@ -213,7 +213,8 @@ Json ToJson(const TabletRecovery& recovery, TabletId tablet, bool done) {
                         {"log_ends", known(replica.last.ToString())},
                         {"applied", known(replica.applied)},
                         {"incomplete", known(replica.incomplete)},
-                        {"may_have_lost_writes", known(replica.may_have_lost_writes)}});
+                        {"may_have_lost_writes", known(replica.may_have_lost_writes)},
+                        {"lost_part_of_its_log", known(replica.lost)}});
   }
   return {{"tablet", tablet.value}, {"recovered", done},           {"chosen", recovery.chosen},
           {"loss", recovery.loss},  {"refusal", recovery.refusal}, {"replicas", std::move(replicas)}};
@@ -224,7 +225,11 @@ std::string StateOf(const ReplicaSummary& replica) {
   if (!replica.reported) return state + ", nothing is known of it";
   if (!replica.known) return state + ", has no replica";
   if (replica.incomplete) state += ", incomplete";
-  if (replica.may_have_lost_writes) state += ", may have lost writes";
+  if (replica.lost) {
+    state += ", lost part of its log";
+  } else if (replica.may_have_lost_writes) {
+    state += ", may have lost writes";
+  }
   return state;
 }
 
@@ -240,11 +245,60 @@ void ShowReplicas(const TabletRecovery& recovery, Output& out) {
 
 struct RecoverArguments {
   TabletArgument tablet;
+  bool lost = false;
   RecoverTabletOptions options;
 };
 
+// The tablets without a primary of which a replica lost a part of its log on its disk, and that can be recovered.
+Result<std::vector<std::pair<TabletId, TabletRecovery>>> FindLost(const Client& client, const ServerName& server) {
+  std::vector<std::pair<TabletId, TabletRecovery>> found;
+  EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListReplicas());
+  for (const TabletSummary& tablet : tablets) {
+    const auto leads = [](const ReplicaReport& replica) { return replica.known && replica.load.leading; };
+    if (std::ranges::none_of(tablet.replicas, &ReplicaReport::lost) || std::ranges::any_of(tablet.replicas, leads))
+      continue;
+    EBLA_ASSIGN(TabletRecovery recovery, client.RecoverTablet(tablet.id, {.server = server}));
+    if (recovery.refusal.empty()) found.emplace_back(tablet.id, std::move(recovery));
+  }
+  return found;
+}
+
+// All of them, one after the other: a disk that lost the end of its log takes every tablet of one replica with it.
+Status RecoverLost(const RecoverArguments& args, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const auto found, FindLost(client, args.options.server));
+  Json shown = Json::Array();
+  for (const auto& [tablet, recovery] : found) {
+    shown.push_back(ToJson(recovery, tablet, false));
+    if (context.out.json) continue;
+    context.out.Line("tablet " + std::to_string(tablet.value) + " would be given to " + recovery.chosen + " alone; " +
+                     recovery.loss);
+  }
+  const bool yes = args.options.accept_data_loss;
+  if (found.empty() || (!yes && !context.ask)) {
+    if (context.out.json) {
+      context.out.Value(std::move(shown));
+    } else {
+      context.out.Line(found.empty() ? "no tablet waits for a replica that lost part of its log"
+                                     : "nothing has been changed: add --yes to do it");
+    }
+    return {};
+  }
+  EBLA_TRY(Confirm(context, yes, "gives " + Count(found.size(), "tablet") + " to these replicas alone"));
+  RecoverTabletOptions options = args.options;
+  options.accept_data_loss = true;
+  Json done = Json::Array();
+  for (const auto& [tablet, recovery] : found) {
+    EBLA_ASSIGN(const TabletRecovery recovered, client.RecoverTablet(tablet, options));
+    done.push_back(ToJson(recovered, tablet, true));
+  }
+  context.out.Ok(Count(found.size(), "tablet") + " recovered", std::move(done));
+  return {};
+}
+
 // Shows the replicas; continues only if a person accepts the loss of the other replicas' writes.
 Status Recover(const RecoverArguments& args, Context& context) {
+  if (args.lost) return RecoverLost(args, context);
   EBLA_TRY(args.tablet.Check());
   EBLA_ASSIGN(const Client client, context.connect());
   TabletId tablet = args.tablet.Id().value_or(TabletId{});
@@ -293,9 +347,12 @@ void AddTabletRecover(Verbs& verbs) {
   args->tablet.AddTo(verb);
   verb.Option("--server", "SERVER", TakeText(args->options.server),
               "The server whose replica gets the tablet (the one with the longest complete log)")
+      .Flag("--lost", args->lost, "All tablets that wait because a disk lost part of a replica's log")
       .Dangerous(args->options.accept_data_loss, {"--accept-data-loss"})
       .Notes(
           "tablet list --lost shows the tablets that need it.\n"
+          "A replica whose disk lost part of its log does not vote; a tablet that has no\n"
+          "others waits until this gives it to such a replica.\n"
           "Without --yes it only shows the choice and the loss: the writes that the lost\n"
           "voters acknowledged and the chosen log lacks.");
 }

@@ -1,0 +1,366 @@
+// The inventory of a store: its files, torn and lost, and what a start of a whole store concludes from them.
+#include "tabletserver/storage/wiredtiger/store_inventory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "common/testing/eventually.h"
+#include "tabletserver/storage/log/posix_log_disk.h"
+#include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/testing/store_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+namespace fs = std::filesystem;
+
+std::string FileBytesOf(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void SetFileBytes(const std::string& file, const std::string& bytes) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+StoreInventory::Contents SomeContents(uint64_t needed) {
+  StoreInventory::Contents contents;
+  contents.life = 3;
+  contents.written_ms = 1'700'000'000'000;
+  contents.log = {.log = 77, .first_segment = 2, .last_segment = 5, .last_bytes = 64 << 20};
+  contents.log.end = {77, 5, 8192, needed + 2};
+  contents.log.needed = needed;
+  contents.checkpoint = 9;
+  contents.clock = {"a-boot", 1234, 1'700'000'000'000};
+  return contents;
+}
+
+// ---- files ---------------------------------------------------------------------------------------------------------
+
+class InventoryFilesTest : public ::testing::Test {
+ protected:
+  InventoryFilesTest() { fs::create_directory(directory_ / "store"); }
+  StoreInventory::Files Files() const { return InventoryFiles(directory_ / "store", directory_.path()); }
+
+  const TemporaryDirectory directory_;
+};
+
+TEST_F(InventoryFilesTest, WhatIsWrittenIsFoundInEachOfThem) {
+  StoreInventory inventory(Files());
+  EXPECT_FALSE(inventory.found());
+  EXPECT_THAT(inventory.damaged(), IsEmpty());
+  ASSERT_TRUE(inventory.Write(SomeContents(10), true).ok());
+  for (const std::string& lost : Files()) {
+    const std::string bytes = FileBytesOf(lost);
+    EXPECT_EQ(bytes.size(), kInventoryBytes);
+    fs::remove(lost);
+    const StoreInventory again(Files());
+    ASSERT_TRUE(again.found());
+    StoreInventory::Contents expected = SomeContents(10);
+    expected.generation = again.found()->generation;
+    EXPECT_EQ(*again.found(), expected);
+    SetFileBytes(lost, bytes);
+  }
+}
+
+TEST_F(InventoryFilesTest, EachWriteIsOfOneInTurnAndTheNewestCounts) {
+  StoreInventory inventory(Files());
+  ASSERT_TRUE(inventory.Write(SomeContents(0), true).ok());
+  for (uint64_t needed = 1; needed <= 4; ++needed) {
+    const std::array before = {FileBytesOf(Files()[0]), FileBytesOf(Files()[1])};
+    ASSERT_TRUE(inventory.Write(SomeContents(needed), false).ok());
+    EXPECT_EQ((FileBytesOf(Files()[0]) != before[0]) + (FileBytesOf(Files()[1]) != before[1]), 1);
+    EXPECT_EQ(StoreInventory(Files()).found()->log.needed, needed);
+    EXPECT_EQ(StoreInventory(Files()).found()->generation, needed + 2);
+  }
+}
+
+// A crash of the machine, in the middle of a write, at every byte: sectors are old, new or spoilt.
+TEST_F(InventoryFilesTest, ATornWriteLeavesTheOtherFile) {
+  {
+    StoreInventory inventory(Files());
+    ASSERT_TRUE(inventory.Write(SomeContents(1), true).ok());
+  }
+  const std::array old = {FileBytesOf(Files()[0]), FileBytesOf(Files()[1])};
+  {
+    StoreInventory inventory(Files());
+    ASSERT_TRUE(inventory.Write(SomeContents(2), false).ok());
+  }
+  const size_t written = FileBytesOf(Files()[0]) != old[0] ? 0 : 1;
+  const std::string fresh = FileBytesOf(Files()[written]);
+  for (size_t at = 0; at < kInventoryBytes; at += at < 512 ? 1 : 256) {
+    for (const std::string& torn : {fresh.substr(0, at) + old[written].substr(at), fresh.substr(0, at),
+                                    fresh.substr(0, at) + std::string(kInventoryBytes - at, '\x5a')}) {
+      SetFileBytes(Files()[written], torn);
+      const StoreInventory found(Files());
+      ASSERT_TRUE(found.found()) << at;
+      const uint64_t needed = found.found()->log.needed;
+      EXPECT_TRUE(needed == 1 || (needed == 2 && torn.starts_with(fresh.substr(0, fresh.find('\0'))))) << at;
+    }
+  }
+}
+
+TEST_F(InventoryFilesTest, ADamagedFileIsToldAndWrittenAgain) {
+  {
+    StoreInventory inventory(Files());
+    ASSERT_TRUE(inventory.Write(SomeContents(1), true).ok());
+  }
+  std::string bytes = FileBytesOf(Files()[0]);
+  bytes[60] ^= 1;
+  SetFileBytes(Files()[0], bytes);
+  StoreInventory inventory(Files());
+  EXPECT_THAT(inventory.damaged(), ElementsAre(Files()[0] + ": its checksum is another"));
+  ASSERT_TRUE(inventory.Write(SomeContents(2), false).ok());
+  EXPECT_EQ(DecodeInventory(FileBytesOf(Files()[0]))->log.needed, 2u);
+}
+
+TEST_F(InventoryFilesTest, LinesOfALaterBuildStay) {
+  StoreInventory::Contents contents = SomeContents(1);
+  contents.others = {"catalog 17", "wonder of the world"};
+  {
+    StoreInventory inventory(Files());
+    ASSERT_TRUE(inventory.Write(contents, true).ok());
+    SetFileBytes(Files()[0], EncodeInventory(contents));
+    SetFileBytes(Files()[1], EncodeInventory(contents));
+  }
+  StoreInventory inventory(Files());
+  ASSERT_TRUE(inventory.Write(SomeContents(2), false).ok());
+  EXPECT_EQ(StoreInventory(Files()).found()->others, contents.others);
+}
+
+// A directory of every release is opened: these bytes are read for ever.
+TEST_F(InventoryFilesTest, TheBytesOfFormatOne) {
+  const std::string text =
+      "ebla inventory, format 1, crc 35e02a6e\n"
+      "generation 7\nlife 3\nwritten 1700000000000\nlog 77\nsegments 2 5 67108864\nend 5 8192 12\nneeded 10\n"
+      "checkpoint 9\nclock a-boot 1234 1700000000000\n";
+  StoreInventory::Contents contents = SomeContents(10);
+  contents.generation = 7;
+  const std::string block = text + std::string(kInventoryBytes - text.size(), '\0');
+  EXPECT_EQ(EncodeInventory(contents), block);
+  EXPECT_EQ(DecodeInventory(block).value(), contents);
+}
+
+// A build without an inventory has run in between: it may have removed segments that were the oldest.
+TEST_F(InventoryFilesTest, AMissingLifeForgivesTheOldestSegmentAlone) {
+  StoreInventory inventory(Files());
+  ASSERT_TRUE(inventory.Write(SomeContents(10), true).ok());
+  const StoreInventory found(Files());
+  EXPECT_EQ(FoundByLife(found, 4)->log.first_segment, 2u);
+  EXPECT_EQ(FoundByLife(found, 5)->log.first_segment, UINT64_MAX);
+  EXPECT_EQ(FoundByLife(found, 5)->log.last_segment, 5u);
+  EXPECT_EQ(FoundByLife(found, 5)->log.needed, 10u);
+  EXPECT_EQ(FoundByLife(found, 5)->log.told_ms, 1'700'000'000'000);
+}
+
+// ---- stores --------------------------------------------------------------------------------------------------------
+
+constexpr TableId kInventoryTable{7};
+constexpr TabletId kInventoryTablet{70};
+
+class InventoryOfStoreTest : public ::testing::Test {
+ protected:
+  WtStoreOptions Options(uint64_t life = 0) {
+    WtStoreOptions options = SmallStore(directory_ / "store", flusher_, background_);
+    options.inventory_directory = directory_.path();
+    options.life = life;
+    options.clock = [] { return ClockMark{"a-boot", 1234, 1'700'000'000'000}; };
+    return options;
+  }
+  std::unique_ptr<WtStore> MustOpen(WtStoreOptions options) {
+    auto opened = WtStore::Open(std::move(options));
+    CHECK(opened) << opened.error();
+    return std::move(*opened);
+  }
+  std::unique_ptr<WtStore> MustOpen() { return MustOpen(Options()); }
+  // Appends entries after those that are there, and flushes each.
+  void Write(WtStore& store, int entries) {
+    for (; entries > 0; --entries) {
+      ASSERT_TRUE(AppendOne(*store, kInventoryTablet, Entry(++last_, {Put("key", std::string(2'000, 'v'))})).ok());
+      ASSERT_TRUE(FlushNow(*store).ok());
+    }
+  }
+  std::string OpenError(WtStoreOptions options) {
+    const auto opened = WtStore::Open(std::move(options));
+    if (opened) return "";
+    EXPECT_EQ(opened.error().code(), Code::kInternal);
+    return opened.error().message();
+  }
+  std::string OpenError() { return OpenError(Options()); }
+  StoreInventory::Contents Found() const {
+    return StoreInventory(InventoryFiles(directory_ / "store", directory_.path())).found().value();
+  }
+  std::vector<fs::path> Segments() const {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(directory_ / "store/log")) {
+      if (entry.path().extension() == ".log") files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
+    return files;
+  }
+  void RemoveInventory() {
+    fs::remove(directory_ / "INVENTORY");
+    fs::remove(directory_ / "store/INVENTORY");
+  }
+
+  const TemporaryDirectory directory_;
+  ebla::testing::ThreadExecutor flusher_, background_;
+  uint64_t last_ = 0;
+};
+
+TEST_F(InventoryOfStoreTest, AStoreThatRunsNotesItsLogWithoutBeingAsked) {
+  const auto store = MustOpen();
+  Write(*store, 5);
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return Found().log.needed >= 5; }));
+  EXPECT_EQ(Found().log.last_bytes, 1 << 20);
+  EXPECT_EQ(Found().written_ms, 1'700'000'000'000);
+}
+
+TEST_F(InventoryOfStoreTest, TheClocksOfTheLastProcessAreFound) {
+  EXPECT_FALSE(MustOpen()->found_clock());
+  EXPECT_EQ(MustOpen()->found_clock(), (ClockMark{"a-boot", 1234, 1'700'000'000'000}));
+}
+
+TEST_F(InventoryOfStoreTest, OneFileOfItIsEnoughToKnowThatThereWasAStore) {
+  Write(*MustOpen(), 3);
+  fs::rename(directory_ / "store", directory_ / "elsewhere");
+  EXPECT_THAT(OpenError(), HasSubstr(directory_ / "store is gone, and this directory had a store"));
+  EXPECT_FALSE(fs::exists(directory_ / "store")) << "nothing is made";
+  std::ofstream(directory_ / "INVENTORY", std::ios::trunc) << "spoilt";
+  EXPECT_THAT(OpenError(), HasSubstr("is gone")) << "nor by one that is damaged";
+  fs::rename(directory_ / "elsewhere", directory_ / "store");
+  EXPECT_EQ(OpenError(), "");
+}
+
+TEST_F(InventoryOfStoreTest, ALostEndIsRefusedAndNamed) {
+  Write(*MustOpen(), 20);
+  const fs::path last = Segments().back();
+  fs::resize_file(last, 40'000);
+  for (int start = 0; start < 3; ++start)
+    EXPECT_THAT(OpenError(Options(7)), AllOf(HasSubstr(last.string() + " ends at byte "),
+                                             HasSubstr(" at 2023-11-14T22:13:20"), HasSubstr("the disk has lost")));
+}
+
+TEST_F(InventoryOfStoreTest, WhereItJoinsShortEachStartTellsUntilThatIsDealtWith) {
+  Write(*MustOpen(), 20);
+  const fs::path last = Segments().back();
+  fs::resize_file(last, 40'000);
+  WtStoreOptions options = Options();
+  options.joins_short = true;
+  std::optional<LogLoss> loss;
+  {
+    const auto store = MustOpen(options);
+    loss = (*store)->lost_replicas().loss();
+    ASSERT_TRUE(loss);
+    EXPECT_EQ(loss->file, last.string());
+    EXPECT_GT(loss->through, loss->from);
+    EXPECT_EQ(loss->marked_ms, 1'700'000'000'000);
+  }
+  {
+    const auto store = MustOpen(options);
+    EXPECT_EQ((*store)->lost_replicas().loss(), loss);
+    auto replicas = (*store)->Recover();
+    ASSERT_TRUE(replicas) << replicas.error();
+    ASSERT_TRUE((*store)->lost_replicas().Mark(*replicas).ok());
+  }
+  EXPECT_FALSE((*MustOpen(options))->lost_replicas().loss());
+  EXPECT_EQ(OpenError(), "");
+}
+
+TEST_F(InventoryOfStoreTest, ALogWithoutItsInventoryIsNotTrusted) {
+  Write(*MustOpen(), 3);
+  const std::string last = Segments().back();
+  RemoveInventory();
+  EXPECT_EQ(OpenError(), last + " may lack its end: nothing is left that tells where it was");
+  WtStoreOptions options = Options();
+  options.joins_short = true;
+  EXPECT_TRUE((*MustOpen(options))->lost_replicas().loss());
+}
+
+TEST_F(InventoryOfStoreTest, EachSingleFileIsEnough) {
+  for (const char* const file : {"INVENTORY", "store/INVENTORY"}) {
+    for (const bool removed : {false, true}) {
+      Write(*MustOpen(), 3);
+      std::ofstream(directory_ / file, std::ios::trunc) << "spoilt";
+      if (removed) fs::remove(directory_ / file);
+      EXPECT_EQ(OpenError(), "");
+      EXPECT_TRUE(DecodeInventory(FileBytesOf(directory_ / file))) << "it is made again";
+    }
+  }
+}
+
+// The oldest segment is no longer needed on the disk before it is removed.
+TEST_F(InventoryOfStoreTest, SegmentsThatWereRemovedAreNotMissed) {
+  WtStoreOptions options = Options();
+  options.disk_check_period = std::chrono::milliseconds(5);
+  options.inventory_period = std::chrono::hours(1);
+  for (uint64_t life = 0; life < 3; ++life) {
+    const auto store = MustOpen(options);
+    const uint64_t before = Found().log.first_segment;
+    Write(*store, 1'200);
+    ASSERT_TRUE((*store)->TruncateLog(kInventoryTablet, Lsn{last_}).ok());
+    ASSERT_TRUE(FlushNow(**store).ok());
+    EXPECT_TRUE(ebla::testing::Eventually([&] {
+      return std::ranges::all_of(InventoryFiles(directory_ / "store", directory_.path()), [&](const std::string& file) {
+        const auto contents = DecodeInventory(FileBytesOf(file));
+        return contents && contents->log.first_segment > before;
+      });
+    }));
+  }
+  fs::remove(Segments().front());
+  EXPECT_THAT(OpenError(), HasSubstr(" is missing, and the log needs it"));
+}
+
+TEST_F(InventoryOfStoreTest, RecordsOfAnOlderCheckpointAreTold) {
+  const auto write = [this](uint64_t lsn) {
+    const auto store = MustOpen();
+    ASSERT_TRUE((*store)->EnsureTable(kInventoryTable, TableCompression::kNone).ok());
+    ASSERT_TRUE(
+        ApplyOne(**store, kInventoryTablet, kInventoryTable, Entry(lsn, {Put("key", std::to_string(lsn))})).ok());
+    ASSERT_TRUE(CheckpointNow(**store));
+  };
+  write(1);
+  const uint64_t first = Found().checkpoint;
+  EXPECT_GT(first, 0u);
+  fs::copy(directory_ / "store", directory_ / "older", fs::copy_options::recursive);
+  write(2);
+  EXPECT_GT(Found().checkpoint, first + 1);
+  EXPECT_EQ(OpenError(), "");
+  // The database alone: the log and the inventory are the newest.
+  fs::rename(directory_ / "store/log", directory_ / "log");
+  fs::rename(directory_ / "store/INVENTORY", directory_ / "kept");
+  fs::remove_all(directory_ / "store");
+  fs::rename(directory_ / "older", directory_ / "store");
+  fs::remove_all(directory_ / "store/log");
+  fs::rename(directory_ / "log", directory_ / "store/log");
+  fs::rename(directory_ / "kept", directory_ / "store/INVENTORY");
+  EXPECT_THAT(OpenError(), HasSubstr("store/WiredTiger.wt or WiredTiger.turtle is an older copy: it has checkpoint "));
+}
+
+// A directory of a build that knows no inventory opens, and has one from then on.
+TEST_F(InventoryOfStoreTest, AStoreWithoutOneBeginsIt) {
+  Write(*MustOpen(), 3);
+  {
+    const auto disk = *PosixLogDisk::Open(directory_ / "store/log");
+    const auto log = *SharedLog::Open(*disk);
+    ASSERT_TRUE(log->Erase(kInventoriedKey).ok());
+    ASSERT_TRUE(log->Flush(SharedLog::Depth::kDisk).ok());
+  }
+  RemoveInventory();
+  EXPECT_EQ(OpenError(), "");
+  fs::resize_file(Segments().front(), 8'192);
+  EXPECT_NE(OpenError(), "");
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing

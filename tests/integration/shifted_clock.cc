@@ -1,0 +1,77 @@
+// Shifts the time of day of the program that it is loaded into, while the monotonic clocks run on. The program is the
+// shipped one, without any change for this test.
+//   LD_PRELOAD=libshifted_clock.so EBLA_CLOCK_SHIFT=FILE   by as many seconds as the file holds, as 8 bytes of this
+//                                                          machine's order; a change takes effect at once
+//   EBLA_BOOT_ID=FILE                                      it reads this file in place of the machine's boot id
+// Place:   clock_test.cc loads it.
+// Threads: any.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+// The function that the program would have called.
+template <class Function>
+Function* Next(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+const volatile int64_t* MapShift() {
+  const char* const path = std::getenv("EBLA_CLOCK_SHIFT");
+  const int fd = path == nullptr ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return nullptr;
+  void* const mapped = mmap(nullptr, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+  close(fd);
+  return mapped == MAP_FAILED ? nullptr : static_cast<const volatile int64_t*>(mapped);
+}
+int64_t Shift() {
+  static const volatile int64_t* const shift = MapShift();
+  return shift == nullptr ? 0 : *shift;
+}
+
+const char* Redirected(const char* path) {
+  const char* const boot_id = std::getenv("EBLA_BOOT_ID");
+  return boot_id != nullptr && std::string_view(path) == "/proc/sys/kernel/random/boot_id" ? boot_id : path;
+}
+
+}  // namespace
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+int clock_gettime(clockid_t clock, timespec* now) {
+  static const auto next = Next<int(clockid_t, timespec*)>("clock_gettime");
+  const int failed = next(clock, now);
+  if (failed == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += Shift();
+  return failed;
+}
+int gettimeofday(timeval* __restrict now, void* __restrict zone) {
+  static const auto next = Next<int(timeval*, void*)>("gettimeofday");
+  const int failed = next(now, zone);
+  if (failed == 0) now->tv_sec += Shift();
+  return failed;
+}
+time_t time(time_t* to) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (to != nullptr) *to = now.tv_sec;
+  return now.tv_sec;
+}
+FILE* fopen(const char* path, const char* mode) {
+  return Next<FILE*(const char*, const char*)>("fopen")(Redirected(path), mode);
+}
+FILE* fopen64(const char* path, const char* mode) {
+  return Next<FILE*(const char*, const char*)>("fopen64")(Redirected(path), mode);
+}
+
+}  // extern "C"
+#pragma GCC visibility pop
