@@ -296,7 +296,7 @@ TEST_F(DiskFaultsTest, ATablesFileWithoutRoomEndsTheStoreUntilARestart) {
 
 // ---- a full disk ---------------------------------------------------------------------------------------------------
 
-class FullDiskTest : public DiskFaultsTest {
+class LongFullDiskTest : public DiskFaultsTest {
  protected:
   static constexpr int64_t kReserve = int64_t{48} << 20;
   static constexpr int kLooksUntilItRests = 100;  // longer than from one checkpoint to the next
@@ -322,7 +322,7 @@ class FullDiskTest : public DiskFaultsTest {
   }
 };
 
-TEST_F(FullDiskTest, AtTheReserveDeletesPassAndBringRoomBack) {
+TEST_F(LongFullDiskTest, AtTheReserveDeletesPassAndBringRoomBack) {
   if (!Mount()) GTEST_SKIP() << "cannot mount a small filesystem here: " << std::strerror(errno);
   ASSERT_NO_FATAL_FAILURE(StartProcess({"--disk_reserve_mb=48", "--checkpoint_seconds=2"}));
   MakeTable(TableDurability::kInterval);
