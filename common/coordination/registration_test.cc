@@ -77,7 +77,9 @@ TEST_P(RegistrationTest, AServerThatLostSomethingLearnsWhichIdsAreNewBeforeItSta
   const auto again = Register(*a_, identity);
   ASSERT_TRUE(Becomes(*again, Kind::kRegistered));
   for (const RegistrationState& state : states_) {
-    if (state.kind == Kind::kRegistered) EXPECT_EQ(state.next_id, TabletId{41});
+    if (state.kind == Kind::kRegistered) {
+      EXPECT_EQ(state.next_id, TabletId{41});
+    }
   }
 }
 
