@@ -3,26 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "master/testing/rig_fixture.h"
+#include "master/testing/one_tablet_fixture.h"
 
 namespace ebla::master::testing {
 namespace {
 
-class MasterDamageTest : public RigFixture {
+class MasterDamageTest : public OneTabletFixture {
  protected:
-  // One tablet.
-  void Begin(int servers, int replicas) {
-    cluster_.reset();
-    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = static_cast<size_t>(servers)}));
-    const auto reply = cluster().Create("carts", {}, WithReplicas(replicas));
-    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
-    WaitServing();
-    cluster_->scheduler().RunFor(2s);
-    first_ = Tablet();
-    followers_ = first_.voters;
-    std::erase(followers_, first_.primary);
-  }
-  idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
   void Damage(const std::string& server) { ServerOf(server).mutable_replicas().at(first_.tabletId).damaged = true; }
   bool Damaged(const std::string& server) {
     const auto& replicas = ServerOf(server).replicas();
@@ -54,9 +41,6 @@ class MasterDamageTest : public RigFixture {
     cluster().scheduler().RunFor(60s);
     EXPECT_EQ(Tablet(), first_);
   }
-
-  idl::TabletInfo first_;
-  std::vector<std::string> followers_;
 };
 
 TEST_F(MasterDamageTest, DamagedFollowersAreMadeAnewOneAtATime) {

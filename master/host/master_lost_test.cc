@@ -3,31 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "master/testing/rig_fixture.h"
+#include "master/testing/one_tablet_fixture.h"
 
 namespace ebla::master::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-class MasterLostTest : public RigFixture {
+class MasterLostTest : public OneTabletFixture {
  protected:
-  // One tablet.
-  void Begin(int servers, int replicas) {
-    cluster_.reset();
-    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = static_cast<size_t>(servers)}));
-    const auto reply = cluster().Create("carts", {}, WithReplicas(replicas));
-    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
-    WaitServing();
-    Look();
-  }
-  void Look() {
-    cluster_->scheduler().RunFor(2s);
-    first_ = Tablet();
-    followers_ = first_.voters;
-    std::erase(followers_, first_.primary);
-  }
-  idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
   // The server restarts, and its start finds the loss.
   void Lose(const std::string& server) {
     ServerOf(server).Stop();
@@ -61,9 +45,6 @@ class MasterLostTest : public RigFixture {
     request.deadlineMs = 8'000;
     return cluster().Call(&idl::MasterServiceCobSvIf::recoverTablet, request).value();
   }
-
-  idl::TabletInfo first_;
-  std::vector<std::string> followers_;
 };
 
 TEST_F(MasterLostTest, OfTwoOrThreeALostFollowerIsMadeAnew) {

@@ -10,7 +10,6 @@
 // program runs.
 // Place:   disk_faults_test.cc loads it.
 // Threads: any.
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -27,8 +26,11 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "tests/integration/next_function.h"
 
 namespace {
+
+using ebla::testing::Next;
 
 struct Fault {
   std::string call, path;
@@ -119,12 +121,6 @@ bool Fails(std::string_view call, int fd) {
   const int error = Meet(call, fd);
   errno = error != 0 ? error : before;
   return error != 0;
-}
-
-// The function that the program would have called.
-template <class Function>
-Function* Next(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
 }  // namespace

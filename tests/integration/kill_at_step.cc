@@ -5,7 +5,6 @@
 //   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:       before its seventh write to a socket
 // Place:   backup_kill_test.cc loads it.
 // Threads: any.
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -20,7 +19,11 @@
 #include <string>
 #include <string_view>
 
+#include "tests/integration/next_function.h"
+
 namespace {
+
+using ebla::testing::Next;
 
 std::atomic<long> steps{0};
 
@@ -41,12 +44,6 @@ void StepOfFile(int fd) {
 void StepOfSocket(int fd) {
   struct stat is;
   if (fstat(fd, &is) == 0 && S_ISSOCK(is.st_mode)) Step(true, "");
-}
-
-// The function that the program would have called.
-template <class Function>
-Function* Next(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
 }  // namespace

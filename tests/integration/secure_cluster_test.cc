@@ -22,17 +22,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-// A command's output.
-std::string Printed(const std::string& command) {
-  std::string text;
-  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  char bytes[4096];
-  for (size_t count = 0; pipe != nullptr && (count = std::fread(bytes, 1, sizeof bytes, pipe)) > 0;)
-    text.append(bytes, count);
-  if (pipe != nullptr) ::pclose(pipe);
-  return text;
-}
-
 TEST_F(SecureClusterTest, UsersHaveDataOperatorsTablesAndNobodyElseAnything) {
   const Table table = MakeTable();
   ASSERT_TRUE(table.Put("a", "1").has_value());
@@ -89,9 +78,10 @@ TEST_F(SecureClusterTest, HttpSpeaksTlsAndTellsTheClusterAlone) {
     EXPECT_THAT(cluster::GetPage(at.host, at.port, "/metrics", 10s, *user).value_or(""),
                 HasSubstr("ebla_coordinator_connected"));
     EXPECT_THAT(cluster::GetPage(at.host, at.port, "/healthz", 10s).value_or(""), Not(HasSubstr("200")));
-    EXPECT_EQ(Printed("curl -sSk https://" + process.http_address + "/readyz"), "ready\n")
+    EXPECT_EQ(RunCommand("curl -sSk https://" + process.http_address + "/readyz").text, "ready\n")
         << "a probe has no certificate";
-    EXPECT_THAT(Printed("curl -sSk https://" + process.http_address + "/metrics"), HasSubstr("show a certificate"));
+    EXPECT_THAT(RunCommand("curl -sSk https://" + process.http_address + "/metrics").text,
+                HasSubstr("show a certificate"));
   }
 }
 
@@ -196,8 +186,9 @@ class RotationTest : public SecureClusterTest {
 
   std::string Shown(const std::string& address, const std::string& more = "") {
     const std::string own = Path("user") + "/client";
-    return Printed("openssl s_client -connect " + address + " -cert " + own + ".crt -key " + own + ".key -CAfile " +
-                   Path("user") + "/ca.crt -verify_return_error " + more + " </dev/null");
+    return RunCommand("openssl s_client -connect " + address + " -cert " + own + ".crt -key " + own + ".key -CAfile " +
+                      Path("user") + "/ca.crt -verify_return_error " + more + " </dev/null")
+        .text;
   }
   // Both ports of each process show what is in its directory.
   void AwaitPresented(const std::vector<cluster::ProcessView>& processes) {

@@ -5,7 +5,6 @@
 //   EBLA_BOOT_ID=FILE                                      it reads this file in place of the machine's boot id
 // Place:   clock_test.cc loads it.
 // Threads: any.
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -17,13 +16,11 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "tests/integration/next_function.h"
+
 namespace {
 
-// The function that the program would have called.
-template <class Function>
-Function* Next(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-}
+using ebla::testing::Next;
 
 const volatile int64_t* MapShift() {
   const char* const path = std::getenv("EBLA_CLOCK_SHIFT");

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "test_paths.h"
+#include "tools/cluster/probe.h"
 
 namespace ebla::testing {
 namespace {
@@ -140,9 +141,20 @@ std::string TestCluster::Program() const { return std::string(kBinaryDir).append
 std::string TestCluster::GatewayProgram() const { return std::string(kBinaryDir).append("/bin/ebla-gateway"); }
 
 Shown TestCluster::Run(const std::string& program, const std::string& arguments, const std::string& environment) const {
-  const std::string command = environment + "EBLA_TLS_DIR=" + tls_dir_ + " EBLA_MASTERS=" + masters_ + " " + program +
-                              " " + arguments + " 2>&1";
-  std::FILE* pipe = ::popen(command.c_str(), "r");
+  return RunCommand(environment + "EBLA_TLS_DIR=" + tls_dir_ + " EBLA_MASTERS=" + masters_ + " " + program + " " +
+                    arguments);
+}
+
+int64_t Figure(uint16_t http_port, const std::string& name) {
+  const auto page = cluster::GetPage("127.0.0.1", http_port, "/metrics", std::chrono::seconds(5));
+  if (!page) return -1;
+  const std::string line = "\n" + name + " ";
+  const size_t at = page->find(line);
+  return at == page->npos ? -1 : std::stoll(page->substr(at + line.size()));
+}
+
+Shown RunCommand(const std::string& command) {
+  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   if (pipe == nullptr) return {-1, "cannot run " + command};
   std::string text;
   char bytes[4096];

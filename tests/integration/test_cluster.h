@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -42,6 +43,10 @@ struct Shown {
     return out << "exit code " << shown.code << ": " << shown.text;
   }
 };
+// Runs a command of the shell (sh).
+Shown RunCommand(const std::string& command);
+// A figure without labels of the process that serves HTTP at this port of 127.0.0.1; -1: it tells none.
+int64_t Figure(uint16_t http_port, const std::string& name);
 
 class TestCluster {
  public:

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/testing/eventually.h"
 #include "ebla/client.h"
 #include "test_paths.h"
 #include "tools/cluster/child_process.h"
@@ -348,8 +349,7 @@ TEST_F(StandaloneTest, AScrubTellsOfADamagedCatalog) {
     const auto servers = client.ListServers();
     return servers && servers->size() == 1 ? servers->front().disk.catalog_damage : "";
   };
-  const auto begun = steady_clock::now();
-  while (told().empty() && steady_clock::now() - begun < 20s) std::this_thread::sleep_for(20ms);  // polls
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return !told().empty(); }, 20s));
   EXPECT_NE(told().find(file + " is missing, or damaged at its beginning"), std::string::npos) << told();
   EXPECT_EQ(client.OpenTable("carts")->Get("anna")->value, "cart of anna");
 }

@@ -21,8 +21,6 @@ constexpr auto kDoubtTimeMax = 6s;   // of tablets that may have to wait
 constexpr auto kMendTimeMax = 60s;
 constexpr auto kScrubTimeMax = 10s;
 constexpr auto kLookEvery = 100ms;
-// Losses of the last second before a crash may stay unseen (docs/design/storage.md).
-constexpr auto kVouchedAfter = 2s;
 constexpr size_t kTextMax = 400;
 
 std::string Flat(std::string text) {
@@ -156,7 +154,7 @@ CaseRun::Decided CaseRun::ReadAll(milliseconds limit) {
   return Names(last_) ? std::nullopt : Decide(Verdict::kUnnamed, why + " " + site_.Ebla("health").text);
 }
 
-CaseRun::Decided CaseRun::Scrub() {
+void CaseRun::Scrub() {
   const auto passes = [&] { return site_.Figure(victim_, "ebla_scrub_passes_total"); };
   const int64_t before = passes();
   (void)client_->Scrub(victim_);
@@ -166,7 +164,6 @@ CaseRun::Decided CaseRun::Scrub() {
     std::this_thread::sleep_for(kLookEvery);
   }
   LookForMends();
-  return std::nullopt;
 }
 
 bool CaseRun::StoreFailed() const { return site_.Figure(victim_, "ebla_store_healthy") == 0; }
@@ -192,7 +189,7 @@ CaseRun::Decided CaseRun::DamageRunning() {
   if (auto decided = Damage()) return decided;
   disturbed_ = false;
   write();
-  (void)Scrub();
+  Scrub();
   if (auto decided = ReadAll(standalone_ ? kAloneTimeMax : kDoubtTimeMax)) return decided;
   std::this_thread::sleep_for(kVouchedAfter);
   return std::nullopt;
@@ -216,7 +213,7 @@ CaseRun::Decided CaseRun::Standalone() {
     if (auto decided = StartVictim()) return decided;
     if (refused_) return Verdict::kRefused;
     if (auto decided = ReadAll(kAloneTimeMax)) return decided;
-    if (start == 1) (void)Scrub();
+    if (start == 1) Scrub();
     if (start == 1) (void)site_.Kill(victim_);
   }
   if (last_.whole()) return std::nullopt;
@@ -285,7 +282,7 @@ CaseRun::Decided CaseRun::AwaitMended() {
     if (scrubbed) return std::nullopt;
     // A pass finds damage that no read has met yet.
     scrubbed = true;
-    (void)Scrub();
+    Scrub();
   }
   return Decide(Verdict::kStuck, "not whole within a minute: " + (health.code != 0 ? health.text : check.text));
 }

@@ -49,7 +49,7 @@ class CaseRun {
   // Reads until all is right, or for so long. Decides what is false, and refusals without a name.
   Decided ReadAll(std::chrono::milliseconds limit);
   // Has the victim search its files, and waits until it has.
-  Decided Scrub();
+  void Scrub();
   // Until health and check find nothing; a failed store is restarted once.
   Decided AwaitMended();
   Decided Decide(Verdict verdict, std::string why);

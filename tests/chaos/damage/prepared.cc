@@ -17,8 +17,6 @@ constexpr auto kCheckpointTimeMax = 30s;
 constexpr auto kWholeTimeMax = 60s;
 constexpr auto kWriteTimeMax = 30s;
 constexpr auto kCopyTimeMax = 60s;
-// A disk may lose what was synced within the last second before a crash; that is written down, and not tried here.
-constexpr auto kVouched = 2s;
 // Twice ZooKeeper's session: nothing of a killed process is registered any more.
 constexpr auto kSessionsEnd = 4s;
 
@@ -63,7 +61,7 @@ class Preparation {
     EBLA_TRY(Write(client, 8, life - 4, Ack::kAll));
     if (life < 6) return {};
     EBLA_TRY(EndLastLife(client));
-    std::this_thread::sleep_for(kVouched);
+    std::this_thread::sleep_for(kVouchedAfter);
     return {};
   }
 
@@ -73,7 +71,7 @@ class Preparation {
     if (away) EBLA_TRY(site_.Kill("ts-3"));
     const Ack ack = away ? Ack::kMajority : Ack::kAll;
     EBLA_TRY(Write(client, 8, 3, ack));
-    std::this_thread::sleep_for(kVouched);
+    std::this_thread::sleep_for(kVouchedAfter);
     EBLA_TRY(CopyLate());
     EBLA_TRY(Write(client, 8, 5, ack));
     return Write(client, 8, 6, ack);

@@ -1,7 +1,6 @@
 #include "tests/chaos/damage/site.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -150,22 +149,11 @@ Result<Client> Site::Connect(milliseconds deadline) const {
 }
 
 testing::Shown Site::Ebla(const std::string& arguments) const {
-  const std::string command = "EBLA_MASTERS=" + Masters() + " " + bin_dir_ + "/ebla " + arguments + " 2>&1";
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return {-1, "cannot run " + command};
-  std::string text;
-  char bytes[4096];
-  for (size_t count = 0; (count = std::fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, count);
-  const int status = ::pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, std::move(text)};
+  return testing::RunCommand("EBLA_MASTERS=" + Masters() + " " + bin_dir_ + "/ebla " + arguments);
 }
 
 int64_t Site::Figure(const std::string& server, const std::string& name) const {
-  const auto page = cluster::GetPage("127.0.0.1", Find(server).http_port, "/metrics", 5s);
-  if (!page) return -1;
-  const std::string line = "\n" + name + " ";
-  const size_t at = page->find(line);
-  return at == page->npos ? -1 : std::stoll(page->substr(at + line.size()));
+  return testing::Figure(Find(server).http_port, name);
 }
 
 std::string Site::Output(const std::string& server) const {
