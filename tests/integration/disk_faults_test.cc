@@ -254,7 +254,7 @@ TEST_F(DiskFaultsTest, AnUnreadableFileIsItsTablesDamage) {
   ASSERT_NO_FATAL_FAILURE(StartProcess({"--disk_reserve_mb=0", "--checkpoint_seconds=3600"}));
   MakeTable();
   PutRows(kRows, 1000);
-  // The stop writes one run. Of several a merge would bring pages into memory before the disk fails.
+  // The stop writes one run: a merge of several would bring pages into memory before the disk fails.
   ASSERT_TRUE(cluster::Signal(process_, SIGTERM).ok());
   ASSERT_EQ(cluster::ExitCode(process_, 30s), 0);
   process_ = {};
