@@ -69,7 +69,7 @@ function(ebla_library name)
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC ebla_flags ${ARG_DEPS})
   ebla_precompile(${name})
-  set_target_properties(${name} PROPERTIES UNITY_BUILD ${EBLA_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${EBLA_UNITY} UNITY_BUILD_BATCH_SIZE 16)
 endfunction()
 
 # All installed binaries: what ./quickstart builds.

@@ -19,7 +19,7 @@ namespace {
 
 constexpr Duration kLookEvery = std::chrono::seconds(5);
 constexpr Duration kNoNamesDelay = std::chrono::minutes(1);
-constexpr Duration kAgain = std::chrono::seconds(1);
+constexpr Duration kOpenAgain = std::chrono::seconds(1);
 constexpr Duration kAuthAgain = std::chrono::seconds(5);
 
 // The C client's log. Failed connections are its daily bread, and said better by Look.
@@ -150,7 +150,7 @@ void ZooKeeperCoordinator::Core::Open(Handle& handle) {
 
 void ZooKeeperCoordinator::Core::OpenMain() {
   Open(main_);
-  if (main_.zoo == nullptr) OpenMainLater(kAgain);
+  if (main_.zoo == nullptr) OpenMainLater(kOpenAgain);
 }
 
 void ZooKeeperCoordinator::Core::OpenMainLater(Duration delay) {

@@ -12,7 +12,7 @@ namespace ebla::master {
 namespace layout = coordination::layout;
 
 namespace {
-constexpr Duration kRetryDelay = std::chrono::milliseconds(200);
+constexpr Duration kReadAgain = std::chrono::milliseconds(200);
 constexpr size_t kServersMax = 20'000;
 
 // In the same places.
@@ -65,7 +65,7 @@ void Servers::ReadNames() {
   coordinator_.Children(layout::kLive, if_alive_([this](Result<std::vector<std::string>> names) {
                           if (!names) {
                             LOG(WARNING) << "cannot read which servers are live: " << names.error();
-                            executor_.After(kRetryDelay, if_alive_([this] { ReadNames(); }));
+                            executor_.After(kReadAgain, if_alive_([this] { ReadNames(); }));
                             return;
                           }
                           for (const ServerName& name : *names) {
@@ -93,7 +93,7 @@ void Servers::ReadLive(const ServerName& name) {
 void Servers::OnLive(const ServerName& name, Result<coordination::Node> node, std::function<void()> again) {
   if (!node && node.error().code() != Code::kNotFound) {
     LOG(WARNING) << "cannot read whether server " << name << " is live: " << node.error();
-    executor_.After(kRetryDelay, std::move(again));
+    executor_.After(kReadAgain, std::move(again));
     return;
   }
   if (!node) {

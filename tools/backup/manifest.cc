@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
-constexpr size_t kBlockBytes = 1 << 20;
+constexpr size_t kManifestBlock = 1 << 20;
 
 // Keys are bytes, and JSON is text.
 std::string ToHex(std::string_view bytes) {
@@ -126,8 +126,8 @@ Status CheckBackupName(const std::string& name) {
 Status WriteManifest(BackupStore& store, const std::string& file, const Manifest& manifest, const Key& key) {
   EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(store, manifest.name + "/" + file, key));
   const std::string text = ToJson(manifest).dump();
-  for (size_t at = 0; at < text.size(); at += kBlockBytes)
-    EBLA_TRY(writer.Write(std::string_view(text).substr(at, kBlockBytes)));
+  for (size_t at = 0; at < text.size(); at += kManifestBlock)
+    EBLA_TRY(writer.Write(std::string_view(text).substr(at, kManifestBlock)));
   return writer.Finish();
 }
 

@@ -198,7 +198,7 @@ double IntegerIn(const char* bytes, const Format::Item& item, bool little) {
 
 void RequireData(lua_State* lua, bool there) { luaL_argcheck(lua, there, 2, "data string too short"); }
 
-int Unpack(lua_State* lua) {
+int UnpackFields(lua_State* lua) {
   Format format(lua, luaL_checkstring(lua, 1));
   size_t size = 0;
   const char* const data = luaL_checklstring(lua, 2, &size);
@@ -263,7 +263,8 @@ int SizeOfFormat(lua_State* lua) {
 }  // namespace
 
 void AddStruct(lua_State* lua) {
-  static const luaL_Reg kFunctions[] = {{"pack", Pack}, {"unpack", Unpack}, {"size", SizeOfFormat}, {nullptr, nullptr}};
+  static const luaL_Reg kFunctions[] = {
+      {"pack", Pack}, {"unpack", UnpackFields}, {"size", SizeOfFormat}, {nullptr, nullptr}};
   lua_createtable(lua, 0, 3);
   luaL_register(lua, nullptr, kFunctions);
 }
