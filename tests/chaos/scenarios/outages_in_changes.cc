@@ -21,10 +21,10 @@ constexpr auto kOutagesJudgedEvery = 4s;  // a longer history takes too long to 
 constexpr auto kDrainFor = 2s;
 
 // Changes without rest, of tablets drawn at random, until it ends. While ZooKeeper is away they wait, or fail.
-class Changes {
+class SteadyChanges {
  public:
-  Changes(const Client& client, uint64_t seed) : client_(client), random_(seed), thread_([this] { Run(); }) {}
-  ~Changes() { Stop(); }
+  SteadyChanges(const Client& client, uint64_t seed) : client_(client), random_(seed), thread_([this] { Run(); }) {}
+  ~SteadyChanges() { Stop(); }
 
   void Stop() {
     over_ = true;
@@ -126,7 +126,7 @@ ScenarioReport OutagesInChanges(const OutagesInChangesOptions& options) {
     if (const auto off = scenario.load().observer().Planner({.enabled = false}); !off) return off.error();
     EBLA_TRY(scenario.Settle(kOperationsPerStep));
     scenario.load().TakeLongestWait();
-    Changes changes(scenario.load().observer(), options.seed);
+    SteadyChanges changes(scenario.load().observer(), options.seed);
     for (int number = 0; number < options.pauses && scenario.faultless(); ++number) EBLA_TRY(round(number));
     changes.Stop();
     changes_done = changes.done();

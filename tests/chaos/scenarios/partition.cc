@@ -17,11 +17,11 @@ using Names = std::vector<std::string>;
 constexpr int64_t kOperationsPerPartition = 300;
 constexpr char kClients[] = "clients";
 const Names kServerNames = {"ts-1", "ts-2", "ts-3"};
-const Names kControlPlane = {"zookeeper", "m-1", "m-2"};
+const Names kControlSide = {"zookeeper", "m-1", "m-2"};
 
 Names Everybody() {
   Names all = kServerNames;
-  all.insert(all.end(), kControlPlane.begin(), kControlPlane.end());
+  all.insert(all.end(), kControlSide.begin(), kControlPlane.end());
   all.push_back(kClients);
   return all;
 }
@@ -37,7 +37,7 @@ PrimarysCut DrawRound(int round, const ServerName& victim, std::mt19937_64& rand
     case 0: return {{{victim}, rest, true}, true};
     case 1: return {{{victim}, rest, false}, true};
     case 2: return {{rest, {victim}, false}, true};
-    case 3: return {{{victim}, kControlPlane, true}, false};
+    case 3: return {{{victim}, kControlSide, true}, false};
     default: return {DrawCut(Everybody(), random), false};
   }
 }

@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr auto kJudgeEvery = 3s;  // a longer history takes too long to search
+constexpr auto kJudgeStepEvery = 3s;  // a longer history takes too long to search
 constexpr auto kDrainTimeMax = 60s;
 constexpr int kDrawsMax = 100;
 
@@ -207,7 +207,7 @@ ScenarioReport Procedures(const ProceduresOptions& options) {
   Operator op(scenario, options.seed);
   auto judged = WallClock::now();
   const auto judge = [&](bool now) {
-    if (!now && WallClock::now() < judged + kJudgeEvery) return;
+    if (!now && WallClock::now() < judged + kJudgeStepEvery) return;
     scenario.Judge();
     judged = WallClock::now();
   };
