@@ -21,7 +21,7 @@ const Names kControlSide = {"zookeeper", "m-1", "m-2"};
 
 Names Everybody() {
   Names all = kServerNames;
-  all.insert(all.end(), kControlSide.begin(), kControlPlane.end());
+  all.insert(all.end(), kControlSide.begin(), kControlSide.end());
   all.push_back(kClients);
   return all;
 }
