@@ -152,7 +152,7 @@ void MergeTablets::Prepare(const TabletEntry& left, const TabletEntry& right, Do
   Align(left, right, std::move(done));
 }
 
-// With the move that it has begun, as far as that can be ended.
+// Cancels the move that the alignment has begun, if it can still be cancelled.
 void MergeTablets::EndAlignment(Done done) {
   auto decide = [moving = moving_](const Image& image) -> Result<Change> {
     if (!moving || !CheckCancel(image, moving->tablet).ok()) return Change();
@@ -170,8 +170,8 @@ int64_t MergeTablets::SizeOf(const TabletEntry& tablet) const {
   return load ? load->sizeBytes : 0;
 }
 
-// Of the smaller one a replica that lies beside none of the other's goes to where the other has one alone: its
-// primary's last.
+// Moves a replica of the smaller tablet to a server that has a replica of the larger tablet alone. The primary is moved
+// last.
 std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const TabletEntry& large,
                                                  Status& why) const {
   WantedMove move{small.id(), "", "", callbacks_.origin};

@@ -7,22 +7,22 @@
 //   71: [a, z) epoch 6, begins at 6.401              to its voters; and in one Multi to the catalog, without 7 and 9
 //   71 is led, its voters have merged them           finish_merge.h removes `merged` from 71's znode
 //
-// Clients wait from the FREEZE on, and for no coordinator: the merged tablet is a function of the intents and of the
-// answers to FREEZE, so servers may have it ahead of the catalog. merge_decision.h has the table of who may do what.
+// Clients wait from the FREEZE on, but never for the coordinator: the merged tablet is a function of the intents and of
+// the answers to FREEZE, so servers may have it ahead of the catalog. merge_decision.h tells which master may do what.
 //
-// Before the intents, where the two lie on different servers: the smaller one's replicas are moved to the other's, one
-// at a time, by the same intents as an operator's moves. Only this master's patience remembers the cause.
-// Giving up:  Where two answers are not there within kFreezePatience, a primary refuses or is gone, or an operator asks
-//             for it. The master that wrote the intents first has both go on in the next epoch. Another master first
-//             fences the merged tablet (merge_exclusion.h). Both then mark both intents, take each side to a later
-//             epoch in the catalog, and remove its intent once it is led there. A primary that cannot be had to go on
-//             there is fenced.
+// Alignment:  Before the intents, the smaller tablet's replicas are moved to the larger one's servers, one at a time,
+//             by the same intents as an operator's moves. Only this master's memory has the reason of these moves.
+// Giving up:  The merge is given up if a primary refuses, is gone or has not answered within kFreezePatience, or if an
+//             operator asks for it. The master that wrote the intents first makes both continue in the next epoch.
+//             Another master first fences the merged tablet (merge_exclusion.h). Either master then marks both intents,
+//             takes each side to a later epoch in the catalog, and removes its intent once it is led there. A primary
+//             that does not continue there is fenced.
 // Old form:   Below the feature merges_without_coordinator the catalog has the merged tablet, or that the merge is
 //             given up, before any server is told.
-// Resumption: the intents and `merged` say everything. The next master orders the same FREEZE again, completes the
-//             merge that it finds at servers, goes on giving up, or goes on telling the voters.
+// Resumption: the intents and `merged` are enough. The next master orders the same FREEZE again, completes the merge
+//             that it finds at servers, continues to give up, or continues to tell the voters.
 // Invariants: 1. The two are replaced only in the epochs in which they are frozen, by versions of their znodes.
-//             2. An intent goes only with its tablet, or once its tablet is led in an epoch above its own.
+//             2. An intent is removed only with its tablet, or once its tablet is led in an epoch above the intent's.
 //             3. Once this master has told a server of the merged tablet, it never gives the merge up.
 // Tests:      master/host/master_merge_test.cc, master/host/master_merge_given_up_test.cc,
 //             master/host/master_merge_late_test.cc, master/host/master_merge_outage_test.cc
@@ -51,10 +51,10 @@ inline constexpr Duration kFreezePatience = std::chrono::seconds(1);
 
 std::string MergeTabletsName(const Neighbours& two);
 
-// What a merge needs of the leader term.
+// Callbacks of a merge into its leader term.
 struct MergeCallbacks {
   std::function<Status()> may_draw;          // an id
-  std::function<void(TabletId)> on_decided;  // a merged tablet stands in the catalog
+  std::function<void(TabletId)> on_decided;  // the catalog has the merged tablet
   std::function<bool()> cancelled;           // an operator wants it no more
   RequestOrigin origin = {};
 };
@@ -104,7 +104,7 @@ class MergeTablets final : public Procedure {
   const Neighbours two_;
   const MergeCallbacks callbacks_;
   MonotonicTime begin_until_;
-  std::optional<WantedMove> moving_;              // its intent stands, or stood
+  std::optional<WantedMove> moving_;              // its intent is, or was, in the catalog
   TabletId into_;                                 // once seen in the catalog
   Patience patience_;                             // since the first look at the intents
   std::map<TabletId, idl::FreezeResult> frozen_;  // answered

@@ -8,7 +8,9 @@
 //             the key, since its start or until they are delivered. So a client that reads and then writes here wins
 //             over the record it read, two writes in sequence are delivered in sequence whatever the clock does, and no
 //             two of these writes of one key have the same stamp. A write that a primary here logs in the same
-//             millisecond may have the same stamp, and then wins.
+//             millisecond may have the same stamp, and then wins. A lifetime counts
+//             from the same time. In a doubt it counts from the machine's clock if that shows more, so that no record
+//             expires early.
 // Place:      the clients' request handler admits, on its loops; everything else runs on the hint delivery's executor.
 // Bounds:     the mailbox; bytes and entries stored; times remembered by key (stamps_max). Beyond the first two, and
 //             below the disk reserve: OVERLOADED.

@@ -1,8 +1,9 @@
 // tabletserver/server/begin_empty.h
 // The flag --begin_empty: a directory that no start can use is set aside, and another server begins in its place.
 // Place:   mains, before ServerProcess::Start.
-// Errors:  INVALID_ARGUMENT: nothing is lost there, or the new server needs another name. UNAVAILABLE: the directory is
-//          in use. INTERNAL: the disk refused. After an error nothing was moved, or a repetition moves the rest.
+// Errors:  INVALID_ARGUMENT: nothing is lost there, a part is another server's, or the new server needs another name.
+//          UNAVAILABLE: the directory is in use, or a start fails for want of room, of permission and the like.
+//          INTERNAL: the disk refused. After an error nothing was moved, or a repetition moves the rest.
 // Threads: the main thread alone.
 #pragma once
 

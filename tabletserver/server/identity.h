@@ -36,7 +36,8 @@ struct Identity {
   uint64_t life_mark = 0;
   // The machine's boot in which it runs, or ran when it was not stopped cleanly; empty: it was.
   std::string running_boot;
-  // The machine crashed under the process before this one, so data not on the disk is lost (PROTOCOL 5). Not stored.
+  // Data of the process before this one that was not on the disk is lost (PROTOCOL 5), because the machine crashed, or
+  // because the disk had refused it. Not stored.
   bool machine_crashed = false;
   std::string lock_mark;  // of the lock that this process holds (common/coordination/registration.h); not stored
 };

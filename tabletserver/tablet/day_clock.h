@@ -1,8 +1,9 @@
 // tabletserver/tablet/day_clock.h
 // The time of day that this server believes (PROTOCOL 21). The machine's own clock may jump by years, and records must
 // not expire for it.
-// Place:   server/clock_guard.h decides. A shard, the hinted writes, fences and the log's feed ask here, and never the
-//          clock of their executor.
+// Place:   server/clock_guard.h decides. Whatever begins tablet time or stamps a write asks here: shards, hinted writes
+//          and fences. The clocks of executors bound the times in requests, and date the log's feed. No record expires
+//          by them.
 // Tests:   tabletserver/server/clock_guard_test.cc
 // Threads: any.
 #pragma once

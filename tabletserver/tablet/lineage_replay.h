@@ -14,6 +14,7 @@
 //                keeps its log until a checkpoint has its children. So do the two tablets of a merge, which have become
 //                tombstones.
 //             2. A dropped replica is restored if another one cannot be restored without it.
+//             3. If the log lacks a part, a replica may stay without its data. Then LostReplicas::Settle forgets it.
 // Errors:     INTERNAL: a tablet is missing and its parents' logs cannot restore it.
 // Threads:    one, before any other.
 #pragma once

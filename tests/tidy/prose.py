@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 """Holds the prose of the tree to plain English: docs, comments, help, errors and log lines.
 
-usage: prose.py                       compare each file with its debt; exit code 1 when one has more, or fewer
-       prose.py --lower               write lower debts down; a renamed file takes its debt along; nothing is raised
-       prose.py --show PATH...        show what is wrong, with its line, in files or below folders
-       prose.py --totals              sums by rule
+usage: prose.py [PATH...]             show each sentence that breaks a rule, in files or below folders
+                                      (default: the whole tree); exit code 1 if there is one
        prose.py --lengths FILE... [--longest N] [--median-max M] [--p90-max P]
                                       words a sentence of Markdown files; exit code 1 when all together exceed a limit
 
@@ -13,10 +11,8 @@ Rules:
   pronoun    nobody, somebody, who, the other: a person, never a component
   colon      a paragraph has at most one; lists, tables and code do not count
   register   goes, comes, stands, says, hears: the field has a verb for it
-prose_debt.txt holds how often each file breaks a rule today. A file that it does not name breaks none.
 """
 import argparse
-import collections
 import math
 import pathlib
 import re
@@ -27,7 +23,6 @@ import sys
 import prose_text
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DEBT = "tests/tidy/prose_debt.txt"
 GENERATED = {"docs/guide/configuration.md", "docs/guide/metrics.md"}  # their sentences are those of flags and metrics
 
 PEOPLE = (
@@ -100,92 +95,18 @@ def tracked(root):
     return sorted(path for path in set(out.stdout.splitlines()) if (root / path).is_file())
 
 
-def measured(root):
-    """file -> Counter of rules, of each file that breaks one."""
-    counts = {}
+def check(root, shown):
+    broken = 0
     for path in tracked(root):
-        if path in GENERATED or path.startswith("tests/tidy/prose"):
+        if not any((root / path).is_relative_to(root / one) for one in shown):
             continue
-        if prose_text.may_have_prose(path):
-            found = collections.Counter(rule for _, rule, _ in faults(path, (root / path).read_text(errors="replace")))
-            if found:
-                counts[path] = found
-    return counts
-
-
-def read_debt(root):
-    debt = {}
-    for line in (root / DEBT).read_text().splitlines() if (root / DEBT).exists() else ():
-        if line and not line.startswith("#"):
-            path, *entries = line.split()
-            debt[path] = collections.Counter(
-                {rule: int(count) for rule, count in (entry.split("=") for entry in entries)}
-            )
-    return debt
-
-
-def write_debt(root, debt):
-    lines = ["# How often a file breaks each rule of prose.py. `prose.py --lower` writes it; counts only fall."]
-    for path, counts in sorted(debt.items()):
-        if any(counts.values()):
-            lines.append(" ".join([path, *(f"{rule}={counts[rule]}" for rule in RULES if counts[rule])]))
-    (root / DEBT).write_text("\n".join(lines) + "\n")
-
-
-def renamed(root):
-    """old path -> new path of files that git sees renamed since the debt was written last."""
-    def git(*words):
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True).stdout
-    commit = git("log", "-1", "--format=%H", "--", DEBT).strip()
-    if not commit:
-        return {}
-    rows = [
-        row.split("\t")
-        for row in git("diff", "--name-status", "--find-renames=40%", "--diff-filter=R", commit).splitlines()
-    ]
-    return {old: new for _, old, new in rows}
-
-
-def check(root):
-    debt, now = read_debt(root), measured(root)
-    wrong = 0
-    for path in sorted(set(debt) | set(now)):
-        for rule in RULES:
-            had, has = debt.get(path, {}).get(rule, 0), now.get(path, {}).get(rule, 0)
-            if has > had:
-                print(f"{path}: {rule}: {has}, but at most {had}: see them with tests/tidy/prose.py --show {path}")
-            elif has < had:
-                print(f"{path}: {rule}: {has}, fewer than {had}: run tests/tidy/prose.py --lower")
-            wrong += has != had
-    total = sum(sum(counts.values()) for counts in now.values())
-    print(f"prose: {len(now)} files break a rule, {total} times; {wrong} counts differ from {DEBT}")
-    return 1 if wrong else 0
-
-
-def lower(root):
-    debt, now = read_debt(root), measured(root)
-    for old, new in renamed(root).items():
-        if old in debt and new not in debt:
-            debt[new] = debt.pop(old)
-    for path, counts in debt.items():
-        debt[path] = counts & now.get(path, collections.Counter())
-    write_debt(root, debt)
-    return check(root)
-
-
-def show(root, paths):
-    for path in tracked(root):
-        if any(path == shown or path.startswith(f"{shown.rstrip('/')}/") or shown == "." for shown in paths):
-            if prose_text.may_have_prose(path):
-                for line, rule, text in sorted(faults(path, (root / path).read_text(errors="replace"))):
-                    print(f"{path}:{line}: {rule}: {text}")
-    return 0
-
-
-def totals(root):
-    counts = sum(measured(root).values(), collections.Counter())
-    print(", ".join(f"{rule} {counts[rule]}" for rule in RULES))
-    return 0
+        if path in GENERATED or path.startswith("tests/tidy/prose") or not prose_text.may_have_prose(path):
+            continue
+        for line, rule, text in sorted(faults(path, (root / path).read_text(errors="replace"))):
+            print(f"{path}:{line}: {rule}: {text}")
+            broken += 1
+    print(f"prose: {broken} breaches of the rules in tests/tidy/prose.py")
+    return 1 if broken else 0
 
 
 WORD = re.compile(r"\w[\w'’.-]*")
@@ -222,9 +143,7 @@ def lengths(files, longest, median_max, p90_max):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=pathlib.Path, default=ROOT)
-    parser.add_argument("--lower", action="store_true")
-    parser.add_argument("--show", nargs="+", metavar="PATH")
-    parser.add_argument("--totals", action="store_true")
+    parser.add_argument("paths", nargs="*", default=["."], metavar="PATH")
     parser.add_argument("--lengths", nargs="+", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--longest", type=int, default=0, metavar="N", help="show the N longest sentences of each file")
     parser.add_argument("--median-max", type=float, default=math.inf, metavar="M")
@@ -233,11 +152,10 @@ def main():
     root = args.root.resolve()
     if args.lengths:
         return lengths(args.lengths, args.longest, args.median_max, args.p90_max)
-    if args.show:
-        return show(root, args.show)
-    if args.totals:
-        return totals(root)
-    return lower(root) if args.lower else check(root)
+    for path in args.paths:
+        if not (root / path).exists():
+            parser.error(f"{path} is not in {root}")
+    return check(root, args.paths)
 
 
 if __name__ == "__main__":

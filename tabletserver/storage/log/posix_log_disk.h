@@ -3,6 +3,7 @@
 // Spares:     the first sync of new bytes of a file also writes its inode, and takes half as long again. So a removed
 //             segment becomes a spare. If there is none, Prepare fills one with zeros beforehand, a piece at a time. A
 //             spare's old contents do no harm (log_format.h).
+// Links:      a segment that is a symbolic link is of a store that is salvaged: it is read only, and no spare.
 // Threads:    any. Prepare: one thread.
 #pragma once
 

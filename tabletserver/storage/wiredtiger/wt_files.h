@@ -14,6 +14,7 @@
 //          uses. It does not support WiredTiger's backups, because delayed cuts would remove room under them.
 // Place:   wt_connection.cc names kFilesEntry to WiredTiger, which looks it up in the running program;
 //          wt_checkpoints.cc says when to take time.
+// Links:   a file that is a symbolic link is read and never written (unwritten_file.h).
 // Errors:  errno, to WiredTiger; its event handler is told. Once a sync has failed none succeeds: the kernel tells of
 //          what it could not write once. The store fails for good then (WtConnection::Check), as it does by
 //          WiredTiger's own panic.

@@ -21,7 +21,7 @@
 
 namespace ebla::tabletserver {
 
-// "data_7.wt" of "table:data_7".
+// "applied.wt" of "table:applied", and "data_7.wt" of "file:data_7.wt".
 std::string FileOfTable(const std::string& uri);
 
 // Reads the first block from the disk. 0: it is whole. kDamagedBlock: there is no file, or it is shorter than its first

@@ -1,5 +1,8 @@
 // tabletserver/storage/wiredtiger/wt_tables.h
 // WiredTiger's b-trees: those that every store has, and one for the records of each table.
+// Entries: the metadata has one entry for a b-tree of records, that of its file. Earlier builds made a table of
+//          WiredTiger's, which has three. A checkpoint writes the metadata as it is, also while another thread makes or
+//          drops such a table, and after a crash it could be neither opened nor made again (WiredTiger's WT-14586).
 // Damage:  a table whose file is missing, or does not begin as it was written, is noted (DamagedTables) and exists on.
 //          Every tablet needs the system tables, so that a start without the file of one is refused.
 // Threads: any.

@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr char kCellNames[] = {'a', 'b', 'n', 't'};
 constexpr size_t kTokensMax = 8;
-// What makes a value large; histories keep what stands before it.
+// Makes a value large. Histories keep only the text before it.
 constexpr char kPadding = '#';
 constexpr size_t kLarge = 300'000;
 
@@ -53,7 +53,7 @@ Ack DrawAck(uint64_t choice) {
   return choice < 4 ? Ack::kPrimary : Ack::kMajority;
 }
 
-// What can be asked at ANY of what was drawn: puts and deletes without conditions.
+// Makes the drawn parts fit for ANY, which takes only puts and deletes without conditions.
 void MakePlain(std::vector<WritePart>& parts) {
   for (WritePart& part : parts) {
     part.condition = WritePart::Condition::kNone;
@@ -218,7 +218,7 @@ uint64_t SimClient::DrawSession(Session*& session) {
   return drawn.number;
 }
 
-// Another client goes on from what this session knows now, and so does this session itself.
+// Offers this session's token to other clients. The session itself continues, too.
 void SimClient::HandOn() {
   const SimSession& drawn = *sessions_[Random(sessions_.size())];
   if (record_.tokens.size() == kTokensMax) record_.tokens.erase(record_.tokens.begin());
@@ -286,7 +286,7 @@ void SimClient::Found(size_t index, std::optional<Cell> cell) {
   Operation& operation = Recorded(index);
   operation.returned = record_.history.Event(scheduler_.Now());
   operation.outcome = Outcome::kOk;
-  // What a weaker level shows may be unknown to who only searches the strong ones.
+  // Conditions name no version of a weaker read, because the checker searches strong operations alone.
   if (cell && IsStrong(operation.read)) seen_[{operation.group, operation.cell}] = cell->version;
   operation.found = std::move(cell);
   ++record_.answered;

@@ -1,9 +1,9 @@
 // tests/sim/clients/workload.h
 // The clients of a run: the production client core over the simulated network, doing every kind of operation at every
 // level with unique values, and writing down what they asked and were told (history.h).
-// Judged at once: an answer that no client may ever get (an internal code, NOT_PRIMARY, a wrong shape) is a problem by
-// itself. Writes answered UNAVAILABLE, DEADLINE_EXCEEDED or OVERLOADED were not executed, says the SDK:
-//                 they are left out of the history, and the checker finds it out if they were.
+// Judged at once: an answer that no client may ever get (an internal code, NOT_PRIMARY, a wrong shape).
+// Not executed:   the SDK promises this of writes answered UNAVAILABLE, DEADLINE_EXCEEDED or OVERLOADED. The history
+//                 leaves them out, so the checker notices one that was executed.
 // Threads:        one.
 #pragma once
 
@@ -29,10 +29,10 @@ struct WorkloadOptions {
   int clients = 5;
   int in_flight = 3;   // of each client
   int sessions = 2;    // of each client
-  int groups = 8;      // of the one table
-  int lww_groups = 0;  // of the other, numbered from there on
-  int readers = 1;     // of the clients: these write nothing, and stay with whoever answers them
-  bool large = false;  // some values are so large that the log goes over in more than one message
+  int groups = 8;      // of kTable
+  int lww_groups = 0;  // of kLwwTable, numbered after those of kTable
+  int readers = 1;     // clients that write nothing
+  bool large = false;  // some values are so large that the log is sent in several messages
   Duration think_max = std::chrono::milliseconds(100);
 
   int all_groups() const { return groups + lww_groups; }

@@ -9,7 +9,7 @@
 namespace ebla::sim {
 namespace {
 
-// Of a message in the strict binary protocol: four bytes of version and kind, then the method's name after its length.
+// The strict binary protocol: four bytes of version and kind, four of the name's length, the method's name.
 std::string_view MethodOf(std::string_view message) {
   if (message.size() < 8) return {};
   return message.substr(8, static_cast<unsigned char>(message[7]));
@@ -215,7 +215,7 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
     ++network_.counters_.twice;
     arrive_after(delay + network_.Within(conditions.late_max), false);
     if (method == "write") {
-      // No connection brings a client's write twice and its answer too: a refusal of the one would speak for the other.
+      // A write that arrives twice is not answered: a refusal of the second arrival would deny the first one's effect.
       FinishLater(id, delay, Code::kUnknownOutcome, "connection broken");
       return arrive_after(delay, false);
     }

@@ -57,14 +57,14 @@ class Network {
   // Nothing that `from` sends reaches `to` (their names).
   void Cut(const std::string& from, const std::string& to) { cut_.insert({from, to}); }
   void Mend(const std::string& from, const std::string& to) { cut_.erase({from, to}); }
-  // What `from` sends to `to`, calls and answers, takes so much longer; nothing: no longer than usual.
+  // Calls and answers from `from` to `to` take so much longer; 0: no longer than usual.
   void SetSlow(const std::string& from, const std::string& to, Duration longer);
-  // Calls of this method to `to` do not arrive before LetGo; whoever made them may hear at once that the connection
+  // Calls of this method to `to` do not arrive before LetGo. Their callers may be told at once that the connection
   // broke. `held` runs once, when the first is held.
   void HoldBack(const std::string& method, const std::string& to, Task held = {});
-  // From now on such calls are lost, until what was held back is let go.
+  // From now on such calls are lost, until LetGo.
   void LoseFurther(const std::string& method, const std::string& to);
-  // What was held back for `to` arrives now, in order; what it answers is lost.
+  // The calls that were held back for `to` arrive now, in order. Their answers are lost.
   void LetGo(const std::string& method, const std::string& to);
   void MendAll();
   const Counters& counters() const { return counters_; }
@@ -82,10 +82,10 @@ class Network {
     OnceSent(Answered(from, method), 1, std::move(task));
   }
   void OnceFenced(const std::string& from, Task task) { OnceAnswered(from, "fence", std::move(task)); }
-  // One of the masters' latest orders arrives once more, at whoever answers there now; what it answers is lost.
+  // One of the masters' latest orders arrives once more, at the process that has its address now. The answer is lost.
   bool RepeatOrder();
-  // So do all latest ones of a kind that `to` was sent: "configure", "drop", "fence", or "copy" for beginnings of
-  // copies.
+  // So do all latest orders of one kind that were sent to `to`: "configure", "drop", "fence", or "copy" for beginnings
+  // of copies.
   bool RepeatTo(const std::string& to, const std::string& method);
 
  private:
@@ -158,7 +158,7 @@ class Network::Node final : public rpc::Connector, public std::enable_shared_fro
     Executor* executor;
     TimerId timeout;
   };
-  // Who waits for an answer: a life and the number of its call.
+  // The life that waits for an answer, and the number of its call.
   struct Caller {
     std::weak_ptr<Node> node;
     uint64_t call;

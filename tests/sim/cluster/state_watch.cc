@@ -8,7 +8,7 @@ namespace {
 
 constexpr ptrdiff_t kProblemsMax = 3;
 
-// Of the entry at `lsn`, by where epochs began; none: it is older than what is remembered.
+// The epoch of the entry at `lsn`, by the starts of epochs; none: the entry is older than the known starts.
 Epoch EpochAt(const tabletserver::AppliedState& state, Lsn lsn) {
   Epoch epoch;
   for (const tabletserver::EpochStart& start : state.epoch_starts) {
@@ -128,7 +128,7 @@ void StateWatch::Appended(const ServerName& server, const tabletserver::AppendBa
   }
 }
 
-// Whoever leads goes on from the greatest time of its log at least (PROTOCOL 21).
+// Tablet time never falls along a log, because a primary begins at its log's greatest time (PROTOCOL 21).
 void StateWatch::JudgeTime(const ServerName& server, TabletId tablet, const tabletserver::LogEntry& entry) {
   Last& last = appended_[{server, tablet}];
   const bool follows = entry.version.lsn == last.version.lsn.Next();
@@ -170,7 +170,7 @@ void StateWatch::Recovers(const ServerName& server, const std::vector<tabletserv
   });
 }
 
-// A promise outlives everything (PROTOCOL 6). Who is dropped was complete, or not, before.
+// A promise outlives everything (PROTOCOL 6). A tombstone does not change whether the replica counts as complete.
 void StateWatch::Becomes(const ServerName& server, TabletId tablet, const tabletserver::ReplicaState& state) {
   Epoch& promised = promised_[{server, tablet}];
   if (state.promised < promised) {
@@ -195,8 +195,8 @@ void StateWatch::Dies(const ServerName& server) {
   std::erase_if(forgotten_, [&](const auto& item) { return item.first == server; });
 }
 
-// Of the log of a replica that counts. What anybody has applied is committed: the child may be nowhere else
-// (PROTOCOL 9).
+// A complete replica must not discard a committed SPLIT that it has not applied, because the child may be nowhere else
+// (PROTOCOL 9). An entry that any server has applied is committed.
 void StateWatch::Loses(const ServerName& server, TabletId tablet, Lsn from) {
   const auto splits = splits_.find({server, tablet});
   if (splits == splits_.end()) return;

@@ -1,13 +1,14 @@
 // tests/sim/cluster/state_watch.h
-// What is wrong inside the cluster even where no client happens to see it: two replicas that applied different entries
-// at one place, a copy or a split's child that shows what its replica has not applied, a committed split that is
-// discarded unapplied, records that go under a reader, tablet time that falls along a log, a promise that goes back, a
-// replica that fails though its disk does not, two servers that may answer strong reads of one tablet alone, two that
-// lead one epoch, replicas that hold different records at the same position. And what FREEZEs there were: merger.h
-// judges their epochs.
-// Place:   every store tells of what is applied to it (server_watch.h); cluster.cc looks at the views of living
-//          servers.
-// Bounds:  of each tablet it says the first few things that are wrong, and then no more.
+// Finds what is wrong inside the cluster, even if no client happens to see it. It also lists the FREEZEs, whose epochs
+// merger.h judges. Wrong are:
+//  - two replicas that applied different entries at one place, or hold different records at the same position;
+//  - a copy or a split's child that shows what its replica has not applied;
+//  - a committed split that is discarded unapplied, and records that are discarded under a reader;
+//  - tablet time that falls along a log, and a promised epoch that falls;
+//  - a replica that fails though its disk does not;
+//  - two servers that lead one epoch, or that both answer strong reads of one tablet alone.
+// Place:   every store reports what is applied to it (server_watch.h); cluster.cc looks at the views of living servers.
+// Bounds:  it reports the first few problems of each tablet.
 // Threads: one.
 #pragma once
 
@@ -25,14 +26,14 @@ namespace ebla::sim {
 
 class StateWatch {
  public:
-  // Histories may part where who has applied something may lose it with its process, and all others theirs.
+  // Allows histories to part, because all processes that have applied an entry may lose it.
   void LetHistoriesPart() { may_part_ = true; }
   // A replica on `server` has applied this.
   void Applied(const ServerName& server, const tabletserver::ApplyBatch& batch);
   // Its store has taken these entries of the tablet, or has discarded the end of its log.
   void Appended(const ServerName& server, const tabletserver::AppendBatch& batch);
   void Removed(const ServerName& server, TabletId tablet, Lsn from);
-  // A FREEZE that some store has taken: of whom, for what, in which epoch; and the first that had it.
+  // A FREEZE that some store has taken; freezes() has the server that took it first.
   struct Freeze {
     TabletId tablet;
     TabletId into;
@@ -46,7 +47,8 @@ class StateWatch {
   void Truncated(const ServerName& server, TabletId tablet, Lsn below) { truncated_[{server, tablet}] = below; }
   // Has it every entry after that one, as far as is known?
   bool Reaches(const ServerName& server, TabletId tablet, Lsn after) const;
-  // That process is dead, or has discarded something: what it applied last says nothing of where it goes on.
+  // The server may apply next what does not follow its last entry, because its process is dead or has discarded
+  // something.
   void Forget(const ServerName& server);
   void Dies(const ServerName& server);
   // The server discards all of its replica; that is dropped or incomplete from now on, or complete again.
@@ -54,7 +56,7 @@ class StateWatch {
   void Becomes(const ServerName& server, TabletId tablet, const tabletserver::ReplicaState& state);
   // A start finds what it had promised.
   void Recovers(const ServerName& server, const std::vector<tabletserver::RecoveredReplica>& replicas);
-  // What it had of the tablet is gone, and nothing has come in its place in this life of the process.
+  // The server has discarded its replica in this life of its process, and has applied nothing since.
   bool HasForgotten(const ServerName& server, TabletId tablet) const { return forgotten_.contains({server, tablet}); }
 
   // `server` leads the tablet in this epoch now, and would answer a strong read by itself.
@@ -62,25 +64,24 @@ class StateWatch {
   // One look at all servers is over.
   void EndLook() { alone_.clear(); }
 
-  // A replica whose copy was under way says that it is complete; the newest record it shows is of `newest`.
+  // A replica whose copy was under way is complete; the newest record that it shows is of `newest`.
   void Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server);
   // A replica was split off another; the newest record it shows is of `newest`.
   void ChildCreated(TabletId tablet, Version at, Version newest, const ServerName& server);
-  // Its log or its records contradict what it is told: it serves no more. No disk is to blame.
+  // The replica has stopped serving, because its log or records contradict what it is told. No disk is to blame.
   void Fails(TabletId tablet, const ServerName& server, const std::string& why);
   // The server's store is dead, and the nemesis has not broken its disk.
   void StoreFails(const ServerName& server, const std::string& why);
-  // It discards what somebody who may is reading there.
+  // The server discards a record while an admitted read of it is under way.
   void Discards(const ServerName& server, std::string_view key);
-  // Records of a complete replica at this position, as a digest; of all that were ever told of one, the same is
-  // expected.
+  // Records of a complete replica at this position, as a digest. All digests of one position must be equal.
   void Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records);
 
-  // Tablets of which some replica began a history anew, which does not go on from what was applied before; or that were
-  // split off one of these since. In which epoch, the last time.
+  // Tablets that restarted with an empty history, or were split off such a tablet since; and the latest epoch in which
+  // one did.
   const std::map<TabletId, Epoch>& anew() const { return anew_; }
 
-  // Nothing that was ever told of these counts; of some only what must never be discarded while the tablet lives.
+  // Leaves out `but_of`. Lost splits and failed replicas count for every tablet in `living`, and for no other tablet.
   std::vector<std::string> Problems(const std::set<TabletId>& but_of, const std::set<TabletId>& living) const;
 
  private:
@@ -100,7 +101,7 @@ class StateWatch {
   void NoteFreeze(const ServerName& server, TabletId tablet, const tabletserver::LogEntry& entry);
   void JudgeTime(const ServerName& server, TabletId tablet, const tabletserver::LogEntry& entry);
 
-  std::map<std::pair<TabletId, Lsn>, Entry> entries_;  // applied by anybody, ever
+  std::map<std::pair<TabletId, Lsn>, Entry> entries_;  // applied by any server, ever
 
   struct Last {
     Version version;
@@ -124,7 +125,7 @@ class StateWatch {
   std::vector<std::pair<TabletId, std::string>> problems_;
 };
 
-// Of a record or an effect, for digests.
+// The digest of a record or an effect.
 uint64_t DigestOf(std::string_view key, std::string_view value, Version version, TabletTime expires_at);
 
 }  // namespace ebla::sim

@@ -47,7 +47,7 @@ void FailoverScenarios::DeposePrimary(const Target& target) {
       coordinator_.HoldOffMasters(Within(milliseconds(50), milliseconds(900)));
     });
   }
-  if (reach == 3 || scheduler_.Random(5) == 0) {  // fenced together with the others
+  if (reach == 3 || scheduler_.Random(5) == 0) {  // the master fences it together with its followers
     cluster_.log().Add(primary, "loses its session");
     cluster_.server(target.primary)->coordinator().Expire();
   } else {
@@ -55,15 +55,14 @@ void FailoverScenarios::DeposePrimary(const Target& target) {
   }
 }
 
-// One follower hears nothing of the primary for longer than a lease; then nobody does, and the other one restarts.
+// For longer than a lease the primary does not reach one follower. Then it reaches neither, and the second restarts.
 void FailoverScenarios::ResetFollower(const Target& target) {
   const CatalogWatch::Tablet* now = InCatalog(target.tablet);
   const bool may_lose = cluster_.interval() && now != nullptr && now->table == hooks_.table;
   if (may_lose && scheduler_.Random(2) == 0) return ForgetFollower(target);
   const std::string primary = Cluster::ServerName(target.primary);
   const Duration deaf = Within(milliseconds(200), milliseconds(1600));
-  // Where the machine's death may have cost the restarted one what it acknowledged, the others decide without the
-  // primary.
+  // If the restarted follower may have forgotten what it acknowledged, the cut leaves time to choose a new primary.
   const bool may_forget = cluster_.interval();
   const Duration lasting = deaf + Within(milliseconds(may_forget ? 2500 : 500), seconds(4));
   network_.CutBoth(primary, Cluster::ServerName(target.followers[1]), lasting);
@@ -76,8 +75,8 @@ void FailoverScenarios::ResetFollower(const Target& target) {
   });
 }
 
-// In a table that is flushed at intervals. Once every server has made a checkpoint in the present epoch, one follower
-// gets no more entries; and the other's machine dies just when it has acknowledged one.
+// The table is flushed at intervals. Once every server has made a checkpoint in the present epoch, one follower gets no
+// more entries. The second follower's machine dies just when it has acknowledged one.
 void FailoverScenarios::ForgetFollower(const Target& target) {
   Undisturbed(seconds(12));
   const Epoch epoch = InCatalog(target.tablet)->epoch;
@@ -93,8 +92,8 @@ void FailoverScenarios::ForgetFollower(const Target& target) {
   });
 }
 
-// It comes back without that entry, and hears that the epoch goes on, but not how far; then the primary, which alone
-// has the entry, is gone for a while.
+// The follower restarts without that entry. It learns that the epoch continues, but not how far. Then the primary,
+// which alone has the entry, is cut off for a while.
 void FailoverScenarios::ForgetOn(const Target& target, Epoch epoch) {
   const int index = target.followers[0];
   const std::string primary = Cluster::ServerName(target.primary);
@@ -151,8 +150,9 @@ void FailoverScenarios::CutThenCrash(const Target& target) {
   });
 }
 
-// The primary appends for itself alone; one of the others leads, and dies when nobody has its first entry; the first
-// one leads again, and dies just when it has sent something of the old entries; the second is back by then.
+// The primary appends entries that reach no follower. A follower leads next, and dies before its first entry reaches
+// another replica. The first primary leads again, and dies just when it has sent some of the old entries. The second
+// primary is back by then.
 void FailoverScenarios::RapidTransfers(const Target& target) {
   if (scheduler_.Random(2) == 0) return CountOld(target);
   const std::string first = Cluster::ServerName(target.primary);
@@ -184,7 +184,7 @@ void FailoverScenarios::TransferOn(const Target& target, int polls) {
   });
 }
 
-// The first one dies when it has sent so much; or some of it arrives, no more, and there is time to count it.
+// The first primary dies when it has sent so much; or only some of it arrives, and there is time to count it.
 void FailoverScenarios::DieSending(const Target& target, int second) {
   const auto die = [this, first = target.primary] {
     if (!healed()) servers_.KillAndRestart(first, CrashKind::kMachine, Within(seconds(2), seconds(5)));

@@ -141,7 +141,7 @@ void Nemesis::HealServers() {
     cluster_.disk(i).disk.SetCheckpointTime(Duration(0));
     cluster_.disk(i).disk.FailNext(Status::Ok());
     SimServer* server = cluster_.server(i);
-    // One that was told to stop, or whose disk failed, does not come back by itself.
+    // A server that was told to stop, or whose disk failed, does not restart by itself.
     if (server != nullptr && (server->stopping() || !server->fatal().ok())) {
       cluster_.KillServer(i, ServerFaults::CrashKind::kMachine);
       server = nullptr;

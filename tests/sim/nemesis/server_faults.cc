@@ -169,7 +169,7 @@ void ServerFaults::Pause(int index, Duration lasting) {
 }
 
 void ServerFaults::ReplaceStopped(int index) {
-  // As long as it takes, but a stop is meant to take less than ten seconds.
+  // Waits for as long as the stop takes, though ten seconds are meant to be enough.
   context_.executor().After(milliseconds(50), [this, index] {
     if (healed() || cluster_.server(index) == nullptr) return;
     if (!cluster_.server(index)->stopped()) return ReplaceStopped(index);

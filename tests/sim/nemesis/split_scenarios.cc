@@ -30,8 +30,8 @@ void SplitScenarios::Begin(Fault fault, const Target& target) {
   }
 }
 
-// The primary applies a SPLIT, and leads the child, when nobody hears of it any more: the others have the entry, and
-// whoever leads them next applies it too.
+// The primary applies a SPLIT and leads the child, but does not reach its followers any more. They have the entry, and
+// the next primary applies it, too.
 void SplitScenarios::SplitCommitUnseen(const Target& target) {
   if (const int to = membership_.AnyNonMember(target); to >= 0 && scheduler_.Random(2) == 0)
     return SplitThenMove(target, to);
@@ -56,8 +56,8 @@ void SplitScenarios::SplitCommitUnseen(const Target& target) {
       400);
 }
 
-// One follower has a SPLIT in its log, and hears nothing more of its primary; so the parent's replica goes elsewhere,
-// and what is left there is dropped.
+// One follower has a SPLIT in its log, and gets nothing more from its primary. Then the parent's replica is moved
+// from there to another server, and the remains are dropped.
 void SplitScenarios::SplitThenMove(const Target& target, int to) {
   const std::string primary = Cluster::ServerName(target.primary);
   const std::string name = Cluster::ServerName(target.followers[0]);
@@ -148,8 +148,8 @@ void SplitScenarios::ChangeWhileSplit(const Target& target) {
       400);
 }
 
-// One follower hears nothing of its primary from before the split on; then that is dead to the masters, which fence
-// both tablets. So the follower promises an epoch of the child before it learns, from the parent's next primary, of its
+// From before the split on, one follower gets nothing from its primary. Then the masters lose the primary, and fence
+// both tablets. So the follower promises an epoch of the child before the parent's next primary tells it of the child's
 // creation.
 void SplitScenarios::SplitUnseen(const Target& target) {
   network_.CutOff(Cluster::ServerName(target.primary), Cluster::ServerName(target.followers[0]), seconds(6));
@@ -168,7 +168,7 @@ void SplitScenarios::SplitUnseen(const Target& target) {
       600);
 }
 
-// A tablet is split, and its servers serve on; but no master hears of it before another leads the parent.
+// A tablet is split, and its servers continue to serve. No master learns of it before another server leads the parent.
 void SplitScenarios::SplitUnreported(const Target& target) {
   const CatalogWatch::Tablet* before = InCatalog(target.tablet);
   if (before == nullptr) return;
@@ -207,8 +207,8 @@ void SplitScenarios::SplitUnreported(const Target& target) {
       600);
 }
 
-// The former primary hears nothing of the parent's next one for a while. As soon as somebody else leads the child, a
-// client writes there and reads at the former.
+// Messages of the parent's next primary reach the former one late. Once another server leads the child, a client writes
+// there and reads at the former primary.
 void SplitScenarios::WriteThenReadAtFormer(const Target& target) {
   if (const CatalogWatch::Tablet* parent = InCatalog(target.tablet); parent != nullptr) {
     network_.SlowDown(parent->primary, Cluster::ServerName(target.primary), milliseconds(1500), seconds(3));
@@ -361,8 +361,7 @@ void SplitScenarios::SplitThenLag(const Target& target) {
         600);
 }
 
-// Another process of the follower's has a checkpoint taken when the old records are gone and nothing else is there yet;
-// then the machine dies.
+// A checkpoint is taken when the follower's old records are gone and nothing else is there yet. Then the machine dies.
 void SplitScenarios::DieDiscarding(const Target& target) {
   const int index = target.followers[0];
   if (cluster_.server(index) == nullptr) return;
@@ -428,8 +427,8 @@ bool SplitScenarios::IsSplit(int server, TabletId tablet) {
   return view != nullptr && view->split_at();
 }
 
-// A client writes at both sides of where the tablet is split then, and asks for it all again. The right half is handed
-// over meanwhile, and a session goes on by the route of before.
+// A client writes at both sides of the key at which the tablet is then split, and sends the same requests again.
+// Meanwhile the right half is transferred, and a session continues with its old route.
 void SplitScenarios::SplitRemembered(const Target& target) {
   Undisturbed(seconds(6));
   KeepWhole(target.tablet);
@@ -463,7 +462,7 @@ const CatalogWatch::Tablet* SplitScenarios::RightOf(TabletId tablet) const {
   return nullptr;
 }
 
-// The child goes to another server, so that its epochs are not its parent's any more.
+// Transfers the child to another server, so that its epochs differ from its parent's.
 void SplitScenarios::LeadAnew(const Target& target, TabletId child) {
   const int to = target.followers[0];
   const CatalogWatch::Tablet* now = InCatalog(child);

@@ -1,6 +1,6 @@
 // tests/sim/nemesis/split_scenarios.h
-// Tablets that are split while nobody hears of it, while replicas are copied or dropped, before a server has applied
-// it, or has heard of the table; and what a split leaves to be remembered.
+// Splits tablets while messages of the split are lost, while replicas are copied or dropped, and before a server has
+// applied the split or knows the table. Requests of before a split are sent again afterwards.
 // Threads: one.
 #pragma once
 
@@ -20,7 +20,7 @@ class SplitScenarios : ScenarioFamily {
   void Begin(Fault fault, const Target& target);
   // A server is not told of a table that is made, until that has been split; false: too few servers suffer nothing.
   bool SplitBeforeCreate();
-  // A scenario is to split the tablet, nobody else.
+  // Only a scenario may split the tablet.
   bool StaysWhole(TabletId tablet) const { return whole_.contains(tablet); }
 
  private:
@@ -45,7 +45,7 @@ class SplitScenarios : ScenarioFamily {
   void LeadAnew(const Target& target, TabletId child);
   bool IsSplitting(TabletId tablet) const;
   bool IsSplit(int server, TabletId tablet);
-  // Nobody else splits it for a while.
+  // For a while only a scenario may split it.
   void KeepWhole(TabletId tablet);
   const CatalogWatch::Tablet* RightOf(TabletId tablet) const;
 

@@ -57,7 +57,7 @@ void MemoryWatch::Look() {
   }
 }
 
-// Who has applied nothing of that epoch or later has what was there before.
+// A voter that has applied entries, but none of epoch `anew` or later, has the data of before.
 void MemoryWatch::JudgeAnew(const Tablet& tablet, Epoch anew) {
   for (const ServerName& voter : tablet.voters) {
     for (const View& view : ViewsAt(voter)) {

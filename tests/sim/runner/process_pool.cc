@@ -19,7 +19,7 @@ namespace ebla::sim {
 namespace {
 
 constexpr unsigned kSecondsMax = 300;    // of one run, by the wall's clock; then it hangs
-constexpr size_t kLastWordsMax = 1'500;  // of what a run that died has said
+constexpr size_t kLastWordsMax = 1'500;  // of the errors that a run printed before it died
 
 struct FileCloser {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -28,7 +28,7 @@ struct FileCloser {
 struct Child {
   RunOptions options;
   pid_t pid = 0;
-  int pipe = -1;                                // where its report comes from; -1: it has ended
+  int pipe = -1;                                // reads its report; -1: it has ended
   std::unique_ptr<std::FILE, FileCloser> said;  // its standard error
   std::string text;
   RunReport report;
