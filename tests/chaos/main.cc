@@ -42,6 +42,8 @@ struct Arguments {
   std::string shape = "all";
   std::optional<int> first;
   std::optional<int> cases;
+  int jobs = 6;
+  std::string markdown;
   bool secure = false;
   bool root = false;  // networks can be made, and cut
 };
@@ -106,7 +108,9 @@ int Damages(const Arguments& arguments) {
   return Conclude("damage", DamageFiles({.shape = shape == shapes.end() ? std::nullopt : std::optional(shape->second),
                                          .first = arguments.first,
                                          .cases = arguments.cases,
+                                         .jobs = arguments.jobs,
                                          .seed = arguments.seed,
+                                         .markdown = arguments.markdown,
                                          .say = Printer()}));
 }
 
@@ -151,6 +155,11 @@ void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--first", given.first,
                  "damage: number of the first case, from which on none is left out; with --cases 1 that case alone")
       ->check(CLI::Range(0, 100'000));
+  app.add_option("--jobs", given.jobs, "damage: cases at a time; each mostly waits")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--markdown", given.markdown, "damage: page of the docs whose tables are replaced by this run's")
+      ->check(CLI::ExistingFile);
   app.add_flag("--secure", given.secure, "upgrade: give the processes of the cluster certificates");
   app.add_option("--bound-mb", given.bound_mb, "churn: most memory of all tables in memory on the server, in MiB")
       ->check(CLI::Range(64, 1'000'000))

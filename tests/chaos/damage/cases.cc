@@ -8,6 +8,32 @@ namespace {
 
 constexpr std::array kPlaces = {0, 25, 50, 75, 100};
 
+bool IsLater(FileKind kind, Damage damage) { return kind >= FileKind::kInventories || damage >= Damage::kDirectory; }
+
+// Whether there is such a case.
+bool IsTried(Shape shape, Moment moment, const KindFacts& facts, Damage damage) {
+  const bool alone = shape == Shape::kStandalone;
+  if (facts.only && (*facts.only == Shape::kStandalone) != alone) return false;
+  const bool all_data = facts.kind == FileKind::kDataDirectory, late_data = facts.kind == FileKind::kLateDataDirectory;
+  switch (damage) {
+    case Damage::kBit:
+    case Damage::kPage:
+    case Damage::kExchanged:
+    case Damage::kHalf: return !facts.directory();
+    case Damage::kEmptied:
+    case Damage::kDeleted: return !late_data;
+    // With one away, no server that is there knows that more was acknowledged.
+    case Damage::kOlder: return !late_data || shape == Shape::kThree;
+    case Damage::kDirectory: return !facts.directory();
+    case Damage::kForbidden: return !all_data && !late_data;
+    case Damage::kForeign: return !alone && moment == Moment::kStopped && !late_data;
+    case Damage::kSwapped:
+      return shape == Shape::kThree && moment == Moment::kStopped &&
+             (facts.kind == FileKind::kStoreDirectory || facts.kind == FileKind::kIdentity || all_data);
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string_view Name(Shape shape) {
@@ -30,6 +56,10 @@ std::string_view Name(Damage damage) {
     case Damage::kEmptied: return "emptied";
     case Damage::kDeleted: return "deleted";
     case Damage::kOlder: return "older copy";
+    case Damage::kDirectory: return "a directory instead";
+    case Damage::kForbidden: return "no permission";
+    case Damage::kForeign: return "another server's";
+    case Damage::kSwapped: return "exchanged with another server's";
   }
   return "?";
 }
@@ -38,15 +68,41 @@ bool HasPlace(Damage damage) {
   return damage == Damage::kBit || damage == Damage::kPage || damage == Damage::kExchanged;
 }
 
+bool IsUndone(Damage damage) { return damage == Damage::kForbidden || damage == Damage::kSwapped; }
+
 const std::vector<KindFacts>& AllKinds() {
+  constexpr Shape kAlone = Shape::kStandalone;
   static const std::vector<KindFacts> kinds = {
       {FileKind::kIdentity, "IDENTITY", "", "IDENTITY", ""},
-      {FileKind::kInventory, "INVENTORY", "", "INVENTORY", ""},
-      {FileKind::kStoreInventory, "store/INVENTORY", "store", "INVENTORY", ""},
+      {.kind = FileKind::kInventory, .name = "INVENTORY", .prefix = "INVENTORY", .doubled = true, .late = true},
+      {.kind = FileKind::kStoreInventory,
+       .name = "store/INVENTORY",
+       .folder = "store",
+       .prefix = "INVENTORY",
+       .doubled = true,
+       .late = true},
       {FileKind::kFormat, "store/FORMAT", "store", "FORMAT", ""},
-      {FileKind::kFirstSegment, "log segment, first", "store/log", "0", ".log", Pick::kFirst},
-      {FileKind::kMiddleSegment, "log segment, middle", "store/log", "0", ".log", Pick::kMiddle},
-      {FileKind::kLastSegment, "log segment, last", "store/log", "0", ".log", Pick::kLast},
+      {.kind = FileKind::kFirstSegment,
+       .name = "log segment, first",
+       .folder = "store/log",
+       .prefix = "0",
+       .suffix = ".log",
+       .pick = Pick::kFirst,
+       .late = true},
+      {.kind = FileKind::kMiddleSegment,
+       .name = "log segment, middle",
+       .folder = "store/log",
+       .prefix = "0",
+       .suffix = ".log",
+       .pick = Pick::kMiddle,
+       .late = true},
+      {.kind = FileKind::kLastSegment,
+       .name = "log segment, last",
+       .folder = "store/log",
+       .prefix = "0",
+       .suffix = ".log",
+       .pick = Pick::kLast,
+       .late = true},
       {FileKind::kTable, "table in place, data_*", "store", "data_", ".wt", Pick::kLargest},
       {FileKind::kRun, "sorted table, run_*", "store", "run_", ".wt", Pick::kLargest},
       {FileKind::kApplied, "applied", "store", "applied", ".wt"},
@@ -54,23 +110,32 @@ const std::vector<KindFacts>& AllKinds() {
       {FileKind::kRuns, "runs", "store", "runs", ".wt"},
       {FileKind::kMetadata, "WiredTiger.wt", "store", "WiredTiger", ".wt"},
       {FileKind::kTurtle, "WiredTiger.turtle", "store", "WiredTiger", ".turtle"},
-      {FileKind::kBaseConfig, "WiredTiger.basecfg", "store", "WiredTiger", ".basecfg", Pick::kFirst, false, true},
+      {FileKind::kBaseConfig, "WiredTiger.basecfg", "store", "WiredTiger", ".basecfg", Pick::kFirst, {}, true},
       {FileKind::kVersion, "WiredTiger", "store", "WiredTiger", ""},
-      {FileKind::kCatalogMetadata, "coordinator/WiredTiger.wt", "coordinator", "WiredTiger", ".wt", Pick::kFirst, true},
+      {FileKind::kCatalogMetadata, "coordinator/WiredTiger.wt", "coordinator", "WiredTiger", ".wt", Pick::kFirst,
+       kAlone},
       {FileKind::kCatalogTurtle, "coordinator/WiredTiger.turtle", "coordinator", "WiredTiger", ".turtle", Pick::kFirst,
-       true},
-      {FileKind::kCatalogMeta, "coordinator/meta", "coordinator", "meta", ".wt", Pick::kFirst, true},
-      {FileKind::kCatalogNodes, "coordinator/nodes", "coordinator", "nodes", ".wt", Pick::kFirst, true},
-      {FileKind::kCatalogLog, "coordinator/ log", "coordinator", "WiredTigerLog.", "", Pick::kLast, true},
-      {FileKind::kCatalogMark, "CATALOG", "", "CATALOG", "", Pick::kFirst, true},
+       kAlone},
+      {FileKind::kCatalogMeta, "coordinator/meta", "coordinator", "meta", ".wt", Pick::kFirst, kAlone},
+      {FileKind::kCatalogNodes, "coordinator/nodes", "coordinator", "nodes", ".wt", Pick::kFirst, kAlone},
+      {FileKind::kCatalogLog, "coordinator/ log", "coordinator", "WiredTigerLog.", "", Pick::kLast, kAlone},
+      {.kind = FileKind::kCatalogMark, .name = "CATALOG", .prefix = "CATALOG", .only = kAlone, .doubled = true},
       {FileKind::kStoreDirectory, "directory store/", "store", "", ""},
-      {FileKind::kLogDirectory, "directory store/log/", "store/log", "", ""},
-      {FileKind::kCatalogDirectory, "directory coordinator/", "coordinator", "", "", Pick::kFirst, true},
+      {.kind = FileKind::kLogDirectory, .name = "directory store/log/", .folder = "store/log", .late = true},
+      {FileKind::kCatalogDirectory, "directory coordinator/", "coordinator", "", "", Pick::kFirst, kAlone},
+      {.kind = FileKind::kInventories, .name = "INVENTORY, both", .prefix = "INVENTORY", .late = true},
+      {.kind = FileKind::kDataDirectory, .name = "all data", .only = Shape::kThree},
+      {.kind = FileKind::kLateDataDirectory, .name = "all data, a little older", .only = Shape::kThree, .late = true},
   };
   return kinds;
 }
 
 const KindFacts& FactsOf(FileKind kind) { return *std::ranges::find(AllKinds(), kind, &KindFacts::kind); }
+
+std::vector<FileKind> PartsOf(FileKind kind) {
+  if (kind == FileKind::kInventories) return {FileKind::kInventory, FileKind::kStoreInventory};
+  return {kind};
+}
 
 std::string ToString(const Case& one) {
   std::string text = "case " + std::to_string(one.number) + ", " + std::string(Name(one.shape)) + ", " +
@@ -86,19 +151,16 @@ std::vector<Case> AllCases() {
     one.number = static_cast<int>(cases.size());
     cases.push_back(one);
   };
-  for (const Shape shape : kShapes) {
-    for (const Moment moment : {Moment::kStopped, Moment::kRunning}) {
-      for (const KindFacts& facts : AllKinds()) {
-        if (facts.standalone && shape != Shape::kStandalone) continue;
-        for (const Damage damage : kDamages) {
-          const bool of_parts = HasPlace(damage) || damage == Damage::kHalf;
-          if (facts.directory() && of_parts) continue;
-          if (!HasPlace(damage)) {
-            add({.shape = shape, .moment = moment, .kind = facts.kind, .damage = damage});
-            continue;
+  for (const bool later : {false, true}) {
+    for (const Shape shape : kShapes) {
+      for (const Moment moment : {Moment::kStopped, Moment::kRunning}) {
+        for (const KindFacts& facts : AllKinds()) {
+          for (const Damage damage : kDamages) {
+            if (IsLater(facts.kind, damage) != later || !IsTried(shape, moment, facts, damage)) continue;
+            for (const int place : kPlaces)
+              if (place == 0 || HasPlace(damage))
+                add({.shape = shape, .moment = moment, .kind = facts.kind, .damage = damage, .place = place});
           }
-          for (const int place : kPlaces)
-            add({.shape = shape, .moment = moment, .kind = facts.kind, .damage = damage, .place = place});
         }
       }
     }

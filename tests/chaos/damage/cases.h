@@ -1,7 +1,8 @@
 // tests/chaos/damage/cases.h
 // The cases of `./dev chaos --only damage`: kinds of file, times damages, times places in the file, times a stopped or
-// a running server, times shapes of a cluster. All in a fixed order, so that a number names a case for good.
-// Place:   harm.h damages a file, case_run.h runs a case, results.h counts the verdicts.
+// a running server, times shapes of a cluster. All in a fixed order, so that a number names a case for good; new cases
+// are appended.
+// Place:   harm.h damages a file, case_run.h runs a case, verdict.h counts the verdicts.
 // Threads: values and functions of their arguments.
 #pragma once
 
@@ -24,10 +25,25 @@ std::string_view Name(Shape shape);
 enum class Moment : uint8_t { kStopped, kRunning };
 std::string_view Name(Moment moment);
 
-enum class Damage : uint8_t { kBit, kPage, kExchanged, kHalf, kEmptied, kDeleted, kOlder };
-inline constexpr std::array kDamages = {Damage::kBit,     Damage::kPage,    Damage::kExchanged, Damage::kHalf,
-                                        Damage::kEmptied, Damage::kDeleted, Damage::kOlder};
+enum class Damage : uint8_t {
+  kBit,
+  kPage,
+  kExchanged,
+  kHalf,
+  kEmptied,
+  kDeleted,
+  kOlder,
+  kDirectory,  // a directory is in the file's place
+  kForbidden,  // no permission to open it, which is no damage: the file is whole
+  kForeign,    // a copy of another server's
+  kSwapped,    // as kForeign, and the other server has this one's: two disks are exchanged
+};
+inline constexpr std::array kDamages = {Damage::kBit,       Damage::kPage,    Damage::kExchanged, Damage::kHalf,
+                                        Damage::kEmptied,   Damage::kDeleted, Damage::kOlder,     Damage::kDirectory,
+                                        Damage::kForbidden, Damage::kForeign, Damage::kSwapped};
 std::string_view Name(Damage damage);
+// Whether what was before can be put back.
+bool IsUndone(Damage damage);
 // Whether the damage is somewhere in the file, or all of it.
 bool HasPlace(Damage damage);
 
@@ -57,6 +73,10 @@ enum class FileKind : uint8_t {
   kStoreDirectory,
   kLogDirectory,
   kCatalogDirectory,
+  // Kinds of later cases.
+  kInventories,
+  kDataDirectory,
+  kLateDataDirectory,
 };
 
 // Which of several files that match.
@@ -69,13 +89,17 @@ struct KindFacts {
   std::string_view prefix;  // of the file's name; empty: a directory
   std::string_view suffix;
   Pick pick = Pick::kFirst;
-  bool standalone = false;  // there is none elsewhere
-  bool unread = false;      // nothing in it counts, so its damage changes nothing
+  std::optional<Shape> only = {};  // kStandalone: there is none elsewhere; kThree: a standalone could not tell
+  bool unread = false;             // nothing in it counts, so its damage changes nothing
+  bool doubled = false;            // another file tells the same, so its damage stops nothing
+  bool late = false;               // its older copy is of the server's last life
 
   bool directory() const { return prefix.empty() && suffix.empty(); }
 };
 const std::vector<KindFacts>& AllKinds();
 const KindFacts& FactsOf(FileKind kind);
+// The kinds that are damaged together: itself, or several.
+std::vector<FileKind> PartsOf(FileKind kind);
 
 struct Case {
   int number = 0;  // in the order of AllCases()

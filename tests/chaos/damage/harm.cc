@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "common/base/system_error.h"
+#include "tools/cluster/child_process.h"
+#include "tools/cluster/processes.h"
 
 namespace ebla::chaos {
 namespace {
@@ -74,6 +78,8 @@ class File {
   int fd_;
   std::string path_;
 };
+
+bool IsCopy(Damage damage) { return damage == Damage::kOlder || damage == Damage::kForeign; }
 
 Error Unchanged(const std::string& path) { return Error(Code::kConditionFailed, "nothing changes in " + path); }
 
@@ -140,13 +146,24 @@ Result<std::string> WriteOlder(const Harm& harm, const File& file) {
   bytes.resize(static_cast<size_t>(std::clamp<int64_t>(end, older_end, std::max(size, older_end))), '\0');
   EBLA_TRY(file.Write(0, bytes));
   EBLA_TRY(file.Cut(size));
-  return harm.path + " as it was before";
+  return harm.path + (harm.damage == Damage::kForeign ? " as " + harm.older : " as it was before");
+}
+
+Status Exchange(const Harm& harm) {
+  if (::renameat2(AT_FDCWD, harm.path.c_str(), AT_FDCWD, harm.older.c_str(), RENAME_EXCHANGE) == 0) return {};
+  return SystemError(errno == ENOENT ? Code::kNotFound : Code::kInternal,
+                     "cannot exchange " + harm.path + " and " + harm.older);
+}
+
+Status Permit(const Harm& harm, mode_t mode) {
+  if (::chmod(harm.path.c_str(), mode) == 0) return {};
+  return SystemError(errno == ENOENT ? Code::kNotFound : Code::kInternal, "cannot change the mode of " + harm.path);
 }
 
 Result<std::string> InflictOnDirectory(const Harm& harm) {
   std::error_code error;
   if (!fs::is_directory(harm.path, error)) return Error(Code::kNotFound, "no directory " + harm.path);
-  if (harm.damage == Damage::kOlder && !fs::is_directory(harm.older, error))
+  if (IsCopy(harm.damage) && !fs::is_directory(harm.older, error))
     return Error(Code::kNotFound, "no directory " + harm.older);
   if (harm.damage == Damage::kEmptied) {
     std::vector<fs::path> entries;
@@ -156,9 +173,8 @@ Result<std::string> InflictOnDirectory(const Harm& harm) {
   }
   fs::remove_all(harm.path, error);
   if (harm.damage == Damage::kDeleted) return harm.path + " deleted";
-  fs::copy(harm.older, harm.path, fs::copy_options::recursive, error);
-  if (error) return Error(Code::kInternal, "cannot copy " + harm.older + ": " + error.message());
-  return harm.path + " as it was before";
+  EBLA_TRY(CopyDirectory(harm.older, harm.path));
+  return harm.path + (harm.damage == Damage::kForeign ? " as " + harm.older : " as it was before");
 }
 
 }  // namespace
@@ -188,14 +204,24 @@ Result<std::string> FindFile(const KindFacts& facts, const std::string& data_dir
 }
 
 Result<std::string> Inflict(const Harm& harm) {
+  if (harm.damage == Damage::kForbidden) {
+    EBLA_TRY(Permit(harm, 0));
+    return harm.path + " cannot be opened";
+  }
+  if (harm.damage == Damage::kSwapped) {
+    EBLA_TRY(Exchange(harm));
+    return harm.path + " exchanged with " + harm.older;
+  }
   if (harm.directory) return InflictOnDirectory(harm);
   EBLA_ASSIGN(const File file, File::Open(harm.path, O_RDWR));
   EBLA_ASSIGN(const int64_t end, file.ContentEnd());
-  if (harm.damage == Damage::kOlder) return WriteOlder(harm, file);
-  if (harm.damage == Damage::kDeleted) {
+  if (IsCopy(harm.damage)) return WriteOlder(harm, file);
+  if (harm.damage == Damage::kDeleted || harm.damage == Damage::kDirectory) {
     std::error_code error;
     fs::remove(harm.path, error);
-    return harm.path + " deleted";
+    if (harm.damage == Damage::kDeleted) return harm.path + " deleted";
+    fs::create_directory(harm.path, error);
+    return harm.path + " is a directory";
   }
   if (end == 0) return Unchanged(harm.path);
   switch (harm.damage) {
@@ -207,6 +233,26 @@ Result<std::string> Inflict(const Harm& harm) {
   const int64_t left = harm.damage == Damage::kHalf ? end / 2 : 0;
   EBLA_TRY(file.Cut(left));
   return harm.path + " cut to " + std::to_string(left) + " bytes";
+}
+
+Status CopyDirectory(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::create_directories(fs::path(to).parent_path(), error);
+  EBLA_ASSIGN(const cluster::ProcessId copy,
+              cluster::Spawn({.command = {"/bin/cp", "-a", "--reflink=auto", "--sparse=always", from, to},
+                              .working_dir = "/",
+                              .output_file = to + ".cp",
+                              .die_with_parent = true}));
+  EBLA_ASSIGN(const int code, cluster::ExitCode(copy, std::chrono::seconds(60)));
+  const std::string said = cluster::LastLines(to + ".cp", 1);
+  fs::remove(to + ".cp", error);
+  // Files of a server that runs may vanish meanwhile.
+  if (code == 0 || said.contains("No such file")) return {};
+  return Error(Code::kInternal, "cannot copy " + from + ": " + said);
+}
+
+Status Undo(const Harm& harm) {
+  return harm.damage == Damage::kSwapped ? Exchange(harm) : Permit(harm, harm.directory ? 0755 : 0644);
 }
 
 }  // namespace ebla::chaos

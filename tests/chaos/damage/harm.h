@@ -17,7 +17,7 @@ Result<std::string> FindFile(const KindFacts& facts, const std::string& data_dir
 
 struct Harm {
   std::string path;   // damaged
-  std::string older;  // a copy of before, for Damage::kOlder
+  std::string older;  // a copy of before, for Damage::kOlder; for kForeign and kSwapped, the other server's
   Damage damage = Damage::kBit;
   int place = 0;      // percent of the content, which ends with the last byte that is not zero
   uint64_t seed = 1;  // decides the bit
@@ -25,5 +25,10 @@ struct Harm {
 };
 // Describes the damage, as "bit 3 of byte 812 of /x/IDENTITY".
 Result<std::string> Inflict(const Harm& harm);
+// Puts back what was before. Only if IsUndone().
+Status Undo(const Harm& harm);
+
+// Copies a directory with its holes.
+Status CopyDirectory(const std::string& from, const std::string& to);
 
 }  // namespace ebla::chaos

@@ -118,6 +118,43 @@ TEST_F(HarmTest, AnOlderCopyTakesThePlaceOfTheFileThatIsOpen) {
   EXPECT_EQ((std::string{std::istreambuf_iterator<char>(open), {}}), Text(dir_ + "/older"));
 }
 
+TEST_F(HarmTest, AnotherServersFileTakesThePlaceAndItselfStays) {
+  Put(dir_ + "/ts-2", "other");
+  Put(dir_ + "/file", Pages());
+  ASSERT_TRUE(Inflict({.path = dir_ + "/file", .older = dir_ + "/ts-2", .damage = Damage::kForeign}).has_value());
+  EXPECT_EQ(Text(dir_ + "/file"), "other");
+  EXPECT_EQ(Text(dir_ + "/ts-2"), "other");
+}
+
+TEST_F(HarmTest, ADirectoryTakesThePlaceOfAFile) {
+  Put(dir_ + "/file", "x");
+  ASSERT_TRUE(Inflict({.path = dir_ + "/file", .damage = Damage::kDirectory}).has_value());
+  EXPECT_TRUE(fs::is_directory(dir_ + "/file"));
+}
+
+TEST_F(HarmTest, WhatIsExchangedOrForbiddenIsUndone) {
+  for (const bool directory : {false, true}) {
+    const std::string one = dir_ + "/one", other = dir_ + "/other", name = directory ? "/log" : "";
+    Put(one + name, "1");
+    Put(other + name, "2");
+    const Harm swapped{.path = one, .older = other, .damage = Damage::kSwapped, .directory = directory};
+    ASSERT_TRUE(Inflict(swapped).has_value());
+    EXPECT_EQ(Text(one + name), "2");
+    EXPECT_EQ(Text(other + name), "1");
+    ASSERT_TRUE(Undo(swapped).ok());
+    EXPECT_EQ(Text(one + name), "1");
+    const Harm forbidden{.path = one, .damage = Damage::kForbidden, .directory = directory};
+    ASSERT_TRUE(Inflict(forbidden).has_value());
+    EXPECT_EQ(fs::status(one).permissions(), fs::perms::none);
+    ASSERT_TRUE(Undo(forbidden).ok());
+    EXPECT_NE(fs::status(one).permissions() & fs::perms::owner_read, fs::perms::none);
+    EXPECT_EQ(Text(one + name), "1");
+    fs::remove_all(one);
+    fs::remove_all(other);
+  }
+  EXPECT_EQ(Inflict({.path = dir_ + "/none", .damage = Damage::kForbidden}).error().code(), Code::kNotFound);
+}
+
 TEST_F(HarmTest, OfASmallFileAPieceIsAPage) {
   const std::string text = "server 1\nname ts-1\ncluster 5\n";
   for (const Damage damage : {Damage::kPage, Damage::kExchanged}) {

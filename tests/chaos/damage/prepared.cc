@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
+#include <fstream>
+#include <string_view>
+#include <vector>
 
 #include "common/testing/eventually.h"
+#include "tests/chaos/damage/harm.h"
+#include "tests/chaos/damage/vouched.h"
 
 namespace ebla::chaos {
 namespace {
@@ -16,17 +20,28 @@ constexpr auto kReadyTimeMax = 30s;
 constexpr auto kCheckpointTimeMax = 30s;
 constexpr auto kWholeTimeMax = 60s;
 constexpr auto kWriteTimeMax = 30s;
-constexpr auto kCopyTimeMax = 60s;
-// Twice ZooKeeper's session: nothing of a killed process is registered any more.
-constexpr auto kSessionsEnd = 4s;
+// WiredTiger writes it like this, with a part of the configuration.
+constexpr std::string_view kBaseConfig =
+    "# Do not modify this file.\n#\n# WiredTiger created this file when the database was created,\n"
+    "# to store persistent database settings.  Instead of changing\n# these settings, set a WIREDTIGER_CONFIG "
+    "environment variable\n# or create a WiredTiger.config file to override them.\n"
+    "version=(major=3,minor=2),cache_size=64MB,create=true,eviction=(threads_max=4,threads_min=1)\n";
 
 // The lives of the servers, one after the other.
 class Preparation {
  public:
-  Preparation(Shape shape, Prepared& made, const std::string& bin_dir)
-      : shape_(shape), made_(made), site_(made.members, made.site(), bin_dir) {}
+  Preparation(const PrepareOptions& options, Prepared& made)
+      : shape_(options.shape),
+        trees_(options.trees),
+        root_("/prepared-" + std::to_string(static_cast<int>(options.shape))),
+        made_(made),
+        site_({.shape = shape_,
+               .dir = made.site(),
+               .bin_dir = options.bin_dir,
+               .zookeeper = trees_ == nullptr ? "" : trees_->AddressOf(root_)}) {}
 
   Status Run() {
+    EBLA_TRY(site_.PickPorts());
     EBLA_TRY(site_.StartControl());
     for (int life = 1; life <= 6; ++life) {
       EBLA_TRY(Live(life));
@@ -60,9 +75,7 @@ class Preparation {
     }
     EBLA_TRY(Write(client, 8, life - 4, Ack::kAll));
     if (life < 6) return {};
-    EBLA_TRY(EndLastLife(client));
-    std::this_thread::sleep_for(kVouchedAfter);
-    return {};
+    return EndLastLife(client);
   }
 
   // The part of the last life that ts-3 does not see, if one is away.
@@ -71,10 +84,20 @@ class Preparation {
     if (away) EBLA_TRY(site_.Kill("ts-3"));
     const Ack ack = away ? Ack::kMajority : Ack::kAll;
     EBLA_TRY(Write(client, 8, 3, ack));
-    std::this_thread::sleep_for(kVouchedAfter);
-    EBLA_TRY(CopyLate());
+    AwaitVouched();
+    for (const std::string& server : site_.servers())
+      EBLA_TRY(CopyDirectory(site_.DataDir(server), made_.dir + "/late/" + server));
     EBLA_TRY(Write(client, 8, 5, ack));
-    return Write(client, 8, 6, ack);
+    EBLA_TRY(Write(client, 8, 6, ack));
+    AwaitVouched();
+    return {};
+  }
+
+  void AwaitVouched() {
+    std::vector<Vouched> vouched;
+    for (const std::string& server : site_.servers())
+      if (site_.Runs(server)) vouched.emplace_back(site_.DataDir(server));
+    for (const Vouched& each : vouched) each.Await();
   }
 
   Status Write(const Client& client, int each, int from, Ack ack) {
@@ -109,30 +132,23 @@ class Preparation {
     return {};
   }
 
-  Status CopyLate() {
-    for (const std::string& server : site_.servers()) {
-      const std::string from = site_.DataDir(server), to = made_.dir + "/late/" + server;
-      std::error_code error;
-      fs::create_directories(to + "/store", error);
-      EBLA_TRY(CopyDirectory(from + "/store/log", to + "/store/log"));
-      for (const char* name : {"/INVENTORY", "/store/INVENTORY"}) fs::copy_file(from + name, to + name, error);
-    }
-    return {};
-  }
-
   // The master leaves first, so that it changes nothing while the servers end.
   Status End() {
     if (shape_ != Shape::kStandalone) EBLA_TRY(site_.End("m-1"));
     for (const std::string& server : site_.servers()) EBLA_TRY(site_.Kill(server));
-    if (shape_ != Shape::kStandalone) {
-      std::this_thread::sleep_for(kSessionsEnd);
-      EBLA_TRY(site_.End("zookeeper"));
+    if (trees_ != nullptr) {
+      EBLA_ASSIGN(made_.tree, trees_->Read(root_));
     }
     // Logs of these lives are no part of a case.
-    for (const auto& process : fs::directory_iterator(made_.site())) {
-      std::error_code error;
-      fs::remove_all(process.path() / "logs", error);
-      fs::remove(process.path() / "output.log", error);
+    for (const char* part : {"/site", "/older", "/late"}) {
+      for (const auto& process : fs::directory_iterator(made_.dir + part)) {
+        std::error_code error;
+        fs::remove_all(process.path() / "logs", error);
+        fs::remove(process.path() / "output.log", error);
+        // Stores of former builds have this file.
+        if (fs::exists(process.path() / "store", error))
+          std::ofstream(process.path() / "store/WiredTiger.basecfg") << kBaseConfig;
+      }
     }
     // Without the zeros of the log's files a copy is quick.
     EBLA_TRY(CopyDirectory(made_.site(), made_.dir + "/sparse"));
@@ -143,41 +159,25 @@ class Preparation {
   }
 
   const Shape shape_;
+  Trees* const trees_;
+  const std::string root_;
   Prepared& made_;
   Site site_;
 };
 
 }  // namespace
 
-Status CopyDirectory(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::create_directories(fs::path(to).parent_path(), error);
-  EBLA_ASSIGN(const cluster::ProcessId copy,
-              cluster::Spawn({.command = {"/bin/cp", "-a", "--reflink=auto", "--sparse=always", from, to},
-                              .working_dir = "/",
-                              .output_file = to + ".cp",
-                              .die_with_parent = true}));
-  EBLA_ASSIGN(const int code, cluster::ExitCode(copy, kCopyTimeMax));
-  const std::string said = cluster::LastLines(to + ".cp", 1);
-  fs::remove(to + ".cp", error);
-  // Files of a server that runs may vanish meanwhile.
-  if (code == 0 || said.contains("No such file")) return {};
-  return Error(Code::kInternal, "cannot copy " + from + ": " + said);
-}
-
 std::string Prepared::OlderOf(const std::string& server, const KindFacts& facts, const std::string& name) const {
-  const bool late = facts.suffix == ".log" || facts.prefix == "INVENTORY";
-  std::string path = dir + (late ? "/late/" : "/older/") + server;
+  std::string path = dir + (facts.late ? "/late/" : "/older/") + server;
   if (!facts.folder.empty()) path += "/" + std::string(facts.folder);
   return facts.directory() ? path : path + "/" + name;
 }
 
-Result<Prepared> Prepare(Shape shape, const std::string& dir, const std::string& bin_dir) {
-  Prepared made{.members = {}, .dir = dir, .records = {}};
-  EBLA_ASSIGN(made.members, SiteMembers::Pick(shape));
+Result<Prepared> Prepare(const PrepareOptions& options) {
+  Prepared made{.shape = options.shape, .dir = options.dir, .records = {}, .tree = {}};
   std::error_code error;
   fs::create_directories(made.site(), error);
-  Preparation preparation(shape, made, bin_dir);
+  Preparation preparation(options, made);
   EBLA_TRY(preparation.Run());
   return made;
 }

@@ -4,39 +4,38 @@
 //
 //   <dir>/site/          copied for each case
 //   <dir>/older/         the same after the second of six lives of the servers, before the last checkpoint
-//   <dir>/late/          INVENTORY and log/ within the last life, without a part of its writes
+//   <dir>/late/          data of the servers within the last life, without a part of its writes
 //
 // Lives 1 to 3 end with a checkpoint. Lives 4 to 6 have none, so each leaves a segment of the log whose records are
-// nowhere else.
-// Threads: thread-compatible; the processes die with the thread.
+// nowhere else. The last life ends once the inventories tell of all of it (vouched.h).
+// Threads: thread-compatible; the processes die with the thread, and none is left.
 #pragma once
 
-#include <chrono>
-#include <memory>
 #include <string>
 
 #include "tests/chaos/damage/records.h"
 #include "tests/chaos/damage/site.h"
+#include "tests/chaos/damage/trees.h"
 
 namespace ebla::chaos {
 
-// A disk may lose what was synced within the last second before a crash; docs/design/storage.md says so, and no case
-// tries it.
-constexpr std::chrono::seconds kVouchedAfter(2);
-
 struct Prepared {
-  SiteMembers members;
+  Shape shape = Shape::kStandalone;
   std::string dir;
   DamageRecords records;  // acknowledged in the site
+  Tree tree;              // of its ZooKeeper; of a standalone none
 
   std::string site() const { return dir + "/site"; }
   // The older copy of a file of this kind, or of a directory.
   std::string OlderOf(const std::string& server, const KindFacts& facts, const std::string& name) const;
 };
 
-Result<Prepared> Prepare(Shape shape, const std::string& dir, const std::string& bin_dir);
-
-// Copies a directory with its holes.
-Status CopyDirectory(const std::string& from, const std::string& to);
+struct PrepareOptions {
+  Shape shape = Shape::kStandalone;
+  std::string dir;
+  std::string bin_dir;
+  Trees* trees = nullptr;  // of a standalone none
+};
+Result<Prepared> Prepare(const PrepareOptions& options);
 
 }  // namespace ebla::chaos

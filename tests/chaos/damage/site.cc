@@ -1,6 +1,7 @@
 #include "tests/chaos/damage/site.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -19,100 +20,91 @@ using std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
 constexpr auto kPollEvery = 10ms;
-constexpr auto kControlTimeMax = 30s;
+constexpr auto kEndTimeMax = 30s;
 constexpr char kMaster[] = "m-1";
 // Sessions end soon, so that few cases wait for one.
 constexpr char kSessionFlag[] = "--zookeeper_session_ms=2000";
-const std::vector<std::string> kMasterFlags = {kSessionFlag, "--disk_kept_free=0", "--balance=false"};
+const std::vector<std::string> kMasterFlags = {"--disk_kept_free=0", "--balance=false"};
 const std::vector<std::string> kServerFlags = {"--disk_reserve_mb=0", "--cache_mb=64", "--heartbeat_ms=200",
                                                "--scrub_bytes_per_second=1000000000"};
 
 }  // namespace
 
-Result<SiteMembers> SiteMembers::Pick(Shape shape) {
+Site::Site(Options options)
+    : options_(std::move(options)),
+      processes_({.dir = options_.dir, .bin_dir = options_.bin_dir, .die_with_parent = true}, options_.dir) {
   using cluster::Role;
-  SiteMembers made{.shape = shape, .members = {}};
-  if (shape == Shape::kStandalone) {
-    made.members = {{.name = "standalone", .role = Role::kTabletServer}};
-  } else {
-    made.members = {{.name = "zookeeper", .role = Role::kZooKeeper}, {.name = kMaster, .role = Role::kMaster}};
-    for (const char* server : {"ts-1", "ts-2", "ts-3"})
-      made.members.push_back({.name = server, .role = Role::kTabletServer});
+  if (options_.shape == Shape::kStandalone) {
+    members_ = {{.name = "standalone", .role = Role::kTabletServer}};
+    return;
   }
-  for (cluster::Member& member : made.members) {
-    EBLA_ASSIGN(member.port, zookeeper::PickPort());
-    EBLA_ASSIGN(member.http_port, zookeeper::PickPort());
-  }
-  return made;
-}
-
-Site::Site(SiteMembers members, std::string dir, std::string bin_dir)
-    : shape_(members.shape),
-      bin_dir_(std::move(bin_dir)),
-      processes_({.dir = dir, .bin_dir = bin_dir_, .die_with_parent = true}, dir) {
-  state_.master_flags = kMasterFlags;
-  state_.members = std::move(members.members);
+  members_ = {{.name = kMaster, .role = Role::kMaster}};
+  for (const char* server : {"ts-1", "ts-2", "ts-3"}) members_.push_back({.name = server, .role = Role::kTabletServer});
 }
 
 Site::~Site() {
-  for (const cluster::Member& member : state_.members) (void)cluster::Signal(member.process, SIGKILL);
-  for (const cluster::Member& member : state_.members) cluster::WaitForExit(member.process, kControlTimeMax);
+  for (const cluster::Member& member : members_) (void)cluster::Signal(member.process, SIGKILL);
+  for (const cluster::Member& member : members_) cluster::WaitForExit(member.process, kEndTimeMax);
+}
+
+Status Site::PickPorts() {
+  for (cluster::Member& member : members_) {
+    EBLA_ASSIGN(member.port, zookeeper::PickPort());
+    EBLA_ASSIGN(member.http_port, zookeeper::PickPort());
+  }
+  return {};
+}
+
+void Site::ObeyPermissions() {
+  if (::geteuid() == 0) command_prefix_ = {"/usr/bin/env", "setpriv", "--bounding-set=-dac_override,-dac_read_search"};
 }
 
 std::vector<std::string> Site::servers() const {
   std::vector<std::string> names;
-  for (const cluster::Member& member : state_.members)
+  for (const cluster::Member& member : members_)
     if (member.role == cluster::Role::kTabletServer) names.push_back(member.name);
   return names;
 }
 
 cluster::Member& Site::Find(const std::string& name) {
-  return *std::ranges::find(state_.members, name, &cluster::Member::name);
+  return *std::ranges::find(members_, name, &cluster::Member::name);
 }
 
 const cluster::Member& Site::Find(const std::string& name) const {
-  return *std::ranges::find(state_.members, name, &cluster::Member::name);
+  return *std::ranges::find(members_, name, &cluster::Member::name);
 }
 
-Status Site::StartControl() {
-  if (shape_ == Shape::kStandalone) return {};
-  for (const char* name : {"zookeeper", kMaster}) {
-    cluster::Member& member = Find(name);
-    if (cluster::IsAlive(member.process)) continue;
-    EBLA_ASSIGN(member.process, processes_.Start(member, state_));
-    if (member.role == cluster::Role::kZooKeeper)
-      EBLA_TRY(processes_.AwaitAddress(member, steady_clock::now() + kControlTimeMax));
-  }
+Status Site::Spawn(cluster::Member& member, const std::vector<std::string>& flags) {
+  const bool alone = options_.shape == Shape::kStandalone, master = member.role == cluster::Role::kMaster;
+  const std::string program = alone ? "/ebla-standalone" : master ? "/ebla-master" : "/ebla-tabletserver";
+  std::vector<std::string> command = command_prefix_;
+  command.insert(command.end(), {options_.bin_dir + program, "--data_dir=" + DataDir(member.name),
+                                 "--listen=127.0.0.1:" + std::to_string(member.port),
+                                 "--http_listen=127.0.0.1:" + std::to_string(member.http_port)});
+  if (!alone)
+    command.insert(command.end(), {"--name=" + member.name, "--zookeeper=" + options_.zookeeper, kSessionFlag});
+  command.insert(command.end(), flags.begin(), flags.end());
+  std::error_code error;
+  fs::create_directories(DataDir(member.name), error);
+  EBLA_ASSIGN(member.process, cluster::Spawn({.command = std::move(command),
+                                              .working_dir = DataDir(member.name),
+                                              .output_file = processes_.LogFile(member.name),
+                                              .die_with_parent = true}));
   return {};
 }
 
-std::vector<std::string> Site::StandaloneCommand(const cluster::Member& member) const {
-  return {bin_dir_ + "/ebla-standalone", "--data_dir=" + DataDir(member.name),
-          "--listen=127.0.0.1:" + std::to_string(member.port),
-          "--http_listen=127.0.0.1:" + std::to_string(member.http_port)};
+Status Site::StartControl() {
+  if (options_.shape == Shape::kStandalone || Runs(kMaster)) return {};
+  return Spawn(Find(kMaster), kMasterFlags);
 }
 
 Status Site::Launch(const std::string& server, const std::vector<std::string>& flags) {
-  cluster::Member& member = Find(server);
   std::error_code error;
   const uintmax_t printed = fs::file_size(processes_.LogFile(server), error);
   printed_before_[server] = error ? 0 : printed;
   std::vector<std::string> all = kServerFlags;
   all.insert(all.end(), flags.begin(), flags.end());
-  if (shape_ != Shape::kStandalone) {
-    all.emplace_back(kSessionFlag);
-    state_.server_flags = std::move(all);
-    EBLA_ASSIGN(member.process, processes_.Start(member, state_));
-    return {};
-  }
-  fs::create_directories(DataDir(server), error);
-  std::vector<std::string> command = StandaloneCommand(member);
-  command.insert(command.end(), all.begin(), all.end());
-  EBLA_ASSIGN(member.process, cluster::Spawn({.command = std::move(command),
-                                              .working_dir = DataDir(server),
-                                              .output_file = processes_.LogFile(server),
-                                              .die_with_parent = true}));
-  return {};
+  return Spawn(Find(server), all);
 }
 
 Started Site::Await(const std::string& server, milliseconds limit) const {
@@ -141,7 +133,7 @@ Status Site::End(const std::string& name) {
 }
 
 std::string Site::Masters() const {
-  return processes_.Address(Find(shape_ == Shape::kStandalone ? "standalone" : kMaster));
+  return processes_.Address(Find(options_.shape == Shape::kStandalone ? "standalone" : kMaster));
 }
 
 Result<Client> Site::Connect(milliseconds deadline) const {
@@ -149,7 +141,7 @@ Result<Client> Site::Connect(milliseconds deadline) const {
 }
 
 testing::Shown Site::Ebla(const std::string& arguments) const {
-  return testing::RunCommand("EBLA_MASTERS=" + Masters() + " " + bin_dir_ + "/ebla " + arguments);
+  return testing::RunCommand("EBLA_MASTERS=" + Masters() + " " + options_.bin_dir + "/ebla " + arguments);
 }
 
 int64_t Site::Figure(const std::string& server, const std::string& name) const {

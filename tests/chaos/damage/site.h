@@ -1,12 +1,12 @@
 // tests/chaos/damage/site.h
-// The processes of a case below one directory: a standalone, or ZooKeeper, a master and three tablet servers. Each
-// server is started by itself and may refuse to start, which is an answer and no error.
+// The processes of a case below one directory: a standalone, or a master and three tablet servers, whose ZooKeeper is
+// another's (trees.h). Each server is started by itself and may refuse to start, which is an answer and no error.
 //
-//   <dir>/ts-1/ ...          data of each, output.log among it; m-1/ and zookeeper/ likewise
+//   <dir>/ts-1/ ...          data of each, output.log among it; m-1/ likewise
 //   <dir>/standalone/        data of a standalone
 //
 // Place:      prepared.h makes directories with it, case_run.h runs a case in a copy of one.
-// Invariants: a process has the same ports in each copy of a directory, and only this class's processes are signalled.
+// Invariants: only this class's processes are signalled.
 // Threads:    one, which must outlive it, because the processes die with it.
 #pragma once
 
@@ -24,14 +24,6 @@
 
 namespace ebla::chaos {
 
-// The names and ports of a shape's processes.
-struct SiteMembers {
-  Shape shape = Shape::kStandalone;
-  std::vector<cluster::Member> members;  // ZooKeeper, the master, servers
-
-  static Result<SiteMembers> Pick(Shape shape);
-};
-
 enum class StartEnd : uint8_t { kReady, kRefused, kNeither };
 
 struct Started {
@@ -41,7 +33,13 @@ struct Started {
 
 class Site {
  public:
-  Site(SiteMembers members, std::string dir, std::string bin_dir);
+  struct Options {
+    Shape shape = Shape::kStandalone;
+    std::string dir;
+    std::string bin_dir;
+    std::string zookeeper;  // with a root; of a standalone none
+  };
+  explicit Site(Options options);
   ~Site();  // kills what runs
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
@@ -49,7 +47,11 @@ class Site {
   std::vector<std::string> servers() const;
   std::string DataDir(const std::string& server) const { return processes_.DataDir(server); }
 
-  // ZooKeeper and the master; of a standalone nothing. Does not wait for the master.
+  // Picks ports that are free. Once, before anything is started.
+  Status PickPorts();
+  // Has root's processes, too, obey the permissions of files from now on.
+  void ObeyPermissions();
+  // The master; of a standalone nothing. Does not wait.
   Status StartControl();
   // Does not wait.
   Status Launch(const std::string& server, const std::vector<std::string>& flags);
@@ -71,13 +73,13 @@ class Site {
  private:
   cluster::Member& Find(const std::string& name);
   const cluster::Member& Find(const std::string& name) const;
-  std::vector<std::string> StandaloneCommand(const cluster::Member& member) const;
+  Status Spawn(cluster::Member& member, const std::vector<std::string>& flags);
   std::string Masters() const;
 
-  const Shape shape_;
-  const std::string bin_dir_;
-  cluster::ClusterState state_;
-  cluster::Processes processes_;
+  const Options options_;
+  std::vector<cluster::Member> members_;
+  const cluster::Processes processes_;
+  std::vector<std::string> command_prefix_;
   std::map<std::string, uintmax_t> printed_before_;  // bytes of output.log at the last start
 };
 

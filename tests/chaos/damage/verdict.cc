@@ -54,6 +54,28 @@ bool NamesCause(std::string_view text) {
   return NamesFile(text) || std::regex_search(text.begin(), text.end(), cause);
 }
 
+void JudgeNeed(Outcome& outcome, bool remade) {
+  const KindFacts& facts = FactsOf(outcome.one.kind);
+  const Damage damage = outcome.one.damage;
+  if (IsBad(outcome.verdict) || outcome.verdict == Verdict::kNoFile) return;
+  const auto bad = [&](Verdict verdict, const std::string& why) {
+    outcome.why += " (" + why + ")";
+    outcome.verdict = verdict;
+  };
+  const bool served = outcome.verdict == Verdict::kServed;
+  const bool stopped = outcome.verdict == Verdict::kRefused || remade;
+  const bool whole_server = facts.kind == FileKind::kIdentity || facts.kind == FileKind::kStoreDirectory ||
+                            facts.kind == FileKind::kDataDirectory;
+  if (facts.unread && !served && damage != Damage::kForbidden)
+    bad(Verdict::kNeedless, "nothing in this file counts");
+  else if (facts.doubled && damage < Damage::kDirectory && stopped)
+    bad(Verdict::kNeedless, "another file tells the same");
+  else if (damage == Damage::kForbidden && remade)
+    bad(Verdict::kNeedless, "a missing permission is no damage");
+  else if (whole_server && (damage == Damage::kForeign || damage == Damage::kSwapped) && served)
+    bad(Verdict::kWrong, "it serves as another server");
+}
+
 std::string ToString(const Outcome& outcome) {
   std::ostringstream text;
   text << ToString(outcome.one) << ": " << Name(outcome.verdict);
@@ -65,31 +87,42 @@ std::string ToString(const Outcome& outcome) {
 }
 
 std::string Results::Tables() const {
-  std::ostringstream out;
-  for (const Shape shape : kShapes) {
-    std::map<std::pair<FileKind, Damage>, Counts> cells;
-    for (const Outcome& outcome : outcomes_)
-      if (outcome.one.shape == shape) ++cells[{outcome.one.kind, outcome.one.damage}][outcome.verdict];
-    if (cells.empty()) continue;
-    out << "\n| " << Name(shape) << " |";
-    for (const Damage damage : kDamages) out << " " << Name(damage) << " |";
-    out << "\n|---|";
-    for (size_t i = 0; i < kDamages.size(); ++i) out << "---|";
-    out << "\n";
-    for (const KindFacts& facts : AllKinds()) {
-      if (std::ranges::none_of(cells, [&](const auto& cell) { return cell.first.first == facts.kind; })) continue;
-      out << "| " << facts.name << " |";
-      for (const Damage damage : kDamages) out << " " << Cell(cells[{facts.kind, damage}]) << " |";
-      out << "\n";
+  std::map<std::pair<std::string_view, Shape>, Counts> cells;
+  for (const Outcome& outcome : outcomes_)
+    for (const std::string_view row : {FactsOf(outcome.one.kind).name, Name(outcome.one.damage)})
+      ++cells[{row, outcome.one.shape}][outcome.verdict];
+  std::string text;
+  const auto table = [&](const std::string& head, const auto& rows, const auto& name) {
+    text += "| " + head + " |";
+    for (const Shape shape : kShapes) text += " " + std::string(Name(shape)) + " |";
+    text += "\n|---|---|---|---|\n";
+    for (const auto& row : rows) {
+      const auto cell = [&](Shape shape) { return Cell(cells[{name(row), shape}]); };
+      if (std::ranges::all_of(kShapes, [&](Shape shape) { return cell(shape) == "-"; })) continue;
+      text += "| " + std::string(name(row)) + " |";
+      for (const Shape shape : kShapes) text += " " + cell(shape) + " |";
+      text += "\n";
     }
-  }
-  return out.str();
+  };
+  table("file", AllKinds(), [](const KindFacts& facts) { return facts.name; });
+  text += "\n";
+  table("damage", kDamages, [](Damage damage) { return Name(damage); });
+  return text;
 }
 
 std::string Results::Sums() const {
   Counts counts;
   for (const Outcome& outcome : outcomes_) ++counts[outcome.verdict];
   return std::to_string(outcomes_.size()) + " cases: " + Cell(counts);
+}
+
+Result<std::string> WithTables(std::string_view page, std::string_view text) {
+  constexpr std::string_view kBegin = "<!-- damage: begin -->\n", kEnd = "<!-- damage: end -->\n";
+  const size_t begin = page.find(kBegin), end = page.find(kEnd);
+  if (begin == page.npos || end == page.npos || end < begin)
+    return Error(Code::kInvalidArgument, "lacks the lines <!-- damage: begin --> and <!-- damage: end -->");
+  return std::string(page.substr(0, begin + kBegin.size())) + "\n" + std::string(text) + "\n" +
+         std::string(page.substr(end));
 }
 
 std::vector<Outcome> Results::Bad() const {

@@ -67,8 +67,8 @@ TEST(Chaos, RecordsOfEverOtherSizesStayWithinTheBoundOfMemory) {
 // Side by side, because a case mostly waits.
 TEST(Chaos, DamagedFilesNeverGiveWrongAnswers) {
   ScenarioReport away;
-  std::thread beside([&] { away = DamageFiles({.shape = Shape::kOneAway, .cases = 3, .workers = 1, .seed = 10}); });
-  const ScenarioReport alone = DamageFiles({.shape = Shape::kStandalone, .cases = 16, .workers = 1, .seed = 10});
+  std::thread beside([&] { away = DamageFiles({.shape = Shape::kOneAway, .cases = 3, .jobs = 1, .seed = 10}); });
+  const ScenarioReport alone = DamageFiles({.shape = Shape::kStandalone, .cases = 16, .jobs = 1, .seed = 10});
   beside.join();
   EXPECT_THAT(alone.faults, IsEmpty()) << alone.summary;
   EXPECT_THAT(away.faults, IsEmpty()) << away.summary;

@@ -1,13 +1,18 @@
 // The scenario of disks that lie: scenarios.h says what it proves.
-#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
-#include <map>
+#include <fstream>
 #include <sstream>
 #include <thread>
 
 #include "common/base/mutex.h"
+#include "common/base/read_all.h"
+#include "common/testing/temporary_directory.h"
 #include "test_paths.h"
 #include "tests/chaos/damage/case_run.h"
 #include "tests/chaos/scenarios/scenarios.h"
@@ -21,7 +26,25 @@ using std::chrono::steady_clock;
 constexpr int kKeptMax = 20;
 constexpr const char* kPrograms[] = {"ebla", "ebla-master", "ebla-standalone", "ebla-tabletserver"};
 
-// Cases are taken from one list by several workers, each with its own prepared directories.
+// Processor time of this process and of all that have ended before it.
+int64_t ProcessorSeconds() {
+  int64_t seconds = 0;
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage used{};
+    ::getrusage(who, &used);
+    seconds += used.ru_utime.tv_sec + used.ru_stime.tv_sec;
+  }
+  return seconds;
+}
+
+Result<std::string> PageWith(const std::string& file, const std::string& tables) {
+  std::ifstream in(file);
+  auto page = WithTables(ReadAll(in), tables);
+  if (!page) return Error(page.error().code(), file + " " + page.error().message());
+  return page;
+}
+
+// Cases are taken from one list by several threads.
 class DamageRun {
  public:
   explicit DamageRun(const DamageOptions& options)
@@ -30,75 +53,92 @@ class DamageRun {
             {.shape = options.shape, .first = options.first, .count = options.cases, .seed = options.seed})) {}
 
   Status Begin() {
-    std::string name = fs::temp_directory_path().string() + "/ebla-damage.XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) return Error(Code::kInternal, "cannot make " + name);
-    dir_ = name;
+    if (cases_.empty()) return Error(Code::kInvalidArgument, "there is no such case");
+    if (!options_.markdown.empty())
+      if (const auto page = PageWith(options_.markdown, ""); !page) return page.error();
     // A build meanwhile changes nothing in a run of hours.
     std::error_code error;
-    fs::create_directories(dir_ + "/bin", error);
+    fs::create_directories(Bin(), error);
     for (const char* program : kPrograms) {
-      fs::copy_file(std::string(kBinaryDir) + "/bin/" + program, dir_ + "/bin/" + program, error);
+      fs::copy_file(std::string(kBinaryDir) + "/bin/" + program, Bin() + "/" + program, error);
       if (error) return Error(Code::kInternal, std::string("cannot copy ") + program + ": " + error.message());
     }
-    return {};
+    EBLA_ASSIGN(trees_, Trees::Start());
+    return PrepareShapes();
   }
 
   void Run() {
-    std::vector<std::thread> workers;
-    for (int worker = 1; worker < options_.workers; ++worker) workers.emplace_back([this, worker] { Work(worker); });
-    Work(0);
-    for (std::thread& worker : workers) worker.join();
+    std::vector<std::thread> threads;
+    for (int job = 1; job < options_.jobs; ++job) threads.emplace_back([this] { Work(); });
+    Work();
+    for (std::thread& thread : threads) thread.join();
   }
 
   ScenarioReport Finish() {
-    std::error_code ignored;
-    for (const char* part : {"/bin", "/prepared"}) fs::remove_all(dir_ + part, ignored);
-    if (kept_ == 0) fs::remove_all(dir_, ignored);
     MutexLock lock(mutex_);
     ScenarioReport report;
     for (const Outcome& outcome : results_.Bad())
       report.faults.push_back(ToString(outcome) + "; again by ./dev chaos --only damage --cases 1 --first " +
                               std::to_string(outcome.one.number) + " --seed " + std::to_string(options_.seed));
-    report.faults.insert(report.faults.end(), faults_.begin(), faults_.end());
-    if (cases_.empty()) report.faults.emplace_back("there is no such case");
     if (results_.size() < cases_.size()) report.faults.emplace_back("not every case was run");
-    report.summary = results_.Sums() + "\n" + results_.Tables();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - begin_).count();
+    report.summary = results_.Sums() + "\n\n" + results_.Tables() + "\n" + std::to_string(seconds) + " s, " +
+                     std::to_string(ProcessorSeconds()) + " s of processors";
+    if (options_.markdown.empty()) return report;
+    const auto page = PageWith(options_.markdown, results_.Sums() + ":\n\n" + results_.Tables());
+    if (page)
+      std::ofstream(options_.markdown) << *page;
+    else
+      report.faults.push_back(page.error().message());
     return report;
   }
 
  private:
-  void Work(int worker) {
-    std::map<Shape, Prepared> prepared;
-    for (size_t next = next_++; next < cases_.size(); next = next_++) {
-      const Case& one = cases_[next];
-      auto found = prepared.find(one.shape);
-      if (found == prepared.end()) {
-        const std::string dir =
-            dir_ + "/prepared/" + std::to_string(worker) + "-" + std::to_string(static_cast<int>(one.shape));
-        auto made = Prepare(one.shape, dir, dir_ + "/bin");
-        if (!made) {
-          MutexLock lock(mutex_);
-          faults_.push_back(std::string(Name(one.shape)) + " cannot be prepared: " + made.error().ToString());
-          return;
-        }
-        found = prepared.emplace(one.shape, *std::move(made)).first;
-      }
-      RunCase(one, found->second);
+  std::string Bin() const { return dir_ / "bin"; }
+
+  // Side by side, because a preparation mostly waits.
+  Status PrepareShapes() {
+    std::array<Status, kShapes.size()> faults;
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < kShapes.size(); ++i) {
+      const Shape shape = kShapes[i];
+      if (std::ranges::none_of(cases_, [&](const Case& one) { return one.shape == shape; })) continue;
+      threads.emplace_back([this, shape, i, &faults] {
+        auto made = Prepare({.shape = shape,
+                             .dir = dir_ / ("prepared-" + std::to_string(i)),
+                             .bin_dir = Bin(),
+                             .trees = TreesOf(shape)});
+        if (made)
+          prepared_[i] = *std::move(made);
+        else
+          faults[i] = Error(made.error().code(), std::string(Name(shape)) + ": " + made.error().message());
+      });
     }
+    for (std::thread& thread : threads) thread.join();
+    for (const Status& fault : faults) EBLA_TRY(fault);
+    return {};
   }
 
-  void RunCase(const Case& one, const Prepared& prepared) {
-    const std::string dir = dir_ + "/case-" + std::to_string(one.number);
+  Trees* TreesOf(Shape shape) const { return shape == Shape::kStandalone ? nullptr : trees_.get(); }
+
+  void Work() {
+    for (size_t next = next_++; next < cases_.size(); next = next_++) RunCase(cases_[next]);
+  }
+
+  void RunCase(const Case& one) {
+    const std::string name = "case-" + std::to_string(one.number), dir = dir_ / name;
     const auto begin = steady_clock::now();
     Outcome outcome = [&] {
-      CaseRun run(prepared, {.one = one, .seed = options_.seed, .dir = dir, .bin_dir = dir_ + "/bin"});
+      CaseRun run(*prepared_[static_cast<size_t>(one.shape)],
+                  {.one = one, .seed = options_.seed, .dir = dir, .bin_dir = Bin(), .trees = TreesOf(one.shape)});
       return run.Run();
     }();
+    if (IsBad(outcome.verdict) && kept_++ < kKeptMax) {
+      const std::string kept = fs::temp_directory_path() / ("ebla-damage-" + std::to_string(::getpid())) / name;
+      if (CopyDirectory(dir, kept).ok()) outcome.kept = kept;
+    }
     std::error_code ignored;
-    if (IsBad(outcome.verdict) && kept_++ < kKeptMax)
-      outcome.kept = dir;
-    else
-      fs::remove_all(dir, ignored);
+    fs::remove_all(dir, ignored);
     std::ostringstream text;
     text << ToString(outcome) << " ["
          << std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begin).count() << " ms]";
@@ -109,12 +149,14 @@ class DamageRun {
 
   const DamageOptions options_;
   const std::vector<Case> cases_;
-  std::string dir_;
+  const steady_clock::time_point begin_ = steady_clock::now();
+  const testing::TemporaryDirectory dir_;
+  std::unique_ptr<Trees> trees_;
+  std::array<std::optional<Prepared>, kShapes.size()> prepared_;
   std::atomic<size_t> next_ = 0;
   std::atomic<int> kept_ = 0;
   Mutex mutex_;
   Results results_ EBLA_GUARDED_BY(mutex_);
-  std::vector<std::string> faults_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -202,8 +202,9 @@ struct DamageOptions {
   std::optional<Shape> shape;  // none: all
   std::optional<int> first;    // cases from this number on; none: a sample spread over all
   std::optional<int> cases;    // none: all
-  int workers = 2;             // cases at a time
+  int jobs = 2;                // cases at a time
   uint64_t seed = 1;
+  std::string markdown;  // a page whose tables are replaced (WithTables()); empty: none
   Say say;
 };
 // The files of a server are damaged, one at a time, in every way that a disk lies (damage/cases.h). Acknowledged
