@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <iostream>
+#include <utility>
 
 #include "common/base/count.h"
 #include "common/coordination/zookeeper_coordinator.h"
@@ -11,6 +12,7 @@
 #include "common/process/security_flags.h"
 #include "common/process/zookeeper_flags.h"
 #include "tabletserver/server/begin_empty.h"
+#include "tabletserver/server/identity.h"
 #include "tabletserver/server/server_flags.h"
 #include "tabletserver/server/server_process.h"
 #include "tabletserver/storage/wiredtiger/verify_log.h"
@@ -25,10 +27,15 @@ using ebla::Status;
 using ebla::process::OrRefuse;
 
 int VerifyLog(const std::string& data_dir) {
-  const auto say = [](int64_t done, int64_t all) {
+  ebla::tabletserver::VerifyLogOptions options;
+  options.progress = [](int64_t done, int64_t all) {
     if (done % 16 == 0) std::cerr << "read " << done << " of " << all << " segments\n";
   };
-  const auto summary = OrRefuse(ebla::tabletserver::VerifyLogOf(data_dir, say));
+  if (const auto identity = ebla::tabletserver::ReadIdentity(data_dir)) {
+    options.server = identity->uuid;
+    options.life = identity->incarnation.Next().value;
+  }
+  const auto summary = OrRefuse(ebla::tabletserver::VerifyLog(data_dir, std::move(options)));
   std::cout << "The log in " << data_dir << " is whole: " << ebla::Count(summary.segments, "segment") << " of "
             << (summary.bytes >> 20) << " MiB, " << ebla::Count(summary.entries, "entry", "entries") << " of "
             << ebla::Count(summary.tablets, "tablet") << ", " << ebla::Count(summary.values, "other value") << ".\n";
@@ -59,11 +66,14 @@ int main(int argc, char** argv) {
   options.lock = std::move(lock);
   options.loss_advice =
       "If the data of this server is lost, start it once with --begin_empty and another --name: its tables of several "
-      "replicas are copied from other servers, and those of one replica lose the part that was here";
+      "replicas are copied from other servers, and those of one replica lose the part that was here. Before that, "
+      "ebla-standalone --salvage over the same --data_dir serves what can still be read of it";
   if (options.begin_empty) {
     const std::string aside = OrRefuse(ebla::tabletserver::BeginEmpty(options));
     std::cerr << "the former data of " << options.data_dir << " is in " << aside << "\n";
   }
+  // Other servers have what this one's log has lost, as a rule, and make its replicas anew.
+  options.store.joins_short = true;
   options.coordinator = [&zookeeper](ebla::Executor& executor) {
     return ebla::coordination::ZooKeeperCoordinator::Open(zookeeper, executor);
   };

@@ -73,6 +73,8 @@ struct FenceResult {
   10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a
                                       // SPLIT in it is applied
   12: bool lost                       // its disk lost a part of the log: entries and promises may lack (PROTOCOL 5)
+  11: map<string, types.LogPosition> vouched  // other servers' disks had the log of that epoch through there, as they
+                                      // told this server in the epoch
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 

@@ -27,6 +27,8 @@ struct TabletAppend {
   5: i64 committedLsn
   6: i64 tabletTimeMs
   7: i64 retainLsn                    // some replica may still need the log from here on
+  8: i64 acknowledgedLsn              // the receiver has said in this epoch that its disk has the log through here; 0:
+                                      // not known
 }
 enum AppendResult { STORED = 0, MISMATCH = 1, STALE_EPOCH = 2, UNKNOWN_TABLET = 3, INCOMPLETE = 4, BUSY = 5 }
 struct TabletAppendReply {
@@ -40,6 +42,7 @@ struct TabletAppendReply {
   8: i64 clockNs                      // the follower's clock when it received the request, echoed for BOUNDED reads
   9: bool incomplete                  // STORED, but not to be counted (PROTOCOL 5)
   10: i64 receivingCopy               // the copy that it waits for; 0: none
+  11: bool synced                     // STORED on the disk: a crash of the machine does not take it
 }
 struct AppendRequest { 1: PeerHeader header, 2: list<TabletAppend> appends }
 // replies in order
@@ -54,6 +57,8 @@ struct HeartbeatTablet {
   6: i64 echoLsn                      // what was committed then, under a lease
   7: i64 retainLsn
   8: i64 round                        // of confirmation: the latest begun
+  9: i64 acknowledgedLsn              // as in an append
+  10: i64 flushedLsn                  // the sender's own disk has the log through here; 0: not known
 }
 struct PeerHeartbeatRequest { 1: PeerHeader header, 2: list<HeartbeatTablet> tablets }
 struct HeartbeatTabletReply {

@@ -98,13 +98,14 @@ void SplitAt(FakeState& state, const idl::SplitTabletRequest& request, idl::Spli
 }
 
 // Every tablet has lost all of its voters but the last.
-void Recover(const std::vector<ServerName>& servers, const idl::RecoverTabletRequest& request,
+void Recover(const std::vector<ServerName>& servers, const FakeFaults& faults, const idl::RecoverTabletRequest& request,
              idl::RecoverTabletReply& reply) {
   for (const ServerName& name : servers) {
     idl::ReplicaState& replica = reply.replicas.emplace_back();
     replica.server = name;
     replica.voter = true;
-    replica.live = name == servers.back();
+    replica.live = faults.lost_logs.empty() ? name == servers.back() : !faults.away.contains(name);
+    replica.lost = faults.lost_logs.contains(name);
     replica.reported = replica.known = name != servers.front();
     replica.last.epoch = 3;
     replica.last.lsn = replica.live ? 40 : 44;
@@ -376,7 +377,7 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
 
   void recoverTablet(Cob<idl::RecoverTabletReply> done, const idl::RecoverTabletRequest& request) override {
     AsLeader(done, [&](FakeState& state, idl::RecoverTabletReply& reply) {
-      Recover(state.tables.servers(), request, reply);
+      Recover(state.tables.servers(), state.faults, request, reply);
     });
   }
 

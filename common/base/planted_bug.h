@@ -40,7 +40,7 @@ namespace ebla {
   X(child_dedup_window_empty) X(parent_dedup_window_emptied) X(child_forgets_floor) X(time_starts_anew)               \
   X(expired_without_entry) X(rolled_back_primary_vanishes) X(configure_before_release) X(take_back_unled)             \
   X(end_is_believed) X(vote_of_who_has_forgotten) X(lost_replica_acknowledges) X(lost_replica_grants)                 \
-  X(forgotten_is_newborn)
+  X(forgotten_is_newborn) X(short_peer_believed)
 // clang-format on
 
 enum class PlantedBug : uint8_t {

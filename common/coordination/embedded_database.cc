@@ -6,13 +6,12 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include "common/base/mutex.h"
-#include "common/base/read_all.h"
+#include "common/base/system_error.h"
+#include "common/wiredtiger/turtle.h"
 
 namespace ebla::coordination {
 namespace {
@@ -36,80 +35,18 @@ std::string Configuration(const EmbeddedOptions& options) {
   return all;
 }
 
-// Nothing that is on the disk is at fault.
-bool IsOfThisMoment(int error) {
-  constexpr int kThese[] = {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EACCES, EPERM, EROFS};
-  return std::ranges::find(kThese, error) != std::end(kThese);
+std::unique_ptr<wiredtiger::ErrorMessages> MakeMessages() {
+  return std::make_unique<wiredtiger::ErrorMessages>("coordinator's database: ",
+                                                     wiredtiger::ErrorMessages::Log::kDetails);
 }
 
 Status Damaged(const std::string& what) {
   return Error(Code::kInternal, "the coordinator's database is damaged: " + what);
 }
 
-// WiredTiger trusts this file about the form of its own records, and overruns its stack if the file is damaged. Without
-// the file it makes a new database over the files of an old one. It makes tables after the file.
-Status CheckTurtle(const std::string& directory, bool made_before) {
-  const std::string name = directory + "/WiredTiger.turtle";
-  std::ifstream in(name, std::ios::binary);
-  const std::string text = ReadAll(in);
-  if (text.empty()) {
-    std::error_code unknown;
-    const bool some = made_before || fs::exists(directory + "/meta.wt", unknown);
-    return some ? Damaged(name + " is missing or empty") : Status();
-  }
-  for (const char* const form : {",key_format=S,", ",value_format=S,"}) {
-    if (!text.contains(form)) return Damaged(name + " is not as it was written");
-  }
-  return {};
-}
-
 }  // namespace
 
-// WiredTiger calls back with a pointer to its first member.
-struct EmbeddedDatabase::Handler {
-  // The first message names the damaged file, and those that follow tell how WiredTiger gives up.
-  static constexpr size_t kFirstKept = 2, kKept = 4;
-  WT_EVENT_HANDLER callbacks{};
-  mutable Mutex mutex;
-  std::vector<std::string> kept EBLA_GUARDED_BY(mutex);  // the first and the latest error messages
-
-  Handler() {
-    static_assert(offsetof(Handler, callbacks) == 0);
-    callbacks.handle_error = OnError;
-    callbacks.handle_message = OnMessage;
-  }
-  static int OnError(WT_EVENT_HANDLER* self, WT_SESSION*, int, const char* message) {
-    VLOG(1) << "coordinator's database: " << message;
-    auto* handler = reinterpret_cast<Handler*>(self);
-    MutexLock lock(handler->mutex);
-    if (handler->kept.size() == kKept) handler->kept.erase(handler->kept.begin() + kFirstKept);
-    handler->kept.emplace_back(message);
-    return 0;
-  }
-  static int OnMessage(WT_EVENT_HANDLER*, WT_SESSION*, const char* message) {
-    VLOG(1) << "coordinator's database: " << message;
-    return 0;
-  }
-  // "/data/coordinator/nodes.wt is damaged at byte 4096: ...", of the first message about that; empty: there is none.
-  std::string DamagedBlock() const {
-    MutexLock lock(mutex);
-    for (const std::string& message : kept) {
-      const size_t at = message.find(" is damaged at byte ");
-      if (at == message.npos) continue;
-      const size_t before = message.rfind(": ", at);
-      return before == message.npos ? message : message.substr(before + 2);
-    }
-    return {};
-  }
-  std::string Messages() const {
-    MutexLock lock(mutex);
-    std::string all;
-    for (const std::string& message : kept) all += (all.empty() ? " (" : "; ") + message;
-    return all.empty() ? all : all + ")";
-  }
-};
-
-EmbeddedDatabase::EmbeddedDatabase() : handler_(std::make_unique<Handler>()) {}
+EmbeddedDatabase::EmbeddedDatabase() : messages_(MakeMessages()) {}
 EmbeddedDatabase::~EmbeddedDatabase() { Close(); }
 
 void EmbeddedDatabase::Close() {
@@ -118,15 +55,15 @@ void EmbeddedDatabase::Close() {
   if (const int error = open->close(open, nullptr); error != 0) {
     LOG(ERROR) << Failed("closing " + directory_, error);
     // After a panic its threads may complain for as long as the process lives.
-    (void)handler_.release();
-    handler_ = std::make_unique<Handler>();
+    (void)messages_.release();
+    messages_ = MakeMessages();
   }
 }
 
 Status EmbeddedDatabase::Failed(const std::string& doing, int error, Code code) const {
   if (code == Code::kInternal && IsOfThisMoment(error)) code = Code::kUnavailable;
-  const std::string all = "coordinator's database: " + doing + ": " + wiredtiger_strerror(error) + handler_->Messages();
-  const std::string block = handler_->DamagedBlock();
+  const std::string all = "coordinator's database: " + doing + ": " + wiredtiger_strerror(error) + messages_->All();
+  const std::string block = messages_->DamagedBlock();
   if (block.empty()) return Error(code, all);
   LOG(WARNING) << all;
   return Error(code, "the coordinator's database cannot be used: " + block);
@@ -135,7 +72,8 @@ Status EmbeddedDatabase::Failed(const std::string& doing, int error, Code code) 
 // WiredTiger opens a file with the first use of its table. A missing file looks to it like a missing table, and a
 // damaged first block is a general error of whatever call meets it.
 Status EmbeddedDatabase::CheckFiles(bool made_before) const {
-  EBLA_TRY(CheckTurtle(directory_, made_before));
+  if (const Status turtle = wiredtiger::CheckTurtle(directory_, made_before); !turtle.ok())
+    return turtle.code() == Code::kInternal ? Damaged(turtle.message()) : turtle;
   if (!made_before || options_.begins_whole == nullptr) return {};
   for (const char* const name : kTreeFiles) {
     const std::string path = directory_ + "/" + name;
@@ -154,17 +92,13 @@ Status EmbeddedDatabase::Open(const std::string& directory, const EmbeddedOption
   if (error) return Error(Code::kInvalidArgument, "cannot make directory " + directory + ": " + error.message());
   EBLA_TRY(CheckFiles(options.made_before));
   const int opened =
-      wiredtiger_open(directory.c_str(), &handler_->callbacks, Configuration(options).c_str(), &connection_);
+      wiredtiger_open(directory.c_str(), messages_->handler(), Configuration(options).c_str(), &connection_);
   if (opened != 0) connection_ = nullptr;
   if (opened == EBUSY) {
     return Error(Code::kInvalidArgument,
                  "directory " + directory + " is in use by another process: stop that one first");
   }
-  if (opened != 0) {
-    const std::string named = directory + "/";
-    const bool names_file = handler_->Messages().contains(named);
-    return Failed("opening " + directory + (names_file ? "" : " with its WiredTiger.turtle"), opened);
-  }
+  if (opened != 0) return Failed("opening " + directory + messages_->Suspects(directory), opened);
   if (const int failed = connection_->open_session(connection_, nullptr, nullptr, &session_); failed != 0)
     return Failed("opening a session in " + directory, failed);
   EBLA_TRY(OpenTables());

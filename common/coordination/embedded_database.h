@@ -19,6 +19,7 @@
 #include "common/coordination/change_mark.h"
 #include "common/coordination/embedded_coordinator.h"
 #include "common/coordination/znode_tree.h"
+#include "common/wiredtiger/error_messages.h"
 
 namespace ebla::coordination {
 
@@ -55,7 +56,6 @@ class EmbeddedDatabase {
   };
 
  private:
-  struct Handler;
   Status Failed(const std::string& doing, int error, Code code = Code::kInternal) const;
   Status CheckFiles(bool made_before) const;
   Status OpenTables();
@@ -67,7 +67,7 @@ class EmbeddedDatabase {
 
   std::string directory_;
   EmbeddedOptions options_;
-  std::unique_ptr<Handler> handler_;
+  std::unique_ptr<wiredtiger::ErrorMessages> messages_;
   WT_CONNECTION* connection_ = nullptr;
   WT_SESSION* session_ = nullptr;
   WT_CURSOR* nodes_ = nullptr;

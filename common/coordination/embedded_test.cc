@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "common/base/read_all.h"
 #include "common/coordination/embedded_coordinator.h"
 #include "common/testing/waiting_executor.h"
 
@@ -150,6 +151,30 @@ TEST_F(EmbeddedTest, NoDatabaseIsMadeOverOneThatHasLostItsTurtle) {
   const auto refused = EmbeddedCoordination::Open(directory_);
   ASSERT_FALSE(refused.has_value());
   EXPECT_TRUE(refused.error().message().contains(directory_ + "/WiredTiger.turtle")) << refused.error();
+}
+
+// WiredTiger tells nothing of damage that it meets while it opens a database.
+TEST_F(EmbeddedTest, EachDamageOfItsMetadataIsRefusedByName) {
+  constexpr size_t kPage = 4096;
+  Open();
+  EXPECT_EQ(Do({Op::Create("/a", "1")}), Status::Ok());
+  Close();
+  const std::string damaged = directory_ + "/damaged";
+  std::ifstream in(directory_ + "/WiredTiger.wt", std::ios::binary);
+  const std::string bytes = ReadAll(in);
+  int refused = 0;
+  for (size_t at = 0; at + kPage <= bytes.size(); at += kPage) {
+    ASSERT_TRUE(CopyFiles(damaged));
+    std::fstream file(damaged + "/WiredTiger.wt", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at));
+    file << std::string(kPage, '\0');
+    file.close();
+    const auto opened = EmbeddedCoordination::Open(damaged);
+    if (opened.has_value()) continue;  // nothing of the last checkpoint is there
+    ++refused;
+    EXPECT_TRUE(opened.error().message().contains("/WiredTiger.")) << opened.error() << " page " << at / kPage;
+  }
+  EXPECT_GE(refused, 2);
 }
 
 TEST_F(EmbeddedTest, NoneIsMadeWhereOneWas) {

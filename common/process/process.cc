@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -207,6 +208,12 @@ std::string BootId() {
   std::string boot;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
   return boot;
+}
+
+bool ClockIsSynchronized() {
+  timex clock{};  // without modes, it changes nothing
+  const int state = adjtimex(&clock);
+  return state >= 0 && state != TIME_ERROR && (clock.status & STA_UNSYNC) == 0;
 }
 
 Usage ReadUsage() {

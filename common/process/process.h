@@ -84,6 +84,10 @@ uint64_t RandomId();
 // The id of the machine's boot, the same in every container on it; empty: the kernel does not tell.
 std::string BootId();
 
+// The kernel reports that NTP has synchronized the machine's clock since the clock was last set. False, too, where the
+// kernel does not tell.
+bool ClockIsSynchronized();
+
 // The resources that this process uses.
 struct Usage {
   double cpu_seconds = 0;  // user and system, since it started

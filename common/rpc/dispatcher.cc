@@ -176,14 +176,16 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
   const Access access = ServiceMethods<Service>::RequiredAccess();
   const auto add = [&]<class Request, class ReplyStruct>(const ServiceMethod<Service, Request, ReplyStruct>& method) {
     const AuditKind audit = access.AuditOf(method.name);
-    auto handle = [this, handler, method, audit](const Request& request, size_t bytes, security::Session& session,
-                                                 PendingCallRef pending) {
+    const bool changes = access.Changes(method.name);
+    auto handle = [this, handler, method, audit, changes](const Request& request, size_t bytes,
+                                                          security::Session& session, PendingCallRef pending) {
       if (Audits(audit, session) && !(audit == AuditKind::kAdmin && OnlyLooks(request)))
         pending->Audit(*options_.audit, {session.identity, session.peer, method.name, SubjectOf(request), {}});
       Status refusal = CheckSpeaker(session, method.name, SpeakerOf(request));
       if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
         if (refusal.ok()) refusal = CheckWrite(session, method.name, request);
       }
+      if (refusal.ok() && changes && !OnlyLooks(request)) refusal = no_changes_;
       if constexpr (requires { request.header.tableId; }) {
         if (refusal.ok() && audit == AuditKind::kData)
           refusal = CheckLimits(session, request.header.tableId, CostOf(request, bytes), *pending);

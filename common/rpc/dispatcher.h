@@ -79,6 +79,8 @@ class Dispatcher {
   bool TakesStructs() const { return options_.access == nullptr || !options_.access->usage().any(); }
   // The same for a server that has read the head already, and knows the caller.
   void Dispatch(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply) const;
+  // Before the first call. Writes, and what admins and operators order, are answered with this error.
+  void RefuseChanges(Status why) { no_changes_ = std::move(why); }
   // Before the first call.
   void SetAudit(security::AuditLog* audit) { options_.audit = audit; }
   // Calls refused for lack of permission, since the start.
@@ -117,6 +119,7 @@ class Dispatcher {
   Status Refuse(const security::Session& caller, std::string_view method, const std::string& why) const;
 
   Options options_;
+  Status no_changes_;  // OK: changes are served
   std::unordered_map<std::string, Method, NameHash, std::equal_to<>> methods_;
   mutable std::atomic<uint64_t> refusals_{0};
   mutable security::HostBudget lines_{20, std::chrono::minutes(1)};  // of refusals, in the logs

@@ -98,6 +98,22 @@ class DispatcherTest : public ::testing::Test {
   std::shared_ptr<LocalChannel> channel_;
 };
 
+TEST_F(DispatcherTest, ChangesMayBeRefused) {
+  dispatcher_.RefuseChanges({Code::kInvalidArgument, "only reads are served"});
+  auto master = MakeMasterStub(channel_, 1s);
+  auto tablet = MakeTabletStub(channel_, 1s);
+  const auto created = Call(*master, &idl::MasterServiceCobSvIf::createTable, {});
+  EXPECT_EQ(created.header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(created.header.message, "only reads are served");
+  EXPECT_EQ(Call(*tablet, &idl::TabletServiceCobSvIf::write, {}).header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Call(*master, &idl::MasterServiceCobSvIf::clusterInfo, {}).clusterId, "c");
+  EXPECT_EQ(Call(*tablet, &idl::TabletServiceCobSvIf::get, {}).record.value, "value of ");
+  auto control = MakeControlStub(channel_, 1s);
+  idl::FenceRequest fence;
+  fence.tablets.resize(1);
+  EXPECT_EQ(Call(*control, &idl::ControlServiceCobSvIf::fence, fence).results.size(), 1u) << "processes go on";
+}
+
 TEST_F(DispatcherTest, AllFourServicesAnswerThroughTheirStubs) {
   auto master = MakeMasterStub(channel_, 1s);
   idl::CreateTableRequest create;

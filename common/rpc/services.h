@@ -114,6 +114,10 @@ struct Access {
     const bool changes = Names(for_admins, method) || (Of(method) == Kind::kOperator && !Names(quiet, method));
     return changes ? AuditKind::kAdmin : AuditKind::kNone;
   }
+  // Whether it writes records, or orders something.
+  bool Changes(std::string_view method) const {
+    return Names(writes, method) || (AuditOf(method) == AuditKind::kAdmin && !Names(looks, method));
+  }
   static bool Names(const std::vector<std::string_view>& methods, std::string_view method) {
     return std::ranges::find(methods, method) != methods.end();
   }
@@ -131,6 +135,8 @@ struct Access {
   std::vector<std::string_view> for_admins = {};  // users with a grant of the table: their handlers ask for it
   std::vector<std::string_view> quiet = {};       // an operator's that change nothing
   std::vector<std::string_view> data = {};
+  std::vector<std::string_view> writes = {};
+  std::vector<std::string_view> looks = {};         // an operator's that the audit log has, and that change nothing
   std::vector<std::string_view> for_delivery = {};  // of hinted writes, by servers
   std::string_view for_servers = {};
   std::vector<std::string_view> for_servers_too = {};  // an operator's that servers ask of each other
@@ -159,6 +165,8 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
             .for_users = {"get", "multiGet", "write", "scan", "echo"},
             .quiet = {"listKept", "checksum", "followLog"},
             .data = {"get", "multiGet", "write", "scan"},
+            .writes = {"write"},
+            .looks = {"snapshot"},
             .for_delivery = {"write"},
             // Numbers, which say no record; else the comparison of replicas would need an operator.
             .for_servers_too = {"checksum"}};
@@ -175,6 +183,7 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
             .for_admins = {"createTable", "alterTable", "dropTable", "splitTablet", "mergeTablets", "moveTablet",
                            "transferTablet", "compactTable"},
             .quiet = {"listTablets", "listProcedures", "clusterVersion", "listAccess"},
+            .looks = {"scrubServers"},
             .for_servers = "heartbeat"};
   }
 };

@@ -23,7 +23,9 @@ bool AreBytes(std::initializer_list<int64_t> numbers) {
 }
 bool IsId(int64_t number) { return IsWithin(number, limits::kIdMax); }
 
-bool IsBelievable(const idl::ReplicaProgress& peer) { return AreLsns({peer.flushedLsn}) && peer.silentMs >= -1; }
+bool IsBelievable(const idl::ReplicaProgress& peer) {
+  return AreLsns({peer.flushedLsn, peer.acknowledgedLsn}) && peer.silentMs >= -1;
+}
 
 // Nothing that is wrong: empty. Else what is.
 const char* WrongIn(const idl::TabletLoad& load, int64_t latest) {

@@ -69,6 +69,28 @@ TEST_F(MasterAdoptTest, ATableMadeSinceIsShownThenAdoptedAndGoesOn) {
   WaitServing("later");
 }
 
+// By it a server judges whether its disk may have forgotten a tablet.
+TEST_F(MasterAdoptTest, AHeartbeatBringsTheNextIdUnlessReportsAreBeyondTheCatalog) {
+  Begin({.servers = 4});
+  Create("old");
+  auto older = cluster().coordination().TakeSnapshot();
+  Create("carts");
+  const auto told = [&] {
+    idl::HeartbeatRequest request;
+    request.clusterId = cluster().master(*cluster().Leader()).master->cluster_id();
+    request.server = "ts-1";
+    request.incarnation = 1;
+    request.featureLevel = kFeatureLevel;
+    return cluster().Call(&idl::MasterServiceCobSvIf::heartbeat, request)->nextId;
+  };
+  EXPECT_EQ(told(), cluster().NextId());
+  Restore(std::move(older));
+  EXPECT_EQ(told(), 0);
+  cluster().scheduler().RunFor(2s);
+  MustAdopt();
+  EXPECT_EQ(told(), cluster().NextId());
+}
+
 TEST_F(MasterAdoptTest, EpochsAndVotersOfAnOlderCatalogAreBroughtUpToDate) {
   Begin({.servers = 5});
   Create("carts");

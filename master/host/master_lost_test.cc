@@ -122,6 +122,25 @@ TEST_F(MasterLostTest, TwoOfThreeWaitForAnOperatorAndTheLongestLogLeads) {
   WaitServing();
 }
 
+// Only the loss of what follows the shown end was accepted.
+TEST_F(MasterLostTest, ALogThatGetsShorterThanItWasShownIsNotTaken) {
+  Begin(2, 1);
+  Lose(first_.primary);
+  ExpectWaits();
+  ServerOf(first_.primary).deaf = true;
+  int reports = 0;
+  ServerOf(first_.primary).measure = [&](idl::TabletLoad& load, const FakeServer::Replica&) {
+    if (++reports > 2) --load.lastLsn;
+  };
+  const auto reply = Recover("", true);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("was accepted: look again"));
+  ServerOf(first_.primary).measure = nullptr;
+  ServerOf(first_.primary).deaf = false;
+  EXPECT_EQ(Recover("", true).header.code, idl::Code::OK);
+  WaitServing();
+}
+
 TEST_F(MasterLostTest, WhereTwoAreSureNobodyIsAsked) {
   Begin(3, 3);
   Lose(followers_[0]);

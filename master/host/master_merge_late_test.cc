@@ -90,6 +90,7 @@ TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
   EachServer([&](FakeServer& server) {
     if (&server != &left) server.Stop();
   });
+  left.mutable_replicas().at(left_.tabletId).lost = true;
   cluster().scheduler().RunFor(15s);
   cluster().ledger().LossAccepted(merged.tabletId);
   idl::RecoverTabletRequest request;
@@ -97,6 +98,7 @@ TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
   const auto survey = cluster().Call<idl::RecoverTabletReply>(&idl::MasterServiceCobSvIf::recoverTablet, request);
   ASSERT_TRUE(survey.has_value());
   EXPECT_EQ(survey->chosen, left.name()) << survey->refusal;
+  EXPECT_THAT(survey->loss, HasSubstr("the disk of " + left.name() + " lost a part of its log"));
   left.hold_local_merges = false;
   request.acceptDataLoss = true;
   const auto reply = cluster().Call<idl::RecoverTabletReply>(&idl::MasterServiceCobSvIf::recoverTablet, request, 60s);
@@ -123,6 +125,48 @@ TEST_F(MasterMergeTest, WhoLagsIsWaitedFor) {
   late.hold_local_merges = false;
   WaitServing();
   ASSERT_TRUE(cluster().RunUntil([&] { return !MergeUnfinished(); }, 10s));
+}
+
+// Without the one that lags, only the primary has it for certain. The merge is not closed on that.
+TEST_F(MasterMergeTest, AVoterWhoseLogIsLostIsNoPartOfTheMajorityThatHasIt) {
+  Begin();
+  FakeServer& late = OtherThan({left_.primary});
+  FakeServer& lost = OtherThan({left_.primary, late.name()});
+  late.hold_local_merges = true;
+  ASSERT_EQ(Merge().header.code, idl::Code::OK);
+  lost.mutable_replicas().at(Tablet("").tabletId).lost = true;
+  cluster().scheduler().RunFor(60s);
+  EXPECT_TRUE(MergeUnfinished());
+  late.hold_local_merges = false;
+  WaitServing();
+  EXPECT_TRUE(cluster().RunUntil([&] { return !MergeUnfinished(); }, 10s));
+}
+
+// The table has one replica. The disk of its server has forgotten the merge, and still has the two that were merged.
+TEST_F(MasterMergeTest, WhatALostLogHasLeftOfThemIsNotDropped) {
+  Begin(1);
+  ASSERT_EQ(Merge("m", 60'000).header.code, idl::Code::OK);
+  WaitServing();
+  const int64_t merged = Tablet("").tabletId;
+  FakeServer& holder = ServerOf(Tablet("").primary);
+  const FakeServer::Replica whole = holder.replicas().at(merged);
+  holder.Stop();
+  auto& replicas = holder.mutable_replicas();
+  replicas.erase(merged);
+  for (const idl::TabletInfo& part : {left_, right_}) {
+    replicas[part.tabletId] = whole;
+    replicas[part.tabletId].range = part.range;
+    replicas[part.tabletId].merged.reset();
+    replicas[part.tabletId].lost = true;
+  }
+  holder.Start();
+  cluster().scheduler().RunFor(60s);
+  EXPECT_TRUE(holder.replicas().contains(left_.tabletId) && holder.replicas().contains(right_.tabletId));
+  holder.Stop();
+  replicas[merged] = whole;
+  holder.Start();
+  WaitServing();
+  EXPECT_TRUE(cluster().RunUntil([&] { return holder.replicas().size() == 1; }, 60s)) << "now they are orphans";
 }
 
 TEST_F(MasterMergeTest, AsOrphansTheyWouldBeLostToWhoLags) {

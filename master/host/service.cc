@@ -10,6 +10,7 @@
 #include "master/leader/cancel_procedure.h"
 #include "master/leader/leader_term.h"
 #include "master/leader/procedure_list.h"
+#include "master/leader/readiness.h"
 #include "master/procedures/split_tablet.h"
 
 namespace ebla::master {
@@ -193,6 +194,8 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
     reply.servers =
         Addresses(leader_term, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
     reply.describe = leader_term.context().stale_catalog.Why().has_value();
+    const bool sure = !reply.describe && AllReported(leader_term.context()).ok();
+    reply.__set_nextId(sure ? static_cast<int64_t>(leader_term.image().next_id()) : 0);
     reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
     reply.clusterLevel = leader_term.cluster_level().level();
     reply.timeOfDayMs = executor_.TimeOfDayMs();

@@ -75,7 +75,7 @@ void ReportHandler::WakePrimaries(const ServerName& name, const Report& report) 
 }
 
 void ReportHandler::DropOrphansOf(const ServerName& name, const Report& report) {
-  const Orphans orphans = FindOrphans(parts_.image(), name, report);
+  const Orphans orphans = FindOrphans(parts_.image(), parts_.servers(), name, report);
   if (!orphans.empty() && !parts_.stale_catalog.Why()) {
     auto outgrow = [&reconciler = parts_.reconciler](TabletId tablet, Epoch promised) {
       reconciler.Outgrow(tablet, promised);

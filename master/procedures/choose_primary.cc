@@ -43,12 +43,11 @@ bool HaveAnswered(const std::vector<ServerName>& servers, const std::vector<Fenc
   });
 }
 
-// The voters that have lost a part of their log, for people. A memory tablet's end with their processes anyway.
-std::string LostAmong(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers, bool in_memory) {
+// The voters that have lost a part of their log, for people.
+std::string LostAmong(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers) {
   std::string names;
   for (const FenceAnswer& answer : answers) {
-    const bool empty = in_memory && !HasLog(answer, false);
-    if (answer.lost && !empty && IsAmong(voters, answer)) names += (names.empty() ? "" : ", ") + answer.server;
+    if (answer.lost && IsAmong(voters, answer)) names += (names.empty() ? "" : ", ") + answer.server;
   }
   return names;
 }
@@ -75,6 +74,7 @@ void ChooseWithoutVotersLog(const std::vector<ServerName>& voters, const std::ve
     choice.primary = best->server;
     choice.presumed = best->last;
     choice.loss_possible = choice.sole_log = true;
+    choice.loss_accepted = best->lost;
     choice.reason = counts + ", none has its data any more: learner " + best->server + " has a log that ends at " +
                     best->last.ToString();
     return;
@@ -96,6 +96,14 @@ void ChooseWithoutVotersLog(const std::vector<ServerName>& voters, const std::ve
 }
 
 }  // namespace
+
+void DoubtShortLogs(const std::map<ServerName, Lsn>& had, std::vector<FenceAnswer>& answers) {
+  for (FenceAnswer& answer : answers) {
+    const auto found = had.find(answer.server);
+    const bool is_short = found != had.end() && answer.last.lsn < found->second && !answer.incomplete;
+    answer.may_have_lost_writes = answer.may_have_lost_writes || is_short;
+  }
+}
 
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             bool created_empty, const std::optional<MemoryRules>& memory) {
@@ -126,7 +134,8 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.primary = best->server;
     choice.presumed = best->last;
     choice.reason = counts + "; the longest log ends at " + best->last.ToString();
-  } else if (const std::string lost = LostAmong(voters, answers, memory.has_value()); !lost.empty()) {
+  } else if (const std::string lost = LostAmong(voters, answers);
+             !lost.empty() && !(memory && promised == voters.size())) {
     choice.reason = WhyWaits(voters, answers, counts, lost);
     return choice;
   } else if (promised == voters.size() && best_lossy && memory && !HaveAnswered(memory->learners, answers)) {
@@ -140,6 +149,8 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.primary = best_lossy->server;
     choice.presumed = best_lossy->last;
     choice.loss_possible = true;
+    // The disk has no log of a memory tablet, so it lost promises alone, and now every voter has promised anew.
+    choice.loss_accepted = best_lossy->lost;
     choice.sole_log = memory && logs < majority;
     choice.reason = counts + "; the longest log of all ends at " + best_lossy->last.ToString();
   } else {

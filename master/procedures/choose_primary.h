@@ -9,6 +9,7 @@
 // Threads:    functions of their arguments.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,7 @@ struct PrimaryChoice {
   Version presumed;                   // the log that the chosen one must have
   bool loss_possible = false;         // chosen although too few remember
   bool alone = false;                 // by hand: as the only voter
-  bool loss_accepted = false;         // by hand: the chosen one may be `lost`
+  bool loss_accepted = false;         // by hand, or of a table in memory: the chosen one may be `lost`
   bool anew = false;                  // of a table in memory: no replica has its data any more, and it begins empty
   bool sole_log = false;              // of a table in memory: no majority has a log
   int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted
@@ -53,6 +54,11 @@ struct PrimaryChoice {
 struct MemoryRules {
   std::vector<ServerName> learners;
 };
+
+// `had`: through there replicas had the log on their disks in the catalog's present epoch, as other servers remember.
+// Until a later epoch has a primary, no replica removes what it acknowledged, so the disk of one that answers with less
+// has lost it. In this round such an answer counts like that of a replica that may have lost writes (PROTOCOL 5).
+void DoubtShortLogs(const std::map<ServerName, Lsn>& had, std::vector<FenceAnswer>& answers);
 
 // `created_empty`: the tablet never served, so a voter that does not know it is complete and empty. For a memory tablet
 // the choice may be a learner, if no voter has a log; it then becomes a voter.

@@ -49,6 +49,23 @@ TEST(ChoosePrimaryTest, AReplicaThatMayHaveLostWritesCountsNeitherWayUntilAllHav
   EXPECT_TRUE(ChoosePrimary({"b"}, {lossy}, false).loss_possible);
 }
 
+// b and c are a majority without the entries that b's disk has lost, and a, which led, is away.
+TEST(ChoosePrimaryTest, AnAnswerWithLessThanItsDiskHadIsNotBelieved) {
+  std::vector<FenceAnswer> answers = {Answer("b", 2, 5), Answer("c", 2, 5)};
+  EXPECT_TRUE(ChoosePrimary(kThree, answers, false).primary) << "as nobody knows of a loss";
+  DoubtShortLogs({{"b", Lsn{9}}, {"c", Lsn{5}}}, answers);
+  EXPECT_TRUE(answers[0].may_have_lost_writes);
+  EXPECT_FALSE(answers[1].may_have_lost_writes) << "it has all that it had";
+  EXPECT_FALSE(ChoosePrimary(kThree, answers, false).primary);
+  answers.push_back(Answer("a", 2, 9));
+  EXPECT_EQ(ChoosePrimary(kThree, answers, false).primary, "a");
+  FenceAnswer copied = Answer("b", 2, 5);
+  copied.incomplete = true;
+  answers = {copied};
+  DoubtShortLogs({{"b", Lsn{9}}}, answers);
+  EXPECT_FALSE(answers[0].may_have_lost_writes) << "its promise counts";
+}
+
 FenceAnswer Lost(ServerName server, uint64_t epoch, uint64_t lsn) {  // a part of its log, by its disk
   FenceAnswer answer = Answer(std::move(server), epoch, lsn);
   answer.may_have_lost_writes = answer.lost = true;
@@ -100,12 +117,16 @@ TEST(ChoosePrimaryTest, ATabletInMemoryBeginsAnewOnceEveryVoterHasAnsweredAndNon
       << "a table on disk waits";
 }
 
-TEST(ChoosePrimaryTest, ATabletInMemoryWaitsForALostReplicaOnlyWhereThatHasALog) {
+// Its disk has lost promises alone. Once every voter has promised anew, no old one matters.
+TEST(ChoosePrimaryTest, ATabletInMemoryWaitsForNoOperatorWhereALogIsLost) {
   FenceAnswer emptied = Emptied("a");
   emptied.lost = true;
   EXPECT_TRUE(ChoosePrimary(kThree, {emptied, Emptied("b"), Emptied("c")}, false, MemoryRules()).anew);
   EXPECT_EQ(ChoosePrimary(kThree, {emptied, Emptied("b"), Answer("c", 2, 9)}, false, MemoryRules()).primary, "c");
-  EXPECT_FALSE(ChoosePrimary(kThree, {Lost("a", 2, 9), Emptied("b"), Emptied("c")}, false, MemoryRules()).primary);
+  EXPECT_FALSE(ChoosePrimary(kThree, {Lost("a", 2, 9), Emptied("b")}, false, MemoryRules()).primary);
+  const auto lost = ChoosePrimary(kThree, {Lost("a", 2, 9), Emptied("b"), Emptied("c")}, false, MemoryRules());
+  EXPECT_EQ(lost.primary, "a") << "it was copied since";
+  EXPECT_TRUE(lost.loss_possible && lost.loss_accepted);
 }
 
 TEST(ChoosePrimaryTest, ATabletInMemoryGoesOnWithWhatOneVoterStillHas) {

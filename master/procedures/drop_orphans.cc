@@ -21,6 +21,15 @@ bool LastCopy(const Image& image, const idl::TabletLoad& load) {
   return table && into->node.info.voters.size() < ReplicasOf(table->node.schema);
 }
 
+// The server's disk has forgotten a tablet that no other server leads. If two tablets of one replica were merged to it,
+// lost replicas of these two may be the last copy.
+bool HasForgotten(const Image& image, const Servers& servers, const ServerName& server, const Report& report) {
+  return std::ranges::any_of(image.HeldBy(server), [&](TabletId id) {
+    const TabletEntry* tablet = image.Tablet(id);
+    return tablet && !report.Find(id) && !servers.Leads(tablet->node.info.primary, id, tablet->epoch());
+  });
+}
+
 }  // namespace
 
 std::string DropOrphansName(const ServerName& server) { return "drop orphans of server " + server; }
@@ -36,7 +45,7 @@ std::optional<uint64_t> UndrawnId(const Image& image, const Report& report) {
   return greatest >= image.next_id() ? std::optional(greatest) : std::nullopt;
 }
 
-Orphans FindOrphans(const Image& image, const ServerName& server, const Report& report) {
+Orphans FindOrphans(const Image& image, const Servers& servers, const ServerName& server, const Report& report) {
   Orphans orphans;
   for (const idl::TabletLoad& load : report.body.tablets) {
     const TabletId id{static_cast<uint64_t>(load.tabletId)};
@@ -50,6 +59,7 @@ Orphans FindOrphans(const Image& image, const ServerName& server, const Report& 
     // This server may yet have to create a replica of the merged tablet.
     if (image.MergedInto(id) && rules::MergedPartsAreNoOrphans()) continue;
     if (!tablet && LastCopy(image, load)) continue;
+    if (!tablet && load.lost && HasForgotten(image, servers, server, report)) continue;
     idl::DropTablet order;
     order.tabletId = load.tabletId;
     // The configuration that removed it: the catalog's where it still has one, else one past all it can have had.
@@ -83,7 +93,7 @@ void DropOrphans::Step(coordination::Callback<Progress> done) {
 
 void DropOrphans::Drop() {
   const Report* report = context_.servers.ReportOf(server_);
-  Orphans orphans = report ? FindOrphans(context_.image(), server_, *report) : Orphans();
+  Orphans orphans = report ? FindOrphans(context_.image(), context_.servers, server_, *report) : Orphans();
   if (orphans.replicas.empty()) return ClearTables(std::move(orphans.tables), {});
   if (orphans.replicas.size() > kTabletsPerOrderMax) orphans.replicas.resize(kTabletsPerOrderMax);
   for (idl::DropTablet& order : orphans.replicas) {

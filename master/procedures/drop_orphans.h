@@ -35,7 +35,7 @@ struct Orphans {
 std::optional<uint64_t> UndrawnId(const Image& image, const Report& report);
 
 // The orphans in the server's last report, by the image.
-Orphans FindOrphans(const Image& image, const ServerName& server, const Report& report);
+Orphans FindOrphans(const Image& image, const Servers& servers, const ServerName& server, const Report& report);
 
 class DropOrphans final : public Procedure {
  public:

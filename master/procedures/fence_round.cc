@@ -101,7 +101,17 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.suspect = wanted.suspect;
   fencing.before = wanted.before;
   fencing.node = tablet->node;
+  TakeReport(fencing);
   return true;
+}
+
+// The primary's last report, also if its process is gone.
+void FenceRound::TakeReport(Fencing& fencing) const {
+  const Server* primary = context_.servers.Find(fencing.node.info.primary);
+  const idl::TabletLoad* load = primary && primary->report ? primary->report->Find(fencing.item.tablet) : nullptr;
+  if (!load || !load->leading || load->epoch != fencing.node.info.epoch) return;
+  for (const idl::ReplicaProgress& peer : load->peers)
+    fencing.had[peer.server] = Lsn{static_cast<uint64_t>(peer.acknowledgedLsn)};
 }
 
 void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results) {
@@ -129,6 +139,11 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
     return;
   }
   if (result.status.code != idl::Code::OK) return TakeRefusal(fencing, server, result);
+  for (const auto& [other, position] : result.vouched) {
+    if (position.epoch != fencing.node.info.epoch) continue;
+    Lsn& had = fencing.had[other];
+    had = std::max(had, rpc::FromIdl(position).lsn);
+  }
   FenceAnswer answer;
   answer.server = server;
   answer.last = rpc::FromIdl(result.lastAppended);
@@ -148,7 +163,10 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
 
 Status FenceRound::CheckNumbers(const ServerName& server, const idl::FenceResult& result) const {
   const int64_t latest = limits::LatestTime(context_.executor.TimeOfDayMs());
-  if (limits::AreEpochs({result.promisedEpoch, result.lastAppended.epoch}) &&
+  const bool vouched = std::ranges::all_of(result.vouched, [](const auto& item) {
+    return limits::AreEpochs({item.second.epoch}) && limits::AreLsns({item.second.lsn});
+  });
+  if (vouched && limits::AreEpochs({result.promisedEpoch, result.lastAppended.epoch}) &&
       limits::AreLsns({result.lastAppended.lsn}) && limits::IsWithin(result.tabletTimeMs, latest) &&
       result.timeOfDayMs >= 0 && result.timeOfDayMs <= latest) {
     return {};
@@ -209,21 +227,22 @@ void FenceRound::TakeEnd(Fencing& fencing, const idl::FenceResult& result, Fence
 }
 
 PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
+  std::vector<FenceAnswer> answers = fencing.answers;
+  DoubtShortLogs(fencing.had, answers);
   std::optional<MemoryRules> memory;
   if (fencing.in_memory) memory.emplace(fencing.learners);
   if (fencing.recovery) {
     // A voter that has promised a higher epoch is fenced again, higher, because it may have the longest log.
     if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every live replica has answered"};
-    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, fencing.answers,
-                          memory);
+    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, answers, memory);
   }
   if (fencing.suspect) {
-    std::vector<FenceAnswer> others = fencing.answers;
+    std::vector<FenceAnswer> others = answers;
     std::erase_if(others, [&](const FenceAnswer& answer) { return answer.server == fencing.before; });
     PrimaryChoice choice = ChoosePrimary(fencing.node.info.voters, others, fencing.creating, memory);
     if (choice.primary || (fencing.waiting > 0 && !late())) return choice;
   }
-  return ChoosePrimary(fencing.node.info.voters, fencing.answers, fencing.creating, memory);
+  return ChoosePrimary(fencing.node.info.voters, answers, fencing.creating, memory);
 }
 
 // Passes on decided items. An item that became decidable a moment ago waits for the rest of its grace.

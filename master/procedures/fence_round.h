@@ -12,6 +12,9 @@
 //             (lost_splits.h).
 //             In a recovery by hand every live holder is fenced and awaited, and the survivor becomes the only voter,
 //             unless a majority of the voters turns out to be back.
+//             Servers remember how far the logs of others were on their disks in the catalog's epoch: a primary of its
+//             peers, peers of their primary. Answers tell it, and so does the primary's last report. An answer with
+//             less is not believed (PROTOCOL 5).
 // Place:      tablet_reconciler.h begins rounds, and passes decisions to a TabletBatch.
 // Invariants: 1. Each item is returned exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.
@@ -75,6 +78,7 @@ class FenceRound {
     ServerName before;
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;
+    std::map<ServerName, Lsn> had;           // on their disks, in the catalog's epoch, as other servers remember
     std::map<ServerName, std::string> ends;  // of a memory tablet: where a log leaves it to end
     size_t waiting = 0;                      // for answers
     std::optional<MonotonicTime> decidable;  // since when
@@ -84,6 +88,7 @@ class FenceRound {
   idl::FenceTablet WithLeap(idl::FenceTablet order, const ServerName& server) const;
   void OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results);
   void TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const;
+  void TakeReport(Fencing& fencing) const;
   Status CheckNumbers(const ServerName& server, const idl::FenceResult& result) const;
   void TakeRefusal(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const;
   // For a server that does not know the tablet: the parts that it may still hold. False: that is not known yet, and the

@@ -28,13 +28,16 @@ bool FinishMerge::MayStillMerge(const TabletEntry& tablet, const ServerName& vot
   return HasBoth(*report, tablet.node.merged);
 }
 
+// A lost voter does not count, and is made anew once the merge is closed.
 bool FinishMerge::HasMajority(const TabletEntry& tablet) const {
-  const std::vector<ServerName>& voters = tablet.node.info.voters;
-  const auto whole = std::ranges::count_if(voters, [&](const ServerName& voter) {
+  size_t counted = 0, whole = 0;
+  for (const ServerName& voter : tablet.node.info.voters) {
     const idl::TabletLoad* load = context_.servers.LoadOf(voter, tablet_);
-    return load && !load->incomplete && !load->failed;
-  });
-  return static_cast<size_t>(whole) > voters.size() / 2;
+    if (load && load->lost) continue;
+    ++counted;
+    whole += load && !load->incomplete && !load->failed ? 1 : 0;
+  }
+  return whole > counted / 2;
 }
 
 void FinishMerge::Step(coordination::Callback<Progress> done) {

@@ -61,6 +61,10 @@ HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSee
     seen.last = rpc::FromIdl(entry.node.merged.position);
     seen.applied = seen.last.lsn;
     seen.known = seen.splits = true;
+    for (const int64_t part : {entry.node.merged.left.tabletId, entry.node.merged.right.tabletId}) {
+      seen.lost |= report->Find(TabletId{static_cast<uint64_t>(part)})->lost;
+    }
+    seen.may_have_lost_writes = seen.lost;
   }
   if (!load) return seen;
   seen.known = true;
@@ -244,12 +248,21 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
         kMergeLooks,
         Error(Code::kUnavailable, "its merge to tablet " + std::to_string(tablet->into().value) + " is ended first")));
   }
+  const auto chosen = std::ranges::find(survey.holders, *survey.choice, &HolderSeen::server);
+  if (!began_) shown_ = chosen->last;
+  if (chosen->last < shown_) {
+    return done(Progress::Done(Error(Code::kConditionFailed, "the log of " + chosen->server + " ends at " +
+                                                                 chosen->last.ToString() + " by now, and the loss of " +
+                                                                 "what follows " + shown_.ToString() +
+                                                                 " was accepted: look again")));
+  }
   began_ = began_.value_or(tablet->epoch());
   LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << *survey.choice
              << (server_.empty() ? ", or whose log turns out to be the longest" : "") << ": " << survey.loss;
-  reconciler_.Recover(tablet_, {server_, survey.least}, [done = std::move(done)](Status status) mutable {
-    done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));
-  });
+  reconciler_.Recover(tablet_, {server_, std::max(survey.least, shown_)},
+                      [done = std::move(done)](Status status) mutable {
+                        done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));
+                      });
 }
 
 }  // namespace ebla::master

@@ -72,6 +72,7 @@ class RecoverTablet final : public Procedure {
   const TabletId tablet_;
   const ServerName server_;     // whom the operator named; empty: the longest complete log, as the fence finds it
   std::optional<Epoch> began_;  // the catalog's then
+  Version shown_;               // the end of the chosen log, as the operator was told that what follows it may be lost
   bool decided_ = false;        // the compare-and-set has been seen in the catalog
 };
 

@@ -318,6 +318,7 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
       progress.incomplete = peer == replica.peers.end() || peer->second.incomplete;
       progress.flushedLsn = peer == replica.peers.end() ? 0 : peer->second.flushed;
       progress.silentMs = peer == replica.peers.end() ? -1 : 0;
+      if (const auto had = vouched.find(name); had != vouched.end()) progress.acknowledgedLsn = had->second.lsn;
       load.peers.push_back(progress);
     }
   }
@@ -465,6 +466,7 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
         result.incomplete = replica->incomplete;
         result.forgetful = replica->forgetful || replica->lost;
         result.lost = replica->lost;
+        result.vouched = vouched;
         if (IsInMemory(replica->schema) && !replica->incomplete)
           result.__set_endKey(replica->logged.empty() ? replica->range.endKey : replica->logged.back().split.key);
       }

@@ -154,6 +154,8 @@ class FakeServer final : public FakeUpkeep {
   // Its disk is at the reserve, as it tells the master.
   bool disk_full = false;
   int feature_level = kFeatureLevel;  // that it speaks from its next start on
+  // How far other servers' disks had the log, as it remembers: told in answers to fences, and in a primary's reports.
+  std::map<std::string, idl::LogPosition> vouched;
   // A tablet's orders are refused with this until cleared.
   std::map<int64_t, idl::Code::type> refuse_configure;
   // Orders to split are refused with this; or obeyed, and the answer is lost.

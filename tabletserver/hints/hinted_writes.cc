@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/tablet/write_evaluator.h"
 
@@ -132,6 +133,9 @@ Result<LogEntry> HintedWrites::EntryOf(const WriteCall& call, const TabletView& 
   // A replica without a message of its primary since its start knows only its applied time.
   const int64_t now_ms =
       view.time.at ? static_cast<int64_t>(known.value) : std::max(day_ms, static_cast<int64_t>(known.value));
+  // In a doubt the machine's clock may be right, and the primary's time with it.
+  const int64_t machine_ms = std::min(ports_.executor.TimeOfDayMs(), limits::kExpiryMsMax - limits::kTtlMsMax);
+  const int64_t lives_from_ms = view.time.at ? now_ms : std::max(now_ms, machine_ms);
   LogEntry entry;
   entry.kind = EntryKind::kWrite;
   entry.version = {Epoch{incarnation_.value}, Lsn{++count_}};
@@ -149,7 +153,8 @@ Result<LogEntry> HintedWrites::EntryOf(const WriteCall& call, const TabletView& 
     effect.key = write.key;
     effect.is_delete = write.kind == WriteKind::kDelete;
     effect.value = write.value;
-    if (!effect.is_delete) effect.expires_at = ExpiryOf(write, entry.time, *view.schema);
+    if (!effect.is_delete)
+      effect.expires_at = ExpiryOf(write, TabletTime{static_cast<uint64_t>(lives_from_ms)}, *view.schema);
     effect.write_time_ms = StampOf(call.handle->table, write.key, now_ms, shown_ms + 1);
     effect.writer = self_;
   }

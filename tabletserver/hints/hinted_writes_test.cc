@@ -529,5 +529,34 @@ TEST_F(HintedWritesTest, AClockThatLeapsGivesNoStampAheadOfTime) {
   EXPECT_LT(taken->front().entry.effects.at(0).write_time_ms, now_ms + 60'000);
 }
 
+// The machine was off for a month, or its clock is wrong: a record must not expire before its time.
+TEST_F(HintedWritesTest, ALifetimeInADoubtCountsFromTheLaterClock) {
+  constexpr int64_t kHourMs = 3'600'000, kMonthMs = 30 * 24 * kHourMs;
+  const auto expiry_of = [this](const std::string& key) -> int64_t {
+    idl::Write put = PutOf(key, "v");
+    put.__set_ttlMs(kHourMs);
+    EXPECT_EQ(WriteAs("ts-3", 5, ++writes_, {put}, WriteLevel::ANY).header.code, idl::Code::OK);
+    const auto taken = at("ts-3").store->unresolved().List(TableId{kTable}, {}, 10, 1 << 20);
+    for (const UnresolvedLogEntry& one : taken.value()) {
+      const Effect& effect = one.entry.effects.at(0);
+      if (effect.key == key) return static_cast<int64_t>(effect.expires_at.value);
+    }
+    return 0;
+  };
+  CutOff("ts-3");
+  const int64_t before_ms = at("ts-3").executor->TimeOfDayMs();
+  at("ts-3").executor->Leap(kMonthMs);
+  const int64_t known_ms = expiry_of("known");
+  EXPECT_GE(known_ms, before_ms + kHourMs - 1000);
+  EXPECT_LT(known_ms, before_ms + kHourMs + 60'000) << "the tablet's time is known";
+  Crash("ts-3", SimulatedDisk::CrashKind::kProcess);
+  Start("ts-3");
+  at("ts-3").executor->Leap(kMonthMs);
+  const int64_t machine_ms = at("ts-3").executor->TimeOfDayMs();
+  EXPECT_GE(expiry_of("new"), machine_ms + kHourMs);
+  at("ts-3").executor->Leap(-4 * kMonthMs);
+  EXPECT_GE(expiry_of("behind"), before_ms + kHourMs - 1000) << "a clock that is behind takes nothing off";
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver

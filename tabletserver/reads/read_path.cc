@@ -188,6 +188,11 @@ NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& 
   } else if (!bounds.range.Empty()) {
     status = ports_.store.Scan(call.table, bounds, visit);
   }
+  // The records before a damaged place are a page, and the next page tells of the damage.
+  if (!status.ok() && logged == nullptr && !result.records.empty()) {
+    cut = true;
+    status = {};
+  }
   const Duration took = read.Finish(examined);
   handle->load.CountReads(ports_.loop_index, 1, bytes, took, [&result](uint64_t draw) -> std::string_view {
     return result.records.empty() ? std::string_view() : result.records[draw % result.records.size()].first;

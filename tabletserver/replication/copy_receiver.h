@@ -51,6 +51,8 @@ class CopyReceiver {
   bool applying() const { return copy_ && copy_->stage >= Stage::kApplying; }
   // All of its data has arrived and is known to be committed, so it is applied whatever becomes of its source.
   bool completes_alone() const { return applying() && common_.committed >= copy_->upto; }
+  // A copy has begun in this life of the process, whatever became of it.
+  bool began_one() const { return latest_ != 0; }
   // The position through which its source had applied its chunks.
   Lsn shown() const { return applying() ? copy_->upto : Lsn{}; }
   // The copy that is still to bring something; whose start is to be installed; whose chunks are taken. 0: none.

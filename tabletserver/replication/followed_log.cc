@@ -89,6 +89,7 @@ void FollowedLog::AnswerDurable() {
     if (durable.promised < held.answer.epoch && rules::PromiseIsFlushedFirst()) return false;
     const bool lost = common_.state.lost && rules::LostReplicaAcknowledgesNothing();
     held.answer.incomplete = durable.incomplete || common_.state.incomplete || lost;
+    held.answer.synced = common_.KeepsFlushed();
     held.answer.receiving = copies_.awaited();
     Answer(held.token, held.answer, AppendResult::kStored);
     return true;

@@ -103,6 +103,7 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
       peer.match = std::max(peer.match, answer.flushed);
       peer.proven = true;
       peer.incomplete = answer.incomplete;
+      if (answer.synced && !answer.incomplete) peer.acknowledged = std::max(peer.acknowledged, answer.flushed);
       peer.next = std::max(peer.next, peer.match.Next());
       if (peer.mode == Mode::kProbe) peer.mode = Mode::kReplicate;
       peer.paused = false;
@@ -175,7 +176,10 @@ void Leadership::Step(const CopyNews& news) {
   if (found == peers_.end() || found->second.copy != news.id) return;
   Peer& peer = found->second;
   switch (news.kind) {
-    case CopyNews::Kind::kAccepted: Probe(peer, peer.copy_start.lsn.Next()); break;
+    case CopyNews::Kind::kAccepted:
+      peer.acknowledged = {};
+      Probe(peer, peer.copy_start.lsn.Next());
+      break;
     case CopyNews::Kind::kArrived:
       peer.copied = std::exchange(peer.copy, 0);
       peer.copies_failed = 0;
@@ -253,7 +257,8 @@ std::vector<PeerProgress> Leadership::Progress() const {
   std::vector<PeerProgress> progress;
   for (const auto& [name, peer] : peers_) {
     // A peer that has stored nothing yet may have no replica at all.
-    progress.push_back({name, peer.voter, peer.copy != 0, peer.incomplete || !peer.proven, peer.match, peer.heard});
+    progress.push_back(
+        {name, peer.voter, peer.copy != 0, peer.incomplete || !peer.proven, peer.match, peer.heard, peer.acknowledged});
   }
   return progress;
 }
@@ -349,6 +354,7 @@ Status Leadership::TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicT
     while (WantsMessage(peer, log)) EBLA_TRY(Send(name, peer, log, committed, now, messages, copies));
     if (!heartbeat_due_ && !round_due_) continue;
     HeartbeatMessage heartbeat{.epoch = epoch_, .committed = committed, .retain = retain, .round = round_};
+    heartbeat.acknowledged = peer.acknowledged;
     // Under the lease, no other primary can have committed an entry by now. So once the peer has applied this position,
     // its state is no older than its clock of then.
     if (committed >= barrier_ && now < lease_until()) {
@@ -371,6 +377,7 @@ Status Leadership::Send(const ServerName& name, Peer& peer, const ReplicaLog& lo
   }
   AppendMessage append{.epoch = epoch_, .previous = {*epoch, previous}, .committed = committed};
   append.retain = NeededFrom(log.applied().lsn.Next());
+  append.acknowledged = peer.acknowledged;
   Sent sent{.first = peer.next, .last = previous, .bytes = 64};
   if (peer.next <= log.last().lsn) {
     EBLA_ASSIGN(append.entries, log.Read(peer.next, kMessageBytes));

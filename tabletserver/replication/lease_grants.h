@@ -22,12 +22,15 @@ class LeaseGrants {
     if (!rules::GrantsOutliveRestarts()) return;
     Duration longest = std::chrono::milliseconds(common.state.longest_lease_ms);
     // The note of a longer one may be lost.
-    if (common.state.lost || common.Forgotten()) longest = std::max(longest, common.options.lease.length);
+    if (common.Forgotten()) longest = std::max(longest, common.options.lease.length);
     until_ = common.options.started + longest;
   }
 
-  // No higher promise is answered before this time.
-  MonotonicTime until() const { return until_; }
+  // No higher promise is answered before this time. A lost replica may lack the note of a longer lease.
+  MonotonicTime until() const {
+    if (!common_.state.lost || !rules::GrantsOutliveRestarts()) return until_;
+    return std::max(until_, common_.options.started + common_.options.lease.length);
+  }
 
   // Answers no promise of a higher epoch until a lease from `now`. False: nothing is granted.
   bool Grant(Epoch epoch, MonotonicTime now) {

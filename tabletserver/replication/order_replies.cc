@@ -19,6 +19,7 @@ void OrderReplies::Reply(RequestToken token, Status status, MonotonicTime not_be
   reply.lost = (state.lost || common_.Forgotten()) && rules::LostReplicaDoesNotVote();
   // A master of before knows no more than this.
   reply.may_have_lost_writes = (state.may_have_lost_writes && rules::LossyReplicaSaysSo()) || reply.lost;
+  reply.vouched = common_.vouched;
   reply.dropped = state.tombstone;
   if (!common_.failure.ok() || !rules::PromiseIsFlushedFirst()) {
     ready_.push_back(std::move(reply));

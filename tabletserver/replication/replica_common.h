@@ -10,6 +10,8 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <vector>
 
 #include "tabletserver/replication/flush_tracker.h"
@@ -27,12 +29,14 @@ struct ReplicaOptions {
   size_t held_bytes_max = 64 << 20;   // of entries a follower holds unapplied; beyond it appends are BUSY
   MonotonicTime started;              // when this process began to answer
   bool may_have_lost_writes = false;  // it may have lost what it acknowledged: noted until it has it again
-  TabletId forgot_below;              // the disk lost a part of its log: ids below this may have been here before
+  // The disk lost a part of its log: ids below this may have been here before. It falls once the cluster tells which
+  // ids are new. Null: nothing was lost.
+  std::function<TabletId()> forgot_below;
 };
 
 // No replica is here, but the disk may have lost it, with its promises (PROTOCOL 6).
-inline bool MayBeForgotten(TabletId tablet, const ReplicaState& state, TabletId forgot_below) {
-  return !state.present() && tablet < forgot_below && rules::UnknownMayBeForgotten();
+inline bool MayBeForgotten(TabletId tablet, const ReplicaState& state, const std::function<TabletId()>& forgot_below) {
+  return !state.present() && forgot_below && tablet < forgot_below() && rules::UnknownMayBeForgotten();
 }
 
 struct ReplicaCommon {
@@ -46,7 +50,8 @@ struct ReplicaCommon {
   bool commit_news = false;  // the host is yet to hear of it
   MonotonicTime now;         // the greatest seen
   std::vector<EntryPtr> rolled_back;
-  Status failure;  // not OK: the store lied, the replica is dead
+  std::map<ServerName, Version> vouched;  // others' disks had the log of `epoch` through there, as they said
+  Status failure;                         // not OK: the store lied, the replica is dead
 
   void ObserveTimeOf(const auto& input) {
     if constexpr (requires { input.now; }) now = std::max(now, input.now);
@@ -56,6 +61,19 @@ struct ReplicaCommon {
   }
 
   bool Forgotten() const { return MayBeForgotten(options.tablet, state, options.forgot_below); }
+
+  // All that is flushed outlives a crash of the machine. Entries of a former interval table do once the schema that
+  // ended this is durable.
+  bool KeepsFlushed() const {
+    return options.flush_mode == FlushMode::kSync && flushes.durable().schema == state.schema;
+  }
+
+  // The disk lost a part of the log, and no start has seen it.
+  void NoteLost() {
+    if (state.lost) return;
+    state.lost = state.may_have_lost_writes = true;
+    state_dirty = true;
+  }
 
   void CommitTo(Lsn lsn) {
     if (lsn <= committed) return;

@@ -45,6 +45,7 @@ void ReplicaRole::Lead(const ConfigureReplica& input) {
   if (!rules::IncompleteOffersNoLog()) common_.state.incomplete = false;
   common_.state_dirty = true;
   common_.epoch = input.epoch;
+  common_.vouched.clear();
   copies_.Abandon();
   LogLostSplits(input);
   const Version barrier_at{input.epoch, common_.log.last().lsn.Next()};
@@ -99,6 +100,7 @@ bool ReplicaRole::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
   if (epoch > common_.epoch || Leads()) {
     StepDown();
     common_.epoch = epoch;
+    common_.vouched.clear();
     followed_.BeginEpoch();
     copies_.AbandonUnlessApplying();
   }
@@ -113,6 +115,9 @@ void ReplicaRole::StepDown(bool keep_log) {
   for (ConfirmReply& reply : leadership_->Abandon()) confirms_.push_back(std::move(reply));
   transfer_.GiveUp();
   messages_ = leadership_->messages();
+  for (const PeerProgress& peer : leadership_->Progress()) {
+    if (peer.acknowledged) common_.vouched[peer.peer] = {common_.epoch, peer.acknowledged};
+  }
   leadership_.reset();
   followed_.Unmatch();
   if (!keep_log) DropUnstored();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -204,8 +205,9 @@ struct AppendMessage {
   Version previous;               // the entry before entries[0]; none: the log's beginning
   std::vector<EntryPtr> entries;  // none: a probe or a notice of what is committed
   Lsn committed;
-  Lsn retain;       // a replica may still need the log from here on
-  TabletTime time;  // filled by TabletCore
+  Lsn retain;        // a replica may still need the log from here on
+  TabletTime time;   // filled by TabletCore
+  Lsn acknowledged;  // by the receiver in this epoch, from its disk: an honest disk cannot have less
 };
 
 enum class AppendResult : uint8_t {
@@ -227,6 +229,7 @@ struct AppendAnswer {
   bool incomplete = false;  // stored, but must not be counted (PROTOCOL 5)
   uint64_t receiving = 0;   // the copy that it waits for when it answers; 0: none
   MonotonicTime clock;      // the follower's, when it received the request
+  bool synced = false;      // stored so that a crash of the machine does not take it
 };
 
 struct HeartbeatMessage {
@@ -236,7 +239,9 @@ struct HeartbeatMessage {
   uint64_t round = 0;        // of confirmation; the latest begun
   MonotonicTime echo_clock;  // the receiver's own, from an earlier answer; and what was committed then, under a lease
   Lsn echo_committed;
-  TabletTime time;  // filled by TabletCore
+  TabletTime time;   // filled by TabletCore
+  Lsn acknowledged;  // as in AppendMessage
+  Lsn flushed;       // of the sender's log, on its disk
 };
 
 struct HeartbeatAnswer {
@@ -355,8 +360,9 @@ struct ControlReply {
   Version last_appended;  // as flushed
   bool known = false;     // a replica exists here (a mere promise or a tombstone is none)
   bool incomplete = false;
-  bool may_have_lost_writes = false;  // may have lost what it acknowledged (PROTOCOL 5)
-  bool lost = false;                  // its disk lost a part of the log: it neither votes nor offers its log
+  bool may_have_lost_writes = false;      // may have lost what it acknowledged (PROTOCOL 5)
+  bool lost = false;                      // its disk lost a part of the log: it neither votes nor offers its log
+  std::map<ServerName, Version> vouched;  // others' disks had the log of that epoch through there, they said
   bool dropped = false;               // this Drop, or an earlier one, made a tombstone: the host removes what is left
   std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
   Version freeze;                     // to a FreezeTablet that is applied, and durable at every voter
@@ -391,6 +397,7 @@ struct PeerProgress {
   bool incomplete = false;
   Lsn flushed;          // durable there, as far as is known in this epoch
   MonotonicTime heard;  // of the latest answer; zero: none in this epoch
+  Lsn acknowledged;     // on its disk, as it said in this epoch, whatever its process is now
 };
 
 struct ReplicaOutput {

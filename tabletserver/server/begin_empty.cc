@@ -1,15 +1,14 @@
 #include "tabletserver/server/begin_empty.h"
 
-#include <fcntl.h>
 #include <glog/logging.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 
+#include "common/base/sync_directory.h"
 #include "common/base/system_error.h"
 
 namespace ebla::tabletserver {
@@ -20,25 +19,19 @@ namespace fs = std::filesystem;
 // IDENTITY last: while it is there, no start takes the rest for a new directory.
 constexpr std::array kParts = {"store", "coordinator", "CATALOG", "INVENTORY", "IDENTITY"};
 
-bool IsThere(const std::string& directory, const char* part) {
+// A link to a disk that is not mounted is there, too.
+bool IsThere(const std::string& path) {
   std::error_code error;
-  return fs::exists(fs::path(directory) / part, error);
-}
-
-Status SyncDirectory(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  return synced ? Status() : SystemError(Code::kInternal, "cannot sync " + path);
+  return fs::exists(fs::symlink_status(path, error));
 }
 
 Result<std::string> SetAside(const std::string& directory) {
   std::string aside;
-  for (int n = 1; aside.empty() || IsThere(aside, ""); ++n) aside = directory + "/lost-" + std::to_string(n);
+  for (int n = 1; aside.empty() || IsThere(aside); ++n) aside = directory + "/lost-" + std::to_string(n);
   if (mkdir(aside.c_str(), 0700) != 0) return SystemError(Code::kInternal, "cannot make " + aside);
   for (const char* const part : kParts) {
     const std::string from = directory + "/" + part, to = aside + "/" + part;
-    if (IsThere(directory, part) && rename(from.c_str(), to.c_str()) != 0)
+    if (IsThere(from) && rename(from.c_str(), to.c_str()) != 0)
       return SystemError(Code::kInternal, "cannot move " + from + " to " + to);
     EBLA_TRY(SyncDirectory(aside));
     EBLA_TRY(SyncDirectory(directory));
@@ -57,7 +50,7 @@ Status TryToOpen(ServerProcessOptions& options) {
 
 Result<std::string> BeginEmpty(ServerProcessOptions& options, const BeginEmptyOptions& how) {
   const std::string& directory = options.data_dir;
-  if (std::ranges::none_of(kParts, [&](const char* part) { return IsThere(directory, part); }))
+  if (std::ranges::none_of(kParts, [&](const char* part) { return IsThere(directory + "/" + part); }))
     return Error(Code::kInvalidArgument, directory + " has no data: start without --begin_empty");
   if (how.needs_new_name && options.name.empty())
     return Error(Code::kInvalidArgument, "--begin_empty begins another server: name it with --name");

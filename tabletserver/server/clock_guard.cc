@@ -30,7 +30,7 @@ std::string Lasting(int64_t ms) {
 }  // namespace
 
 ClockGuard::ClockGuard(const Executor& machine, ClockGuardOptions options)
-    : machine_(machine), options_(std::move(options)), ahead_max_(options_.step_max) {
+    : machine_(machine), options_(std::move(options)) {
   MutexLock lock(mutex_);
   const Reading now = Read();
   sure_ = now;
@@ -44,7 +44,7 @@ ClockGuard::ClockGuard(const Executor& machine, ClockGuardOptions options)
   } else {
     sure_.machine_ms = mark.day_ms;
     sure_boot_ = mark.boot;
-    ahead_max_ = options_.leap_max;
+    former_ = sure_;
   }
   Look();
 }
@@ -60,28 +60,44 @@ ClockGuard::Reading ClockGuard::Read() const {
   return reading;
 }
 
+int64_t ClockGuard::AheadMs(const Reading& of, const Reading& reading) {
+  return reading.machine_ms - of.machine_ms - Ms(reading.since_boot - of.since_boot);
+}
+
 int64_t ClockGuard::SureAt(MonotonicTime now) const { return sure_.machine_ms + Ms(now - sure_.since_boot); }
+
+bool ClockGuard::IsWithinBounds(const Reading& reading) const {
+  const int64_t step_ms = Ms(options_.step_max);
+  if (std::abs(AheadMs(sure_, reading)) <= step_ms) return true;
+  if (!former_) return false;
+  const int64_t ahead_ms = AheadMs(*former_, reading);
+  return ahead_ms >= -step_ms && ahead_ms <= Ms(options_.leap_max);
+}
 
 void ClockGuard::Believe(const Reading& reading) const {
   sure_ = reading;
   sure_boot_ = options_.boot;
-  ahead_max_ = options_.step_max;
 }
 
 ClockGuard::Reading ClockGuard::Look() const {
+  // Asked before and after, because a clock that is set between is no longer synchronized.
+  const bool synchronized_before = options_.synchronized();
   const Reading now = Read();
-  const int64_t ahead_ms = now.machine_ms - SureAt(now.since_boot);
-  if (ahead_ms <= Ms(ahead_max_) && ahead_ms >= -Ms(options_.step_max)) {
+  const bool synchronized = synchronized_before && options_.synchronized();
+  if (synchronized) former_.reset();
+  const int64_t ahead_ms = AheadMs(sure_, now);
+  if (synchronized || IsWithinBounds(now)) {
     Believe(now);
     if (trust_ == ClockTrust::kDoubted) {
       trust_ = ClockTrust::kSure;
-      LOG(WARNING) << "the machine's clock has returned to a time that can be right, and is believed again";
+      LOG(WARNING) << "the machine's clock is believed again: "
+                   << (synchronized ? "NTP has synchronized it" : "it shows a time that can be right");
     }
   } else if (trust_ != ClockTrust::kDoubted) {
     trust_ = ClockTrust::kDoubted;
     LOG(ERROR) << "the machine's clock is " << Lasting(ahead_ms) << (ahead_ms > 0 ? " ahead of" : " behind")
                << " the last time that was sure, and is not believed: what this server leads from now on expires late. "
-               << "Set the clock (NTP); if it is right: ebla server clock NAME --accept";
+               << "Have NTP set the clock; if it is right: ebla server clock NAME --accept";
   }
   return now;
 }
@@ -121,6 +137,7 @@ void ClockGuard::Compare(int64_t masters_day_ms, const std::string& boot) {
   if (trust_ != ClockTrust::kDoubted) return;
   if (std::abs(now.machine_ms - masters_day_ms) > Ms(options_.apart_max)) return;
   Believe(now);
+  former_.reset();
   trust_ = ClockTrust::kSure;
   LOG(WARNING) << "the master's clock, of another machine, shows the same time: this machine's is believed again";
 }
@@ -132,6 +149,7 @@ void ClockGuard::Accept() {
   LOG(WARNING) << "an operator accepts the machine's clock, which was doubted by "
                << Lasting(now.machine_ms - SureAt(now.since_boot)) << ": records expire by it from now on";
   Believe(now);
+  former_.reset();
   trust_ = ClockTrust::kAccepted;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace ebla::tabletserver {
 namespace {
@@ -58,13 +59,20 @@ class ClockGuardTest : public ::testing::Test {
  protected:
   // A server starts: on the boot of the mark, or another, or with no mark.
   ClockGuard StartOn(const std::string& boot, std::optional<ClockMark> found = kFound) {
-    return {machine_, {.boot = boot, .found = std::move(found)}};
+    return {machine_, {.boot = boot, .found = std::move(found), .synchronized = [this] { return Synchronized(); }}};
+  }
+  // The kernel's answers in turn; the last of `ntp_` stays.
+  bool Synchronized() {
+    const bool now = ntp_.front();
+    if (ntp_.size() > 1) ntp_.erase(ntp_.begin());
+    return now;
   }
   static inline const ClockMark kFound{.boot = "b-1",
                                        .since_boot_ms = std::chrono::duration_cast<milliseconds>(kMarkedSince).count(),
                                        .day_ms = kMarkedMs};
 
   Machine machine_;
+  std::vector<bool> ntp_ = {false};
 };
 
 void ExpectBelieved(const ClockGuard& guard, const Machine& machine) {
@@ -118,6 +126,59 @@ TEST_F(ClockGuardTest, AfterAnotherBootADayMayHavePassed) {
   ExpectBelieved(StartOn("", ClockMark{"", 0, kMarkedMs}), machine_);  // two unknown boots are not the same
   machine_.Leap(kDayMs);
   EXPECT_EQ(StartOn("", ClockMark{"", 0, kMarkedMs}).trust(), ClockTrust::kDoubted);
+}
+
+// A machine without a hardware clock begins with the time at which it ended, or with that of a zone.
+TEST_F(ClockGuardTest, TheDayAfterAnotherBootHoldsForTheWholeLife) {
+  machine_.Reboot();
+  const ClockGuard guard = StartOn("b-2");
+  ExpectBelieved(guard, machine_);
+  machine_.Pass(5s);
+  machine_.Leap(kDayMs - 1000);
+  ExpectBelieved(guard, machine_);
+  machine_.Leap(-kDayMs / 2);
+  ExpectBelieved(guard, machine_);
+  machine_.Pass(100h);
+  machine_.Leap(kDayMs / 2);
+  ExpectBelieved(guard, machine_);
+  machine_.Leap(62'000);  // a day and a minute in all
+  EXPECT_EQ(guard.trust(), ClockTrust::kDoubted);
+  machine_.Leap(-2 * kDayMs);
+  EXPECT_EQ(guard.trust(), ClockTrust::kDoubted);
+}
+
+TEST_F(ClockGuardTest, AClockThatNtpHasSynchronizedIsBelieved) {
+  for (const int64_t leap_ms : {kYearMs, -kYearMs}) {
+    for (const char* const boot : {"b-1", "b-2", ""}) {
+      machine_.Set(kMarkedMs + leap_ms);
+      ntp_ = {false};
+      const ClockGuard guard = StartOn(boot);
+      EXPECT_EQ(guard.trust(), ClockTrust::kDoubted) << leap_ms << boot;
+      ntp_ = {true};
+      EXPECT_EQ(guard.trust(), ClockTrust::kSure) << leap_ms << boot;
+      ExpectBelieved(guard, machine_);
+      ExpectBelieved(StartOn(boot), machine_);
+    }
+  }
+}
+
+TEST_F(ClockGuardTest, OnceNtpHasSynchronizedItAClockMayLeapADayNoMore) {
+  machine_.Reboot();
+  const ClockGuard guard = StartOn("b-2");
+  ntp_ = {true};
+  ExpectBelieved(guard, machine_);
+  ntp_ = {false};  // as the kernel reports once the clock is set by hand
+  machine_.Leap(kDayMs / 2);
+  EXPECT_EQ(guard.trust(), ClockTrust::kDoubted);
+}
+
+TEST_F(ClockGuardTest, AClockThatIsSetWhileItIsReadIsNotBelieved) {
+  const ClockGuard guard = StartOn("b-1");
+  machine_.Leap(kYearMs);
+  for (const bool before : {true, false}) {
+    ntp_ = {before, !before, false};
+    EXPECT_EQ(guard.trust(), ClockTrust::kDoubted);
+  }
 }
 
 TEST_F(ClockGuardTest, ARunningServerFollowsNoLeapAndAllSmallSteps) {

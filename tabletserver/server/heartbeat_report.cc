@@ -42,6 +42,7 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
     progress.copying = peer.copying;
     progress.incomplete = peer.incomplete;
     progress.flushedLsn = static_cast<int64_t>(peer.flushed.value);
+    progress.acknowledgedLsn = static_cast<int64_t>(peer.acknowledged.value);
     progress.silentMs = peer.heard == MonotonicTime{}
                             ? -1
                             : std::chrono::duration_cast<std::chrono::milliseconds>(now - peer.heard).count();

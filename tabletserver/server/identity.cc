@@ -15,6 +15,7 @@
 #include "common/base/crc32.h"
 #include "common/base/key_range.h"
 #include "common/base/mutex.h"
+#include "common/base/sync_directory.h"
 #include "common/base/system_error.h"
 
 namespace ebla::tabletserver {
@@ -50,8 +51,8 @@ Status CheckName(const ServerName& name) {
   return Status::Ok();
 }
 
-Status SyncPath(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+Status SyncFile(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return DiskError("cannot open", path);
   const bool synced = ::fsync(fd) == 0;
   ::close(fd);
@@ -68,9 +69,9 @@ Status WriteDurably(const std::string& directory, const std::string& file, const
     out.close();
     if (!out) return DiskError("cannot write", temporary);
   }
-  EBLA_TRY(SyncPath(temporary, O_RDONLY));
+  EBLA_TRY(SyncFile(temporary));
   if (::rename(temporary.c_str(), path.c_str()) != 0) return DiskError("cannot replace", path);
-  return SyncPath(directory, O_RDONLY | O_DIRECTORY);
+  return SyncDirectory(directory);
 }
 
 Error Damaged(const std::string& path, const std::string& why) {
@@ -174,9 +175,12 @@ Status DataDirectory::Load(const ServerName& name) {
   if (!name.empty()) EBLA_TRY(CheckName(name));
   const std::string file = path_ + "/IDENTITY";
   Identity identity;
-  if (!std::filesystem::exists(file)) {
+  std::error_code error;
+  const bool is_new = !std::filesystem::exists(file, error);
+  if (error) return SystemError(Code::kInternal, "cannot look at " + file, error.value());
+  if (is_new) {
     for (const char* const other : {"/store", "/INVENTORY"}) {
-      if (std::filesystem::exists(path_ + other)) return Damaged(file, "there is data here, but no such file");
+      if (std::filesystem::exists(path_ + other, error)) return Damaged(file, "there is data here, but no such file");
     }
     if (name.empty()) {
       return Error(Code::kInvalidArgument, path_ + " is new: name its server with --name");

@@ -222,6 +222,17 @@ void AddUnresolved(const TabletStore::Health& health, const HintDelivery::Figure
                  static_cast<double>(figures.oldest_age_ms) / 1000);
 }
 
+void AddStalls(const rpc::StallWatch& watch, Families& families) {
+  const auto add = [&, all = watch.figures()](const char* name, const char* help, const auto& value) {
+    MetricFamily& family = families.Add(name, help, MetricType::Counter);
+    for (const rpc::StallWatch::Figures& one : all) Families::Put(family, {{"loop", one.loop}}, value(one));
+  };
+  add("loop_stalls_total", "How often a loop or a shard was held up for 100 ms or more; the log names the function.",
+      [](const auto& one) { return one.stalls; });
+  add("loop_stalled_seconds_total", "Time for which a loop or a shard was held up, in stalls of 100 ms or more.",
+      [](const auto& one) { return std::chrono::duration<double>(one.stalled).count(); });
+}
+
 }  // namespace
 
 std::vector<MetricFamily> TabletServerMetrics::Collect() const {
@@ -240,6 +251,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddUnresolved(server_.store().health(), server_.hint_delivery().figures(), families);
   families.Gauge("reads_waiting", "Reads that wait for a reader thread.", server_.readers().waiting());
   families.Gauge("loop_threads", "Threads that run the event loops at present.", loop_threads_.active());
+  AddStalls(stalls_, families);
   families.AddProcess("tabletserver", rpc_.Stats(), server_.refusals().count());
   families.AddCoordinator(coordinator_.away());
   return families.Take();

@@ -14,6 +14,7 @@
 #include "common/process/process.h"
 #include "common/rpc/loop_threads.h"
 #include "common/rpc/server.h"
+#include "common/rpc/stall_watch.h"
 #include "tabletserver/server/tabletserver_host.h"
 
 namespace ebla::tabletserver {
@@ -22,10 +23,12 @@ class TabletServerMetrics final : public prometheus::Collectable {
  public:
   // All outlive this. `each_tablet`: whether a scrape is told of each tablet, besides the sums by table.
   TabletServerMetrics(const TabletServer& server, const rpc::RpcServer& rpc, const rpc::LoopThreads& loop_threads,
-                      const coordination::ConnectionWatch& coordinator, std::function<bool()> each_tablet)
+                      const rpc::StallWatch& stalls, const coordination::ConnectionWatch& coordinator,
+                      std::function<bool()> each_tablet)
       : server_(server),
         rpc_(rpc),
         loop_threads_(loop_threads),
+        stalls_(stalls),
         coordinator_(coordinator),
         each_tablet_(std::move(each_tablet)) {}
 
@@ -35,6 +38,7 @@ class TabletServerMetrics final : public prometheus::Collectable {
   const TabletServer& server_;
   const rpc::RpcServer& rpc_;
   const rpc::LoopThreads& loop_threads_;
+  const rpc::StallWatch& stalls_;
   const coordination::ConnectionWatch& coordinator_;
   const std::function<bool()> each_tablet_;
 };

@@ -123,9 +123,9 @@ DEFINE_BOUNDED(int64, copy_bytes_per_second, 64 << 20, 1, int64_t{1} << 40, "byt
                "moves tablets faster, and takes more of the disk and the network.");
 DEFINE_BOUNDED(int32, clock_leap_max_s, 86'400, 0, 315'360'000, "s",
                "How far the machine's clock may have advanced between two starts of the server in different boots of "
-               "the machine. Beyond it the server doubts its clock, and what it keeps expires late until a master's "
-               "clock or an operator (ebla server clock) confirms it. A larger value fits machines that rest for long, "
-               "but lets a wrong clock expire records early.");
+               "the machine. Beyond it the server doubts its clock, and what it keeps expires late until NTP, a "
+               "master's clock or an operator (ebla server clock) confirms it. A larger value fits machines that rest "
+               "for long and have neither, but lets a wrong clock expire records early.");
 DEFINE_BOUNDED(int32, deletes_kept_hours, 24, 1, 87'600, "hours",
                "Tombstone retention: how long a last_write_wins table remembers a delete. Hinted and rolled-back "
                "writes must reach their primary within this time. A longer time allows longer outages and takes more "

@@ -2,12 +2,16 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <future>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
 #include "common/process/addresses.h"
 #include "common/process/process.h"
+#include "tabletserver/service/translate.h"
+#include "tabletserver/storage/log/log_salvage.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
 
 namespace ebla::tabletserver {
@@ -115,6 +119,7 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   options.store.inventory = inventory_.get();
   options.store.inventory_directory = options.data_dir;
   options.store.life = directory_->identity().incarnation.value;
+  options.store.server = directory_->identity().uuid;
   options.store.writer = run_writer_.get();
   options.store.merger = run_merger_.get();
   in_memory_ = std::make_unique<InMemoryStore>(options.memory_tables_bytes);
@@ -127,6 +132,7 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   ClockGuardOptions clock = options.server.clock;
   clock.boot = process::BootId();
   clock.found = store_->found_clock();
+  clock.synchronized = process::ClockIsSynchronized;
   clock_ = std::make_unique<ClockGuard>(*flusher_, std::move(clock));
   marks_.store(clock_.get(), std::memory_order_release);
   EBLA_TRY(store_->NoteClock());  // a server that dies in its first second has left a mark, too
@@ -165,6 +171,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   access_.SetAudit(audit_.get());
 
   options.server.identity = directory_->identity();
+  options.server.identity.machine_crashed |= store_->lost_unsynced();
   options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
   options.server.note_clock = [this] { return store_->NoteClock(); };
   options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
@@ -181,10 +188,14 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   StartAll(shards_);
+  std::vector<rpc::EventLoop*> watched = loops();
+  std::ranges::copy(Pointers<rpc::EventLoop>(shards_), std::back_inserter(watched));
+  stall_watch_ = std::make_unique<rpc::StallWatch>(watched);
   dispatcher_.Register(server_->tablet_service());
   dispatcher_.Register(server_->control_service());
   dispatcher_.Register(server_->replication_service());
   options.more_services(dispatcher_);
+  dispatcher_.RefuseChanges(options.no_changes);
   rpc_ = std::make_unique<rpc::RpcServer>(options.rpc, dispatcher_, Pointers<rpc::EventLoop>(loops_));
   EBLA_TRY(rpc_->Start());
   EBLA_ASSIGN(advertised_, process::AdvertisedAddress(options.advertise, rpc_->address()));
@@ -192,7 +203,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
 }
 
 Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
-  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_, *loop_threads_, *coordinator_watch_,
+  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_, *loop_threads_, *stall_watch_, *coordinator_watch_,
                                                    options.metrics_of_each_tablet);
   http::HttpOptions http;
   http.title = "Ebla tablet server " + directory_->identity().name;
@@ -206,6 +217,25 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
   options.adjust_http(http);
   http_ = std::make_unique<http::HttpServer>(std::move(http));
   return http_->Start();
+}
+
+std::vector<std::string> ServerProcess::Unsalvaged() const {
+  std::vector<std::string> lines;
+  const SalvagedReplicas* const salvaged = store_->salvaged();
+  if (salvaged == nullptr) return lines;
+  for (const LogLoss& hole : salvaged->holes()) lines.push_back(DescribeHole(hole));
+  for (const UnsalvagedPart& part : salvaged->lost()) {
+    const Result<std::string> table = NameOfTable(part.schema);
+    lines.push_back("tablet " + std::to_string(part.tablet.value) +
+                    (table ? " of table " + *table + " " + part.range.ToString() : "") + ": " + part.what);
+  }
+  for (const TableId table : (*store_)->damage().tables) {
+    const auto schema = salvaged->schemas().find(table);
+    const Result<std::string> name = NameOfTable(schema == salvaged->schemas().end() ? "" : schema->second);
+    lines.push_back("table " + (name ? *name : std::to_string(table.value)) +
+                    ": one of its files is missing or damaged");
+  }
+  return lines;
 }
 
 std::vector<rpc::EventLoop*> ServerProcess::loops() const { return Pointers<rpc::EventLoop>(loops_); }
@@ -248,6 +278,7 @@ Status ServerProcess::Stop(Duration patience) {
 }
 
 void ServerProcess::StopLoops() {
+  stall_watch_.reset();
   if (loop_threads_ != nullptr) loop_threads_->Stop();
   for (auto* loops : {&shards_, &readers_}) {
     for (auto& loop : *loops) loop->Stop();

@@ -26,6 +26,7 @@
 #include "common/rpc/loop_threads.h"
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/server.h"
+#include "common/rpc/stall_watch.h"
 #include "tabletserver/server/clock_guard.h"
 #include "tabletserver/server/metrics.h"
 #include "tabletserver/server/tabletserver_host.h"
@@ -36,6 +37,7 @@ namespace ebla::tabletserver {
 
 struct ServerProcessOptions {
   std::string data_dir;
+  Status no_changes;                          // not OK: writes and orders of people are refused with it
   bool begin_empty = false;                   // asked for: see begin_empty.h
   std::string loss_advice;                    // follows what is said of a directory that cannot be opened
   process::DirectoryLock lock;                // of data_dir; none: it is taken
@@ -77,6 +79,8 @@ class ServerProcess {
   const TabletServer& server() const { return *server_; }
   // For calls from within this process, on these loops: they serve whatever asks there.
   const rpc::Dispatcher& dispatcher() const { return dispatcher_; }
+  // For people: the parts of its data that a salvage (WtStoreOptions::salvage) cannot serve, each in a line.
+  std::vector<std::string> Unsalvaged() const;
   std::vector<rpc::EventLoop*> loops() const;
 
  private:
@@ -102,6 +106,7 @@ class ServerProcess {
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
   std::unique_ptr<rpc::LoopThreads> loop_threads_;
   std::vector<std::unique_ptr<rpc::EventLoop>> shards_;
+  std::unique_ptr<rpc::StallWatch> stall_watch_;  // of loops_ and shards_
   std::vector<std::unique_ptr<rpc::EventLoop>> readers_;
   std::unique_ptr<rpc::EventLoop> background_;
   std::unique_ptr<rpc::EventLoop> delivery_;

@@ -183,12 +183,8 @@ std::string TabletServer::cluster_id() const {
 
 Status TabletServer::Recover() {
   EBLA_ASSIGN(std::vector<RecoveredReplica> replicas, ports_.store.Recover());
-  if (ports_.store.lost_replicas().loss()) EBLA_TRY(ports_.store.lost_replicas().Mark(replicas));
-  size_t present = 0;
   for (const RecoveredReplica& replica : replicas) {
-    if (!replica.state.present()) continue;
-    EBLA_TRY(PlaceTable(ports_.store, replica.state.schema));
-    ++present;
+    if (replica.state.present()) EBLA_TRY(PlaceTable(ports_.store, replica.state.schema));
   }
   const auto decode = [](const std::string& encoded) -> Result<TabletSchema> {
     EBLA_ASSIGN(DecodedSchema schema, DecodeSchema(encoded));
@@ -203,13 +199,18 @@ Status TabletServer::Recover() {
   for (const RecoveredReplica& replica : replicas) {
     if (to_be_stored.contains(replica.tablet)) EBLA_TRY(ports_.store.PutReplicaState(replica.tablet, replica.state));
   }
+  LostReplicas& lost = ports_.store.lost_replicas();
+  if (lost.loss()) EBLA_TRY(lost.Mark(replicas));
   EBLA_TRY(ReplayLineages(ports_.store, decode, options_.shard.dedup_window, replicas));
+  if (lost.loss()) EBLA_TRY(lost.Settle(replicas));
+  const auto present = std::ranges::count_if(replicas, [](const auto& replica) { return replica.state.present(); });
   for (RecoveredReplica& replica : replicas) {
     const size_t shard = ShardOfLineage(replica.tablet, shards_.size());
     EBLA_TRY(shards_[shard]->Recover(std::move(replica)));
   }
   EBLA_TRY(hinted_writes_.Recover());
-  LOG(INFO) << "recovered " << present << " replicas and " << replicas.size() - present << " promises and tombstones";
+  LOG(INFO) << "recovered " << present << " replicas and " << std::ssize(replicas) - present
+            << " promises and tombstones";
   return Status::Ok();
 }
 
@@ -224,6 +225,11 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
   delivery().Post([this] { hint_delivery_.Start(); });
   ports_.control.Post([this, endpoint, http] {
     checkpointer_.Start();
+    if (ports_.store.lost_replicas().loss()) {  // the next start finds the loss no more
+      checkpointer_.CheckpointNow([](const Status& status) {
+        LOG_IF(WARNING, !status.ok()) << "the next start finds the loss of the log again: " << status;
+      });
+    }
     coordination::ServerIdentity identity;
     identity.name = options_.identity.name;
     identity.uuid = options_.identity.uuid;
@@ -277,14 +283,7 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
     return;
   }
   options_.features->Learn(state.cluster_level);
-  LostReplicas& lost = ports_.store.lost_replicas();
-  if (state.next_id && *state.next_id < lost.forgot_below()) {
-    lost.LowerForgotBelow(*state.next_id);  // before it serves: a tablet created from now on was never here
-    ports_.background.Post([&lost] {
-      const Status noted = lost.NoteForgotBelow();
-      LOG_IF(WARNING, !noted.ok()) << "the next start asks again which tablets may have been here: " << noted;
-    });
-  }
+  if (state.next_id) next_id_ = *state.next_id;
   LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation
             << ", in cluster " << state.cluster_id;
   serving_.store(true, std::memory_order_release);
@@ -303,8 +302,24 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
   }
 }
 
+// Which tablets were never here. A coordinator that was restored from an older state names ids that were drawn before.
+// So the master has to agree, and it does not while a report is beyond the catalog. The master's own number may be an
+// older one, of a master that has been replaced.
+void TabletServer::LearnNextId(const idl::HeartbeatReply& reply) {
+  if (!next_id_ || (reply.__isset.nextId && reply.nextId <= 0)) return;
+  LostReplicas& lost = ports_.store.lost_replicas();
+  const TabletId next{std::max(std::exchange(next_id_, std::nullopt)->value, static_cast<uint64_t>(reply.nextId))};
+  if (next >= lost.forgot_below()) return;
+  lost.LowerForgotBelow(next);
+  ports_.background.Post([&lost] {
+    const Status noted = lost.NoteForgotBelow();
+    LOG_IF(WARNING, !noted.ok()) << "the next start asks again which tablets may have been here: " << noted;
+  });
+}
+
 void TabletServer::LearnFrom(const idl::HeartbeatReply& reply) {
   options_.features->Learn(reply.clusterLevel);
+  LearnNextId(reply);
   clock_.Compare(reply.timeOfDayMs, reply.boot);
   report_.CoverPeaks(reply.__isset.peaksMs ? std::chrono::milliseconds(reply.peaksMs) : LoadPeaks::kCovered);
   for (const auto& [name, address] : reply.servers) {

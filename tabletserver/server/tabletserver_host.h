@@ -156,6 +156,7 @@ class TabletServer {
   void OnRegistration(const coordination::RegistrationState& state);
   Executor& delivery() const { return ports_.OrBackground(ports_.delivery); }
   void LearnFrom(const idl::HeartbeatReply& reply);
+  void LearnNextId(const idl::HeartbeatReply& reply);
   void DrainShards(size_t next, std::move_only_function<void()> done);
   std::string cluster_id() const;
 
@@ -199,6 +200,7 @@ class TabletServer {
   // `control` only.
   std::unique_ptr<coordination::ServerRegistration> registration_;
   std::unique_ptr<Heartbeater> heartbeater_;
+  std::optional<TabletId> next_id_;  // as its registration found it; none: not asked for, or no longer needed
 };
 
 }  // namespace ebla::tabletserver

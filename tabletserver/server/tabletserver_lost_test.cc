@@ -114,17 +114,42 @@ TEST_F(TabletServerLostTest, AForgottenVoterDoesNotBeginEmpty) {
   EXPECT_EQ(Put("k", "v").header.code, idl::Code::OK);
 }
 
-// Only its registration tells a server from which id on tablets are new.
+// The coordinator tells a server as it registers from which id on tablets are new, and the master confirms it.
 TEST_F(TabletServerLostTest, UntilItIsKnownWhichIdsAreNewAllMayBeForgotten) {
   CrashServer(SimulatedDisk::CrashKind::kMachine);
   lost_ = true;
+  const int64_t before = master_->heartbeats;
+  master_->next_id = 0;
   BeginServer();
   EXPECT_EQ(store_->lost_replicas().forgot_below(), TabletId{UINT64_MAX});
-  ASSERT_TRUE(Until([&] { return server_->Registered(); }));
-  EXPECT_EQ(store_->lost_replicas().forgot_below(), TabletId{kNextId});
+  const auto below = [&] { return store_->lost_replicas().forgot_below(); };
+  ASSERT_TRUE(Until([&] { return master_->heartbeats > before; }));
+  scheduler_.RunFor(2s);
+  EXPECT_EQ(below(), TabletId{UINT64_MAX}) << "the master says that the coordinator's state may be an older one";
+  master_->next_id = kNextId + 5;
+  ASSERT_TRUE(Until([&] { return below() == TabletId{kNextId + 5}; })) << "the greater one of both";
   scheduler_.RunFor(2s);
   Restart(false);
-  EXPECT_EQ(store_->lost_replicas().forgot_below(), TabletId{kNextId});
+  EXPECT_EQ(below(), TabletId{kNextId + 5});
+}
+
+// Its parent was split off before the checkpoint, which has it no more: it was dropped, and the log has lost that.
+TEST_F(TabletServerLostTest, AChildThatNoLogBringsBackIsUnknown) {
+  ReplicaState child;
+  child.table = TableId{kTable};
+  child.promised = Epoch{1};
+  child.lineage_parent = TabletId{100};
+  child.lineage_lsn = Lsn{1};
+  child.incomplete_range = {"m", ""};
+  child.schema = server_->directory().snapshot()->All().at(0)->view()->schema->encoded;
+  ASSERT_TRUE(store_->PutReplicaState(TabletId{164}, child).ok());
+  bool taken = false;
+  store_->Checkpoint(*executor_, [&](const auto& result) { taken = result.has_value(); });
+  ASSERT_TRUE(Until([&] { return taken; }));
+  Restart(true);
+  const auto fenced = FenceOf(164, 2);
+  EXPECT_TRUE(!fenced.known && fenced.lost);
+  EXPECT_TRUE(FenceOf(100, 2).known);
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
   result.incomplete = reply.incomplete;
   result.forgetful = reply.may_have_lost_writes;
   result.lost = reply.lost;
+  for (const auto& [server, position] : reply.vouched) result.vouched[server] = ToPosition(position);
   result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
   if (reply.logged_end) result.__set_endKey(*reply.logged_end);
 }

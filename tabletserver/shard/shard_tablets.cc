@@ -33,7 +33,7 @@ ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema)
   options.started = ports_.executor.Now();
   options.may_have_lost_writes =
       options_.machine_crashed && schema.durability == FlushMode::kInterval && replica.state.table;
-  options.forgot_below = ports_.store.lost_replicas().forgot_below();
+  options.forgot_below = [&lost = ports_.store.lost_replicas()] { return lost.forgot_below(); };
   TabletReaders readers;
   // The core dies before its tablet.
   readers.records = [this, &tablet](std::span<const std::string_view> keys) { return ReadRecords(tablet.table, keys); };

@@ -1,5 +1,7 @@
 #include "tabletserver/storage/log_flusher.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -8,6 +10,7 @@ namespace {
 
 // A caller that flushes at once has other work to do, so a slow disk ends such flushes for a while.
 constexpr Duration kPatience = std::chrono::milliseconds(5), kMistrust = std::chrono::seconds(10);
+constexpr Duration kSlowSync = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -45,7 +48,10 @@ void LogFlusher::Run() {
   }
   if (to_disk) sync_times_.NoteBegin(executor_.Now());
   const Status flushed = log_.Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval);
-  if (to_disk) sync_times_.NoteEnd(executor_.Now());
+  const Duration took = to_disk ? sync_times_.NoteEnd(executor_.Now()) : Duration(0);
+  LOG_IF(WARNING, took >= kSlowSync) << "a sync of the log took "
+                                     << std::chrono::duration_cast<std::chrono::milliseconds>(took).count()
+                                     << " ms, and writes have waited for it: the disk is slow, or busy";
   Complete(std::move(served), flushed);
 }
 

@@ -28,14 +28,16 @@ class SyncTimes {
     const MutexLock lock(mutex_);
     begun_ = now;
   }
-  void NoteEnd(MonotonicTime now) {
+  // How long the sync has taken.
+  Duration NoteEnd(MonotonicTime now) {
     const MutexLock lock(mutex_);
-    if (!begun_) return;
+    if (!begun_) return {};
     const Duration took = now - *begun_;
     begun_.reset();
     Slot& slot = slots_[SecondOf(now) % kSeconds];
     slot.slowest = slot.second == SecondOf(now) ? std::max(slot.slowest, took) : took;
     slot.second = SecondOf(now);
+    return took;
   }
   Figures Of(MonotonicTime now) const {
     const MutexLock lock(mutex_);

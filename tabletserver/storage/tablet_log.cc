@@ -27,7 +27,7 @@ bool IsRefused(std::span<const AppendBatch> batches, DiskRoom room) {
 
 // Promises depend on these.
 bool IsOfState(std::string_view key) {
-  return key.starts_with(kReplicaStateKeys) || key.starts_with(kLostKeys) || key == kForgotKey;
+  return key.starts_with(kReplicaStateKeys) || key.starts_with(kLostKeys) || key == kForgotKey || key == kLogLossKey;
 }
 
 }  // namespace
@@ -290,13 +290,15 @@ Status TabletLog::NoteLost(const LogScrub::Lost& lost) {
 // A value that was put since has another place and stays, because an older promise must never replace a newer one.
 Status TabletLog::GiveUp(std::string_view key, const LogPlace& place) {
   std::optional<std::string> known;
-  {
+  if (key == kInventoriedKey) {
+    known = EncodeInventoried();  // its only value
+  } else {
     MutexLock lock(mutex_);
     if (const auto state = state_values_.find(key); state != state_values_.end()) known = state->second;
   }
   if (!known && IsOfState(key))
-    return owner_.Fail(
-        Error(Code::kInternal, "the disk has lost the state of a replica before this server has read it"));
+    return owner_.Fail(Error(
+        Code::kInternal, "the disk has lost a replica's state, or the note of a loss, before this server has read it"));
   const Result<bool> done = log_.ReplaceAt(key, place, known ? std::optional<std::string_view>(*known) : std::nullopt);
   if (!done) return Check(done.error());
   if (!*done || known || key == kHeldLogKey) return {};  // the follower names again what is to be kept

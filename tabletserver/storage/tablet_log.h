@@ -48,6 +48,7 @@ class TabletLog {
   std::optional<Status> FlushAtOnce();
   // Known without reading them.
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
+  std::vector<TabletId> Tablets() const { return log_.Tablets(); }
 
   // Removes all of a tablet's log. Its entries below `settled` were committed, also if they were truncated before.
   Status Forget(TabletId tablet, Lsn settled);

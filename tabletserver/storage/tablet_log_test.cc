@@ -258,6 +258,16 @@ TEST_F(DamagedLogTest, AStateThatTheDiskHasLostIsPutAgain) {
   EXPECT_EQ(PromisedBy(kParent), 3u);
 }
 
+// Without that note a start would take a store that has lost its inventory for one of a build without one.
+TEST_F(DamagedLogTest, TheNoteOfTheInventoryIsPutAgain) {
+  ASSERT_TRUE(shared_->Put(kInventoriedKey, EncodeInventoried()).ok());
+  ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
+  Damage("\1" + std::string(kInventoriedKey) + EncodeInventoried());
+  ASSERT_TRUE(log_->Scrub(kAtOnce).ok());
+  EXPECT_TRUE(owner_.dead.ok()) << owner_.dead;
+  EXPECT_EQ(shared_->Get(kInventoriedKey)->value_or(""), EncodeInventoried());
+}
+
 // One hint fewer: the other writes are delivered, and the server lives.
 TEST_F(DamagedLogTest, AWriteThatTheDiskHasLostIsCountedOutAndCostsNothingElse) {
   for (const bool by_scrub : {true, false}) {

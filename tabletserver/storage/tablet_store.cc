@@ -27,6 +27,12 @@ Result<std::vector<TableId>> AbandonedTables(TabletLog& log, RecordStore& record
   return damaged;
 }
 
+// No other replica has the data of a store that is salvaged, so that waiting for one is of no use.
+Status Told(Status read, bool salvaged) {
+  if (!salvaged || read.code() != Code::kUnavailable) return read;
+  return {Code::kInternal, read.message()};
+}
+
 }  // namespace
 
 // ---- what is applied ------------------------------------------------------------------------------------------------
@@ -83,7 +89,7 @@ TabletStore::TabletStore(SharedLog& log, LogOwner& owner, RecordStore& records, 
       flusher_(log_, *options.flusher, options.interval,
                [&records](TableId table) { return std::ranges::binary_search(records.Tables(), table); }),
       unresolved_(log_, options.watch),
-      lost_replicas_(log_, options.loss),
+      lost_replicas_(log_, records, options.loss),
       feeder_(log, log_, [this](TabletId tablet) { return positions_.Last(tablet); }, options.log_followed_bytes) {}
 
 TabletStore::~TabletStore() { checkpoints_->Close(); }
@@ -245,7 +251,9 @@ Status TabletStore::Apply(std::span<const ApplyBatch> batches) {
 
 Result<std::optional<StoredRecord>> TabletStore::Get(TableId table, std::string_view key, SnapshotPosition* position) {
   if (options_.watch != nullptr) options_.watch->BeforeRead(table, key);
-  return RecordsOf(table).Get(table, key, position);
+  auto record = RecordsOf(table).Get(table, key, position);
+  if (!record) return std::unexpected(Told(record.error(), options_.salvage != nullptr));
+  return record;
 }
 
 Result<std::vector<std::optional<StoredRecord>>> TabletStore::MultiGet(TableId table,
@@ -254,11 +262,13 @@ Result<std::vector<std::optional<StoredRecord>>> TabletStore::MultiGet(TableId t
   if (options_.watch != nullptr) {
     for (const std::string_view key : keys) options_.watch->BeforeRead(table, key);
   }
-  return RecordsOf(table).MultiGet(table, keys, bytes_max, position);
+  auto records = RecordsOf(table).MultiGet(table, keys, bytes_max, position);
+  if (!records) return std::unexpected(Told(records.error(), options_.salvage != nullptr));
+  return records;
 }
 
 Status TabletStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) {
-  return RecordsOf(table).Scan(table, bounds, visitor, position);
+  return Told(RecordsOf(table).Scan(table, bounds, visitor, position), options_.salvage != nullptr);
 }
 
 Status TabletStore::TruncateRange(TableId table, const KeyRange& range) {
@@ -315,8 +325,9 @@ Result<std::vector<RecoveredReplica>> TabletStore::Recover() {
     replica.dedup_window = std::move(rows.dedup_window);
     positions_.NoteRecovered(replica);
   }
+  if (options_.salvage != nullptr) EBLA_TRY(options_.salvage->Keep(log_, replicas));
   for (RecoveredReplica& replica : replicas) EBLA_TRY(log_.Recover(replica));
-  EBLA_TRY(lost_replicas_.Recover(replicas));
+  if (options_.salvage == nullptr) EBLA_TRY(lost_replicas_.Recover(replicas));
   if (options_.watch != nullptr) options_.watch->Recovered(replicas);
   if (options_.memory == nullptr) return replicas;
   const WriterLock lock(mutex_);
@@ -362,6 +373,7 @@ void TabletStore::Checkpoint(Executor& executor, std::move_only_function<void(Re
     held.merge(in_memory);
     auto finish = [this, logged, held = std::move(held), answered = std::move(answered)](const Status& status) mutable {
       if (!status.ok()) return answered(std::unexpected(status));
+      if (const Status noted = lost_replicas_.Checkpointed(); !noted.ok()) return answered(std::unexpected(noted));
       covered_bytes_ = logged;
       answered(std::move(held));
     };

@@ -45,6 +45,7 @@
 #include "tabletserver/storage/log_flusher.h"
 #include "tabletserver/storage/lost_replicas.h"
 #include "tabletserver/storage/records/record_store.h"
+#include "tabletserver/storage/salvaged_replicas.h"
 #include "tabletserver/storage/tablet_log.h"
 #include "tabletserver/storage/task_gate.h"
 #include "tabletserver/storage/unresolved_writes.h"
@@ -82,7 +83,10 @@ class TabletStore {
     int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for followers, at most
     InMemoryStore* memory = nullptr;                // null: no tables in memory
     StoreWatch* watch = nullptr;                    // of a simulation; null: none
-    std::optional<LogLoss> loss;                    // what a start found lost, and LostReplicas has not marked yet
+    // Not null: a damaged store is salvaged, and this gets what Recover has to leave out. Reads of damaged data there
+    // are INTERNAL at once, as no other replica has it.
+    SalvagedReplicas* salvage = nullptr;
+    std::optional<LogLoss> loss;  // what a start found lost, and LostReplicas has not dealt with yet
   };
   // All of them outlive it.
   TabletStore(SharedLog& log, LogOwner& owner, RecordStore& records, Options options);
@@ -159,7 +163,8 @@ class TabletStore {
   Status ForgetReplica(TabletId tablet);
   // Every replica and tombstone on this disk; called once, before anything else but EnsureTable.
   Result<std::vector<RecoveredReplica>> Recover();
-  // The log lacks a part, or did at an earlier start. Loss that is not marked yet is to be marked after Recover.
+  // The log lacks a part, or did at an earlier start. A loss that is not dealt with yet is to be marked after Recover,
+  // and settled once lineages are replayed.
   LostReplicas& lost_replicas() { return lost_replicas_; }
 
   // ---- scrub -------------------------------------------------------------------------------------------------------

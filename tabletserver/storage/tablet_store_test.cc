@@ -70,6 +70,7 @@ TEST_F(TabletStoreTest, ACheckpointHoldsNoMoreThanTheLogOnTheDisk) {
 // The state of a lost replica is readable by builds that know no such thing, so its mark is a value of its own.
 TEST_F(TabletStoreTest, ALostReplicaStaysSoUntilAStateSaysOtherwise) {
   const auto recovered = [this] { return store().Recover().value().at(0).state; };
+  ASSERT_TRUE(AppendOne(store(), kTablet, Entry(1, {})).ok());
   auto replicas = store().Recover().value();
   ASSERT_TRUE(store().lost_replicas().Mark(replicas).ok());
   EXPECT_TRUE(replicas.at(0).state.lost);
@@ -95,26 +96,6 @@ TEST_F(TabletStoreTest, ALostReplicaStaysSoUntilAStateSaysOtherwise) {
   EXPECT_EQ(store().lost_replicas().forgot_below(), TabletId{80});
   store().lost_replicas().LowerForgotBelow(TabletId{90});
   EXPECT_EQ(store().lost_replicas().forgot_below(), TabletId{80}) << "it never rises";
-}
-
-// A checkpoint gave its records to another tablet, and the tail of the log that said so is lost.
-TEST_F(TabletStoreTest, ALostReplicaWithoutABeginningIsIncomplete) {
-  const TabletId other{kTablet.value + 1};
-  ASSERT_TRUE(store().PutReplicaState(other, Promised(1)).ok());
-  std::vector<LogEntry> entries = {Entry(1, {}), Entry(2, {})};
-  for (const LogEntry& entry : entries) {
-    ASSERT_TRUE(AppendOne(store(), kTablet, entry).ok());
-    ASSERT_TRUE(AppendOne(store(), other, entry).ok());
-  }
-  ASSERT_TRUE(ApplyOne(store(), kTablet, kTable, entries[0]).ok());
-  ASSERT_TRUE(CheckpointNow(store()));
-  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{2}).ok());
-  ASSERT_TRUE(FlushNow(store()).ok());
-  auto replicas = store().Recover().value();
-  replicas.at(0).applied.reset();
-  ASSERT_TRUE(store().lost_replicas().Mark(replicas).ok());
-  EXPECT_TRUE(replicas.at(0).state.incomplete);
-  EXPECT_FALSE(replicas.at(1).state.incomplete) << "its log begins it";
 }
 
 TEST_F(TabletStoreTest, StatesAreOnTheDiskBeforeTheRecordsThatTheyExplainChange) {

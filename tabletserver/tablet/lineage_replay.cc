@@ -82,22 +82,26 @@ bool MayBeGone(const RecoveredReplica& child) { return child.state.incomplete &&
 bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
   const KeyRange& range = parent.applied ? parent.applied->range : parent.state.incomplete_range;
   const Lsn next = parent.applied ? parent.applied->applied.lsn.Next() : Lsn{1};
-  return parent.first_logged && parent.first_logged.lsn <= next && child.state.lineage_lsn <= parent.last_logged.lsn &&
-         range.Contains(child.state.incomplete_range.start);
+  return parent.first_logged && parent.first_logged.lsn <= next &&
+         Through(parent.tablet, child.state) <= parent.last_logged.lsn &&
+         (child.state.merged || range.Contains(child.state.incomplete_range.start));
 }
 
 // The position to which the parent must be replayed for its children.
-Lsn WantedOf(const RecoveredReplica& parent, const Children& children, const std::set<TabletId>& missing) {
+Lsn WantedOf(const RecoveredReplica& parent, const Children& children, const std::set<TabletId>& missing, bool lost) {
   Lsn wanted;
   const auto [first, last] = children.equal_range(parent.tablet);
   for (auto at = first; at != last; ++at) {
     const RecoveredReplica& child = *at->second;
     if (!missing.contains(child.tablet)) continue;
-    if (MayBeGone(child) && !Reaches(parent, child)) continue;
+    if ((lost || MayBeGone(child)) && !Reaches(parent, child)) continue;
     wanted = std::max(wanted, Through(parent.tablet, child.state));
   }
   return parent.applied && wanted <= parent.applied->applied.lsn ? Lsn{} : wanted;
 }
+
+// The log lacks a part. So it may not restore what else it would.
+bool IsLost(TabletStore& store) { return store.lost_replicas().loss().has_value(); }
 
 Status ApplyReplay(TabletStore& store, TabletCore::Replay replay, Replicas& replicas) {
   std::vector<ApplyBatch> batches;
@@ -105,6 +109,10 @@ Status ApplyReplay(TabletStore& store, TabletCore::Replay replay, Replicas& repl
   if (replay.split != nullptr) {
     const TabletId child = replay.split->split.child;
     const auto split_child = std::ranges::find(replicas, child, &RecoveredReplica::tablet);
+    if (IsLost(store) && (split_child == replicas.end() || !split_child->state.table)) {
+      EBLA_TRY(store.Apply(batches));
+      return store.TruncateRange(batches.front().table, replay.split->applied.range);  // no replica has these records
+    }
     if (split_child == replicas.end()) {
       return Error(Code::kInternal, "tablet " + std::to_string(child.value) + ", split off, has no state on this disk");
     }
@@ -164,6 +172,11 @@ Result<FrozenTablet> FrozenOf(const RecoveredReplica& part, const MergedTablet& 
                       part.dedup_window, {},         std::make_shared<const TabletSchema>(std::move(schema))};
 }
 
+bool HasFrozen(const Replicas& replicas, const MergedTablet& part) {
+  const RecoveredReplica* const found = Find(replicas, part.tablet);
+  return found != nullptr && found->applied && found->applied->applied == part.freeze;
+}
+
 // Merges as the shards did before the crash.
 Status MergeAgain(TabletStore& store, const TabletSchemaDecoder& decode, RecoveredReplica& merged,
                   RecoveredReplica& left, RecoveredReplica& right) {
@@ -210,15 +223,20 @@ Status ReplayLineages(TabletStore& store, const TabletSchemaDecoder& decode, con
   std::ranges::sort(replicas, {}, &RecoveredReplica::tablet);
   const Children children = ChildrenOf(replicas);
   const std::set<TabletId> missing = FindMissing(replicas, children);
+  const bool lost = IsLost(store);
   for (RecoveredReplica& one : replicas) {
-    if (one.state.merged && missing.contains(one.tablet)) EBLA_TRY(MergeAgain(store, decode, one, replicas));
-    const Lsn wanted = WantedOf(one, children, missing);
+    const bool merges = one.state.merged && missing.contains(one.tablet);
+    const bool can =
+        merges && HasFrozen(replicas, one.state.merged->left) && HasFrozen(replicas, one.state.merged->right);
+    if (merges && (can || !lost)) EBLA_TRY(MergeAgain(store, decode, one, replicas));
+    const Lsn wanted = WantedOf(one, children, missing, lost);
     if (!wanted || !rules::LineageReplaysInOrder()) continue;
     LOG(INFO) << "tablet " << one.tablet << " is replayed through lsn " << wanted << " for the tablets made from it";
     EBLA_TRY(Replay(store, decode, dedup_window, one, wanted, replicas));
   }
   for (const RecoveredReplica& one : replicas) {
-    if (!missing.contains(one.tablet) || one.replayed || MayBeGone(one) || !rules::LineageReplaysInOrder()) continue;
+    if (lost || !missing.contains(one.tablet) || one.replayed || MayBeGone(one) || !rules::LineageReplaysInOrder())
+      continue;
     return Error(Code::kInternal,
                  "tablet " + std::to_string(one.tablet.value) + " is missing, and no log brings it back");
   }

@@ -8,6 +8,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -31,9 +32,9 @@ struct TabletOptions {
   int64_t tombstone_retention_ms = 0;  // last_write_wins: so long a delete is remembered, and a write may be on its way
   std::shared_ptr<const RecordFunctions> functions;  // that writes may apply; null: none
   LeaseTerms lease;
-  MonotonicTime started;              // when this process began to answer
-  bool may_have_lost_writes = false;  // it may have lost what it acknowledged (PROTOCOL 5)
-  TabletId forgot_below;              // see ReplicaOptions
+  MonotonicTime started;                   // when this process began to answer
+  bool may_have_lost_writes = false;       // it may have lost what it acknowledged (PROTOCOL 5)
+  std::function<TabletId()> forgot_below;  // see ReplicaOptions
 };
 
 struct TabletReaders {

@@ -54,12 +54,12 @@ class CoreRig {
   // `clock_skew` off.
   void Crash(size_t keep, Duration clock_skew = {});
   // The next crash also loses the last `pieces` flushed pieces, although they were answered for. They are entries
-  // alone: from its next start on it may have lost writes (the machine of an interval table failed). Or promises, too:
-  // that start finds that the disk lost a part of the log.
-  enum class Loses : uint8_t { kWrites, kPromises };
+  // alone, and from its next start on it may have lost writes (the machine of an interval table failed). Or promises,
+  // too, and that start finds that the disk lost a part of the log. Or that start finds nothing.
+  enum class Loses : uint8_t { kWrites, kPromises, kUnseen };
   void Forgets(size_t pieces = 0, Loses what = Loses::kWrites) {
     options_.may_have_lost_writes = options_.may_have_lost_writes || what == Loses::kWrites;
-    if (what == Loses::kPromises) options_.forgot_below = TabletId{UINT64_MAX};
+    if (what == Loses::kPromises) options_.forgot_below = [] { return TabletId{UINT64_MAX}; };
     loses_promises_ = what == Loses::kPromises;
     store_.ForgetFlushed(pieces);
   }

@@ -11,6 +11,7 @@ struct GroupRig::Fencing {
   GroupCatalog seen;
   Epoch epoch;
   std::map<ServerName, ControlReply> answers;
+  std::map<ServerName, Lsn> had;  // on their disks, as others remember it
   std::vector<int64_t> clocks;
   bool over = false;
   Told done;
@@ -28,10 +29,10 @@ struct GroupRig::CopyJob {
   bool failed = false;
 };
 
-GroupRig::GroupRig(const std::vector<ServerName>& servers, TabletOptions base) {
+GroupRig::GroupRig(const std::vector<ServerName>& servers, TabletOptions base, const TabletSchema& schema) {
   for (const ServerName& server : servers) {
     base.self = server;
-    rigs_[server] = std::make_unique<CoreRig>(base);
+    rigs_[server] = std::make_unique<CoreRig>(base, schema);
     lives_[server] = 1;
   }
 }
@@ -303,9 +304,16 @@ void GroupRig::Failover(Told done) {
 
 void GroupRig::OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerName& by, const ControlReply* reply) {
   if (fencing->over || reply == nullptr || !reply->status.ok()) return;
-  if (reply->may_have_lost_writes) return;
-  fencing->answers[by] = *reply;
-  fencing->clocks.push_back(at(by).time_of_day_ms());
+  for (const auto& [server, position] : reply->vouched) {
+    if (position.epoch == fencing->seen.epoch) fencing->had[server] = std::max(fencing->had[server], position.lsn);
+  }
+  if (!reply->may_have_lost_writes) {
+    fencing->answers[by] = *reply;
+    fencing->clocks.push_back(at(by).time_of_day_ms());
+  }
+  std::erase_if(fencing->answers, [&](const auto& answer) {
+    return !answer.second.incomplete && answer.second.last_appended.lsn < fencing->had[answer.first];
+  });
   const size_t majority = fencing->seen.voters.size() / 2 + 1;
   if (fencing->answers.size() < majority) return;
   const ServerName* best = nullptr;

@@ -32,7 +32,8 @@ struct GroupCatalog {
 class GroupRig {
  public:
   // Every server is there, with nothing on it; Create() makes the tablet.
-  GroupRig(const std::vector<ServerName>& servers, TabletOptions base);
+  GroupRig(const std::vector<ServerName>& servers, TabletOptions base,
+           const TabletSchema& schema = CoreRig::DefaultSchema());
 
   CoreRig& at(const ServerName& server) { return *rigs_.at(server); }
   std::vector<ServerName> servers() const;

@@ -14,6 +14,7 @@ void ListeningMaster::heartbeat(std::function<void(const idl::HeartbeatReply&)> 
   idl::HeartbeatReply reply;
   reply.masterTerm = term;
   reply.clusterLevel = cluster_level;
+  if (next_id) reply.__set_nextId(*next_id);
   if (day_ms) {
     reply.timeOfDayMs = day_ms();
     reply.boot = "the master's";

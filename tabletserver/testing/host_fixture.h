@@ -33,6 +33,7 @@ class ListeningMaster : public idl::MasterServiceCobSvNull {
   int64_t term = 1;
   int cluster_level = kFeatureLevel;
   std::function<int64_t()> day_ms;  // its time of day, on another machine; none: it does not tell
+  std::optional<int64_t> next_id;   // none: as masters of before, it does not tell
 };
 
 // Every endpoint is the one dispatcher.

@@ -128,10 +128,13 @@ void ReplicaSchedule::SendMadness() {
   if (Pick(2) == 0) {
     HeartbeatMessage heartbeat{.epoch = epoch(), .committed = lsn(), .retain = lsn(), .round = Pick(9)};
     heartbeat.time = time;
+    heartbeat.acknowledged = lsn();
+    heartbeat.flushed = lsn();
     request.body = heartbeat;
   } else {
     AppendMessage append{.epoch = epoch(), .previous = {epoch(), lsn()}, .committed = lsn(), .retain = lsn()};
     append.time = time;
+    append.acknowledged = lsn();
     if (Pick(4) == 0) append.previous = replica.last_appended();
     if (append.previous.epoch > append.epoch) append.previous.epoch = append.epoch;
     for (uint64_t i = 0, entries = Pick(4); i < entries; ++i) {
@@ -316,6 +319,7 @@ void ReplicaSchedule::Harvest() {
     if (!rig.store().fault.empty()) Fault(server + ": " + rig.store().fault);
     const ReplicaCore& replica = rig.core().replica();
     if (!replica.failure().ok()) Fault(server + " died: " + replica.failure().ToString());
+    if (replica.state().lost) Fault(server + " calls itself lost, and its disk has lost nothing");
     if (replica.Leads()) {
       const auto [led, first] = leaders_.emplace(replica.epoch(), server);
       if (led->second != server) Fault("epoch " + std::to_string(replica.epoch().value) + " has two primaries");

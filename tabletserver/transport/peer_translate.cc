@@ -53,6 +53,7 @@ idl::TabletAppend ToIdl(TabletId tablet, const AppendMessage& append) {
   to.committedLsn = Number(append.committed.value);
   to.tabletTimeMs = Number(append.time.value);
   to.retainLsn = Number(append.retain.value);
+  to.acknowledgedLsn = Number(append.acknowledged.value);
   return to;
 }
 
@@ -66,12 +67,14 @@ idl::HeartbeatTablet ToIdl(TabletId tablet, const HeartbeatMessage& heartbeat) {
   to.echoLsn = Number(heartbeat.echo_committed.value);
   to.retainLsn = Number(heartbeat.retain.value);
   to.round = Number(heartbeat.round);
+  to.acknowledgedLsn = Number(heartbeat.acknowledged.value);
+  to.flushedLsn = Number(heartbeat.flushed.value);
   return to;
 }
 
 Result<AppendMessage> FromIdl(const idl::TabletAppend& append, int64_t latest) {
   if (!limits::AreEpochs({append.epoch, append.previous.epoch}) || !IsTime(append.tabletTimeMs, latest) ||
-      !limits::AreLsns({append.previous.lsn, append.committedLsn, append.retainLsn})) {
+      !limits::AreLsns({append.previous.lsn, append.committedLsn, append.retainLsn, append.acknowledgedLsn})) {
     return Unbelievable("an append");
   }
   AppendMessage to;
@@ -79,6 +82,7 @@ Result<AppendMessage> FromIdl(const idl::TabletAppend& append, int64_t latest) {
   to.previous = rpc::FromIdl(append.previous);
   to.committed = As<Lsn>(append.committedLsn);
   to.retain = As<Lsn>(append.retainLsn);
+  to.acknowledged = As<Lsn>(append.acknowledgedLsn);
   to.time = As<TabletTime>(append.tabletTimeMs);
   to.entries.reserve(append.entries.size());
   for (const std::string& bytes : append.entries) {
@@ -92,7 +96,9 @@ Result<AppendMessage> FromIdl(const idl::TabletAppend& append, int64_t latest) {
 
 Result<HeartbeatMessage> FromIdl(const idl::HeartbeatTablet& heartbeat, int64_t latest) {
   if (!limits::AreEpochs({heartbeat.epoch}) || !IsTime(heartbeat.tabletTimeMs, latest) ||
-      !limits::AreLsns({heartbeat.committedLsn, heartbeat.retainLsn, heartbeat.echoLsn}) || heartbeat.round < 0) {
+      !limits::AreLsns({heartbeat.committedLsn, heartbeat.retainLsn, heartbeat.echoLsn, heartbeat.acknowledgedLsn,
+                        heartbeat.flushedLsn}) ||
+      heartbeat.round < 0) {
     return Unbelievable("a heartbeat");
   }
   HeartbeatMessage to;
@@ -102,6 +108,8 @@ Result<HeartbeatMessage> FromIdl(const idl::HeartbeatTablet& heartbeat, int64_t 
   to.round = static_cast<uint64_t>(heartbeat.round);
   to.echo_clock = Clock(heartbeat.echoClockNs);
   to.echo_committed = As<Lsn>(heartbeat.echoLsn);
+  to.acknowledged = As<Lsn>(heartbeat.acknowledgedLsn);
+  to.flushed = As<Lsn>(heartbeat.flushedLsn);
   to.time = As<TabletTime>(heartbeat.tabletTimeMs);
   return to;
 }
@@ -118,6 +126,7 @@ idl::TabletAppendReply ToIdl(TabletId tablet, const AppendAnswer& answer) {
   to.clockNs = Clock(answer.clock);
   to.incomplete = answer.incomplete;
   to.receivingCopy = Number(answer.receiving);
+  to.synced = answer.synced;
   return to;
 }
 
@@ -150,6 +159,7 @@ Result<AppendAnswer> FromIdl(const idl::TabletAppendReply& reply) {
   to.granted = reply.granted;
   to.incomplete = reply.incomplete;
   to.receiving = static_cast<uint64_t>(reply.receivingCopy);
+  to.synced = reply.synced;
   to.clock = Clock(reply.clockNs);
   return to;
 }

@@ -33,11 +33,13 @@ class ShiftedClock {
     if (!std::filesystem::exists(file_)) Set(0);
   }
 
-  void Set(int64_t seconds) const {
+  // `by_ntp`: the kernel reports that NTP has synchronized it.
+  void Set(int64_t seconds, bool by_ntp = false) const {
+    const int64_t clock[] = {seconds, by_ntp ? 1 : 0};
     // In place: processes have it mapped.
     std::fstream out(file_, std::ios::in | std::ios::out | std::ios::binary);
     if (!out) out.open(file_, std::ios::out | std::ios::binary);
-    out.write(reinterpret_cast<const char*>(&seconds), sizeof seconds);
+    out.write(reinterpret_cast<const char*>(clock), sizeof clock);
   }
   // `boot_id`: a file that holds that of another machine; empty: of this one.
   std::vector<std::string> Command(const std::string& boot_id = "") const {
@@ -173,6 +175,27 @@ TEST_F(ClockTest, AStandaloneWhoseClockIsSetRightAgainDoubtsItNoMore) {
   clock.Set(0);
   EXPECT_TRUE(Doubted("standalone", 0));
   EXPECT_EQ(Read("k"), "OK");
+}
+
+// A machine without a hardware clock shows an old time until NTP sets it, after the start.
+TEST_F(ClockTest, AStandaloneBelievesAClockThatNtpHasSet) {
+  const ShiftedClock clock(clock_);
+  clock.Set(0, /*by_ntp=*/true);
+  ASSERT_NO_FATAL_FAILURE(StartStandalone());
+  ASSERT_TRUE(client_->CreateTable("carts").has_value());
+  ASSERT_TRUE(client_->OpenTable("carts")->Put("k", "v", kForADay).has_value());
+  KillStandalone();
+  clock.Set(30 * kDay);
+  ASSERT_NO_FATAL_FAILURE(StartStandalone());
+  EXPECT_TRUE(Doubted("standalone", 30 * kDay));
+  EXPECT_EQ(Read("k"), "OK");
+  clock.Set(30 * kDay, /*by_ntp=*/true);
+  EXPECT_TRUE(Doubted("standalone", 0));
+  EXPECT_EQ(Read("k"), "OK") << "a doubt that ends by itself expires nothing until the next start";
+  KillStandalone();
+  ASSERT_NO_FATAL_FAILURE(StartStandalone());
+  EXPECT_EQ(Read("k"), "NOT_FOUND");
+  EXPECT_EQ(ClockOf("standalone")->doubt.count(), 0);
 }
 
 class ClusterClockTest : public ClockTest {

@@ -1,6 +1,7 @@
 // A data directory has one life (PROTOCOL 23), shown with whole processes. A server whose directory was restored from a
-// backup, was cloned, or has lost files or the end of its log, ends with a message. Other servers serve the data that
-// it would have put at risk, and so does it once its own directory is back.
+// backup, was cloned, or has lost files, ends with a message. Other servers serve the data that it would have put at
+// risk, and so does it once its own directory is back. A server whose log has lost its end joins, and its replicas are
+// made anew.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -53,9 +54,9 @@ class DataDirectoryTest : public ClusterFixture {
   }
 
   std::string Dir() { return launcher().DataDir(kVictim); }
-  void Stop() {
-    const auto process = launcher().Process(kVictim);
-    ASSERT_TRUE(launcher().Kill(kVictim, SIGTERM).ok());
+  void Stop(const std::string& server = kVictim) {
+    const auto process = launcher().Process(server);
+    ASSERT_TRUE(launcher().Kill(server, SIGTERM).ok());
     const Result<int> code = cluster::ExitCode(*process, 15s);
     ASSERT_TRUE(code.has_value()) << code.error();
     ASSERT_EQ(*code, 0);
@@ -80,6 +81,24 @@ class DataDirectoryTest : public ClusterFixture {
     }
     std::ranges::sort(files);
     return files;
+  }
+  // The disk loses all but the first block of the log's last file.
+  std::string LoseEndOfLog() {
+    const fs::path last = Segments().back();
+    fs::resize_file(last, 4096);
+    return last.string();
+  }
+  // Each tablet has three whole replicas, and a primary.
+  bool MadeAnew() {
+    const auto tablets = client_->ListReplicas();
+    return tablets.has_value() && std::ranges::all_of(*tablets, [](const TabletSummary& tablet) {
+             const auto leads = [](const ReplicaReport& one) { return one.load.leading; };
+             const auto whole = [](const ReplicaReport& one) {
+               return one.known && !one.lost && !one.incomplete && !one.may_have_lost_writes;
+             };
+             return tablet.voters.size() == 3 && tablet.learners.empty() && tablet.replicas.size() == 3 &&
+                    std::ranges::any_of(tablet.replicas, leads) && std::ranges::all_of(tablet.replicas, whole);
+           });
   }
   // A server on the victim's directory.
   cluster::ProcessId SpawnThere(const std::string& name, const std::string& output, bool begins_empty) {
@@ -140,15 +159,50 @@ TEST_F(DataDirectoryTest, OneWhoseStoreIsGoneIsRefused) {
   });
 }
 
-// A crash, too, leaves a log without its end, but none that was on the disk.
-TEST_F(DataDirectoryTest, OneWhoseLogLacksItsEndIsRefused) {
+// The other servers have all that was lost.
+TEST_F(DataDirectoryTest, OneWhoseLogLacksItsEndJoinsAndIsMadeAnew) {
   Stop();
-  const fs::path last = Segments().back();
-  const std::string kept = cluster_->dir() + "/kept";
-  fs::copy_file(last, kept);
-  fs::resize_file(last, 4096);
-  ExpectRefused(last.string() + " ends at byte 4096 before frame ",
-                [&] { fs::copy_file(kept, last, fs::copy_options::overwrite_existing); });
+  const std::string last = LoseEndOfLog();
+  ASSERT_TRUE(launcher().Restart(kVictim).ok());
+  const std::string finding = "server ts-1 has lost part of its log: " + last + " ends at byte 4096 before frame ";
+  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("health").text.contains(finding); }, 30s))
+      << cluster_->Ebla("health").text;
+  WriteAll("second", Ack::kMajority);
+  ExpectAll("second");
+  EXPECT_TRUE(Eventually([&] { return MadeAnew(); }, 90s)) << cluster_->Ebla("health").text;
+  WriteAll("third", Ack::kAll);
+  Stop();
+  ASSERT_TRUE(launcher().Restart(kVictim).ok());
+  WriteAll("fourth", Ack::kAll);
+  EXPECT_FALSE(cluster_->Ebla("health").text.contains("lost part of its log")) << "the loss is dealt with";
+}
+
+// Two of three live, and of these the one that had acknowledged the last writes has lost them. A read waits for the
+// third one.
+TEST_F(DataDirectoryTest, WhereALostLogHadTheLastWritesTheThirdServerIsWaitedFor) {
+  Stop("ts-3");
+  WriteAll("second", Ack::kMajority);
+  Stop("ts-2");
+  Stop();
+  LoseEndOfLog();
+  ASSERT_TRUE(launcher().Restart(kVictim).ok());
+  ASSERT_TRUE(launcher().Restart("ts-3").ok());
+  const auto both_report = [&] {
+    const auto tablets = client_->ListReplicas();
+    return tablets.has_value() && std::ranges::all_of(*tablets, [](const TabletSummary& tablet) {
+             const auto reports = [](const ReplicaReport& one) {
+               return one.server == "ts-2" || (one.reported && (one.known || one.server == kVictim));
+             };
+             return tablet.replicas.size() == 3 && std::ranges::all_of(tablet.replicas, reports);
+           });
+  };
+  EXPECT_TRUE(Eventually(both_report, 60s)) << cluster_->Ebla("procedure list").text;
+  EXPECT_FALSE(table_->Get("0", {.read = Read::Strong(), .deadline = 5s}).has_value());
+  const Status back = launcher().Restart("ts-2");
+  ASSERT_TRUE(back.ok()) << back;
+  ExpectAll("second");
+  EXPECT_TRUE(Eventually([&] { return MadeAnew(); }, 90s)) << cluster_->Ebla("health").text;
+  WriteAll("third", Ack::kAll);
 }
 
 TEST_F(DataDirectoryTest, OneWhoseFirstSegmentIsGoneIsRefused) {

@@ -295,7 +295,7 @@ TEST_F(DiskFaultsTest, ATablesFileWithoutRoomEndsTheStoreUntilARestart) {
 
 // ---- a full disk ---------------------------------------------------------------------------------------------------
 
-class LongFullDiskTest : public DiskFaultsTest {
+class FullDiskTest : public DiskFaultsTest {
  protected:
   static constexpr int64_t kReserve = int64_t{48} << 20;
   static constexpr int kLooksUntilItRests = 100;  // longer than from one checkpoint to the next
@@ -321,7 +321,7 @@ class LongFullDiskTest : public DiskFaultsTest {
   }
 };
 
-TEST_F(LongFullDiskTest, AtTheReserveDeletesPassAndBringRoomBack) {
+TEST_F(FullDiskTest, AtTheReserveDeletesPassAndBringRoomBack) {
   if (!Mount()) GTEST_SKIP() << "cannot mount a small filesystem here: " << std::strerror(errno);
   ASSERT_NO_FATAL_FAILURE(StartProcess({"--disk_reserve_mb=48", "--checkpoint_seconds=2"}));
   MakeTable(TableDurability::kInterval);

@@ -3,7 +3,7 @@
 //   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:/dir   before its seventh call that changes, fills or keeps a file of
 //                                                       /dir, or /dir
 //   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:       before its seventh write to a socket
-// Place:   backup_kill_test.cc loads it.
+// Place:   backup_kill_test.cc loads it, and so does the storage's wt_crash_test.cc.
 // Threads: any.
 #include <fcntl.h>
 #include <signal.h>
@@ -70,6 +70,26 @@ int fflush(FILE* file) {
 int fsync(int fd) {
   StepOfFile(fd);
   return Next<int(int)>("fsync")(fd);
+}
+int fdatasync(int fd) {
+  StepOfFile(fd);
+  return Next<int(int)>("fdatasync")(fd);
+}
+int ftruncate(int fd, off_t size) {
+  StepOfFile(fd);
+  return Next<int(int, off_t)>("ftruncate")(fd, size);
+}
+ssize_t pwrite(int fd, const void* bytes, size_t size, off_t at) {
+  StepOfFile(fd);
+  return Next<ssize_t(int, const void*, size_t, off_t)>("pwrite")(fd, bytes, size, at);
+}
+ssize_t pwritev(int fd, const iovec* parts, int count, off_t at) {
+  StepOfFile(fd);
+  return Next<ssize_t(int, const iovec*, int, off_t)>("pwritev")(fd, parts, count, at);
+}
+int unlink(const char* path) {
+  Step(false, path);
+  return Next<int(const char*)>("unlink")(path);
 }
 int rename(const char* from, const char* to) {
   Step(false, to);

@@ -107,15 +107,17 @@ size_t GroupStory::Find(const Filter& filter) const {
 
 // ---- the servers and the network ------------------------------------------------------------------------------------
 
-// group NAME... [unapplied_bytes=N] [ttl_ms=N]: servers with nothing on them
+// group NAME... [unapplied_bytes=N] [interval]: servers with nothing on them; the table is flushed at intervals
 Lines GroupStory::Group(Arguments& arguments) {
   ts::TabletOptions options;
   options.tablet = TabletId{9};
   options.unapplied_bytes_max = arguments.Number("unapplied_bytes", 64 << 20);
+  ts::TabletSchema schema = CoreRig::DefaultSchema();
+  if (arguments.Flag("interval")) schema.durability = ts::FlushMode::kInterval;
   std::vector<ServerName> names;
   for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) names.push_back(name);
   if (names.empty()) throw std::invalid_argument("a group of nobody");
-  group_ = std::make_unique<GroupRig>(names, options);
+  group_ = std::make_unique<GroupRig>(names, options, schema);
   masters_ = std::make_unique<GroupMasters>(*group_);
   return {};
 }
@@ -207,7 +209,8 @@ Lines GroupStory::Beat(Arguments& arguments) {
 
 // crash NAME [keep=N] keeps the flushed pieces and the first N unflushed ones. With [clock=MS] its time of day is off
 // then. With [forgets [lost=N]] the machine failed under an interval table, and the last N flushed pieces are lost,
-// too. With [loses=N] the disk lost the last N, promises among them, as the next start finds out
+// too. With [loses=N] the disk lost the last N, promises among them, as the next start finds out. With [goes_back=N] it
+// is as it was before the last N, and nothing at the start shows that
 Lines GroupStory::Crash(Arguments& arguments) {
   const std::string name = ParseServer(*group_, arguments);
   const size_t keep = arguments.Number("keep", 0);
@@ -215,6 +218,8 @@ Lines GroupStory::Crash(Arguments& arguments) {
   if (arguments.Flag("forgets")) group_->at(name).Forgets(arguments.Number("lost", 0));
   const size_t loses = arguments.Number("loses", 0);
   if (loses > 0) group_->at(name).Forgets(loses, CoreRig::Loses::kPromises);
+  const size_t goes_back = arguments.Number("goes_back", 0);
+  if (goes_back > 0) group_->at(name).Forgets(goes_back, CoreRig::Loses::kUnseen);
   group_->Crash(name, keep);
   if (!clock.empty()) group_->at(name).SkewClock(milliseconds(std::stoll(clock)));
   return News();

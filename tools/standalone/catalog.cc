@@ -117,8 +117,8 @@ Status MakeNew(const CatalogOptions& options, const std::string& cluster_id, con
 // Asks the master until it has adopted all that the tablet server reports. Lives as long as its callbacks.
 class Adopter : public std::enable_shared_from_this<Adopter> {
  public:
-  Adopter(const master::Master& master, Executor& loop, Duration patience)
-      : master_(master), loop_(loop), until_(loop.Now() + patience) {}
+  Adopter(const master::Master& master, Executor& loop, Duration patience, bool with_gaps)
+      : master_(master), loop_(loop), until_(loop.Now() + patience), with_gaps_(with_gaps) {}
 
   std::future<Status> Run() {
     loop_.Post([self = shared_from_this()] { self->Ask(/*confirm=*/false); });
@@ -132,6 +132,7 @@ class Adopter : public std::enable_shared_from_this<Adopter> {
     if (master_.Stats().live_servers == 0) return Again("the tablet server has not reported what it holds");
     idl::AdoptRequest request;
     request.confirm = confirm;
+    if (with_gaps_) request.without = {"servers that are not here"};
     master_.service()->adopt(
         [self = shared_from_this(), confirm](const idl::AdoptReply& reply) {
           self->loop_.Post([self, confirm, reply] { self->OnReply(confirm, reply); });
@@ -155,6 +156,7 @@ class Adopter : public std::enable_shared_from_this<Adopter> {
   const master::Master& master_;
   Executor& loop_;
   const MonotonicTime until_;
+  const bool with_gaps_;
   std::promise<Status> done_;
 };
 
@@ -198,8 +200,8 @@ Result<Catalog> OpenCatalog(const CatalogOptions& options) {
   return catalog;
 }
 
-Status AdoptReports(const master::Master& master, Executor& loop, Duration patience) {
-  return std::make_shared<Adopter>(master, loop, patience)->Run().get();
+Status AdoptReports(const master::Master& master, Executor& loop, Duration patience, bool with_gaps) {
+  return std::make_shared<Adopter>(master, loop, patience, with_gaps)->Run().get();
 }
 
 Status EndRebuild(coordination::EmbeddedCoordination& coordination) {

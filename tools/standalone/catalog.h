@@ -39,8 +39,8 @@ struct Catalog {
 Result<Catalog> OpenCatalog(const CatalogOptions& options);
 
 // Adds to the catalog what the tablet server reports, and returns when the catalog has it; for at most `patience`. On
-// another thread than the master's executor `loop`.
-Status AdoptReports(const master::Master& master, Executor& loop, Duration patience);
+// another thread than the master's executor `loop`. `with_gaps`: also tables of which some tablets are lost.
+Status AdoptReports(const master::Master& master, Executor& loop, Duration patience, bool with_gaps = false);
 // No later start does so.
 Status EndRebuild(coordination::EmbeddedCoordination& coordination);
 

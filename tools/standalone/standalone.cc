@@ -78,6 +78,7 @@ Result<std::unique_ptr<Standalone>> Standalone::Start(StandaloneOptions options)
 }
 
 Status Standalone::Open(StandaloneOptions options) {
+  const std::string salvaged = options.salvaged;
   EBLA_ASSIGN(Catalog catalog, OpenCatalog({.data_dir = options.server.data_dir,
                                             .rebuild = options.rebuild_catalog,
                                             .feature_level = options.server.server.features->own(),
@@ -105,7 +106,7 @@ Status Standalone::Open(StandaloneOptions options) {
     master_->Start(server_->endpoint());
     master_metrics_->Start();
   });
-  if (catalog.rebuilding) Rebuild(std::move(catalog.set_aside));
+  if (catalog.rebuilding) Rebuild(std::move(catalog.set_aside), salvaged);
   return {};
 }
 
@@ -117,8 +118,10 @@ void Standalone::ScrubCoordinator(tabletserver::TabletServerOptions& options) {
   options.catalog_damage = [this] { return coordination_->damage(); };
 }
 
-void Standalone::Rebuild(std::string set_aside) {
-  RebuiltCatalog rebuilt{.status = AdoptReports(*master_, *loop_, kAdoptPatience), .set_aside = std::move(set_aside)};
+void Standalone::Rebuild(std::string set_aside, const std::string& salvaged) {
+  RebuiltCatalog rebuilt{.status = AdoptReports(*master_, *loop_, kAdoptPatience, !salvaged.empty()),
+                         .set_aside = std::move(set_aside),
+                         .salvaged = salvaged};
   if (rebuilt.status.ok()) rebuilt.status = EndRebuild(*coordination_);
   RunOn(*loop_, [&] {
     const master::MasterStats stats = master_->Stats();
@@ -133,6 +136,9 @@ void Standalone::Rebuild(std::string set_aside) {
 std::string RebuiltCatalog::ToString() const {
   const std::string former = set_aside.empty() ? "" : " The former catalog is in " + set_aside + ".";
   const std::string has = Count(tables, "table") + " with " + Count(tablets, "tablet");
+  if (!salvaged.empty())
+    return "Salvaging " + salvaged + ", which stays as it is: " + has + " can be read" +
+           (status.ok() ? "." : ", and not yet the rest: " + status.message());
   if (!status.ok()) {
     return "The catalog is not rebuilt yet, and lists " + has + ": " + status.message() + "." + former +
            " ebla cluster adopt shows what the store has beyond it; the next start tries again.";

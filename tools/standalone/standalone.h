@@ -31,6 +31,8 @@ struct StandaloneOptions {
   tabletserver::ServerProcessOptions server;
   master::MasterOptions master;
   bool rebuild_catalog = false;  // see catalog.h
+  // The data directory of which `server` has a view; empty: it is no view (salvage_view.h).
+  std::string salvaged;
 };
 
 // The outcome of a rebuild of the catalog, for people.
@@ -39,6 +41,7 @@ struct RebuiltCatalog {
   size_t tables = 0;
   size_t tablets = 0;
   std::string set_aside;  // where the former database is; empty: there was none
+  std::string salvaged;   // see StandaloneOptions
   std::string ToString() const;
 };
 
@@ -54,6 +57,8 @@ class Standalone {
 
   Status Ready() const;
   const std::optional<RebuiltCatalog>& rebuilt() const { return rebuilt_; }
+  // For people: the parts that a salvage cannot serve, each in a line.
+  std::vector<std::string> Unsalvaged() const { return server_->Unsalvaged(); }
   // For clients within this process, which run on these loops: calls to it without a socket. Trusted, like the process
   // itself. The loops end with Stop(), and such a client must be destroyed after it.
   std::vector<rpc::EventLoop*> loops() const { return server_->loops(); }
@@ -68,7 +73,7 @@ class Standalone {
   Standalone() = default;
   Status Open(StandaloneOptions options);
   void ScrubCoordinator(tabletserver::TabletServerOptions& options);
-  void Rebuild(std::string set_aside);
+  void Rebuild(std::string set_aside, const std::string& salvaged);
   void OpenMaster(master::MasterOptions options, std::shared_ptr<security::TlsCredentials> tls);
 
   std::unique_ptr<coordination::EmbeddedCoordination> coordination_;

@@ -87,6 +87,7 @@ class InMemoryStore final : public RecordStore {
   Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override;
   // A start finds nothing, and a checkpoint has nothing to do.
   Result<TabletRows> Recover(TabletId) override { return TabletRows(); }
+  Result<std::vector<TabletId>> Tablets() override { return std::vector<TabletId>(); }
   Status Forget(TabletId tablet) override;  // its log, too
   Status Checkpoint() override { return {}; }
 

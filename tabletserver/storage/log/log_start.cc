@@ -18,7 +18,22 @@ Status CheckNumbers(const LogDisk& disk, const std::vector<uint64_t>& numbers, c
   return {};
 }
 
+// From now on the file gives what the disk has. True: that is less.
+Result<bool> ReadPastCache(LogFile& file) {
+  const Result<std::string> cached = ReadWhole(file);
+  EBLA_TRY(file.Sync());
+  EBLA_ASSIGN(const int64_t size, file.Size());
+  file.DropCached(0, size);
+  const Result<std::string> whole = ReadWhole(file);
+  return cached && whole && *whole != *cached;
+}
+
 }  // namespace
+
+Result<std::string> ReadWhole(LogFile& file) {
+  EBLA_ASSIGN(const int64_t size, file.Size());
+  return file.Read(0, size);
+}
 
 Result<std::vector<FoundSegment>> FindSegments(LogDisk& disk, const std::optional<LogExtent>& had) {
   EBLA_ASSIGN(const std::vector<uint64_t> numbers, disk.List());
@@ -28,6 +43,10 @@ Result<std::vector<FoundSegment>> FindSegments(LogDisk& disk, const std::optiona
     const std::string name = disk.Name(number);
     if (number != numbers.front() + found.size()) return Gone(disk.Name(numbers.front() + found.size()));
     EBLA_ASSIGN(std::shared_ptr<LogFile> file, disk.Open(number));
+    bool shrank = false;
+    if (found.size() + 2 >= numbers.size()) {
+      EBLA_ASSIGN(shrank, ReadPastCache(*file));
+    }
     EBLA_ASSIGN(const std::string block, file->Read(0, kLogBlock));
     std::optional<SegmentHeader> header = DecodeSegmentHeader(block);
     if (header && header->number != number) header.reset();
@@ -37,7 +56,7 @@ Result<std::vector<FoundSegment>> FindSegments(LogDisk& disk, const std::optiona
     const uint64_t log = had ? had->log : found.empty() || !header ? 0 : found.front().header->log;
     if (header && log != 0 && header->log != log)
       return Error(Code::kInternal, name + " is of another log: this directory was put together from several");
-    found.push_back({number, name, std::move(file), header});
+    found.push_back({number, name, std::move(file), header, shrank});
   }
   return found;
 }

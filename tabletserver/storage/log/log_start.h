@@ -20,10 +20,15 @@ struct FoundSegment {
   std::string name;
   std::shared_ptr<LogFile> file;
   std::optional<SegmentHeader> header;  // only the last one may lack it
+  bool shrank = false;                  // the disk lacks a part that could be read, because a sync had failed
 };
 
+// A failed sync leaves pages that can be read, and that no later sync writes, though it succeeds. So the last two are
+// synced, and read from the disk itself.
 // INTERNAL: a segment is missing, or of another log, or lost its header. `had`: what the log had once.
 Result<std::vector<FoundSegment>> FindSegments(LogDisk& disk, const std::optional<LogExtent>& had);
+
+Result<std::string> ReadWhole(LogFile& file);
 
 // The place up to which a log can be read.
 struct LogEnd {

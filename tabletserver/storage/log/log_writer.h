@@ -33,6 +33,9 @@ class LogCounts {
   std::atomic<int64_t> bytes{0};  // written, in this life, frames and all
   std::atomic<int64_t> syncs{0};
   std::atomic<uint64_t> synced{0};  // the last frame that the disk has
+  // The start found that the disk lacks writes that no sync had covered, though the machine ran on, because the disk
+  // had refused a sync. For writes that waited for no sync that is like a crash of the machine.
+  std::atomic<bool> lost_unsynced{false};
 
  private:
   mutable Mutex mutex_;

@@ -112,6 +112,12 @@ std::optional<uint64_t> NumberOf(const std::string& name) {
   return std::stoull(name.substr(0, 16), nullptr, 16);
 }
 
+// Another directory's segment.
+bool IsLink(const std::string& name) {
+  struct stat file{};
+  return lstat(name.c_str(), &file) == 0 && S_ISLNK(file.st_mode);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PosixLogDisk>> PosixLogDisk::Open(const std::string& directory,
@@ -142,7 +148,7 @@ Status PosixLogDisk::FindSpares() {
     if (digits.size() < 18 && digits.find_first_not_of("0123456789") == std::string::npos && !digits.empty())
       spares_made_ = std::max<uint64_t>(spares_made_, std::stoull(digits) + 1);
   }
-  if (error) return Error(Code::kInternal, "cannot list " + path_ + ": " + error.message());
+  if (error) return SystemError(Code::kInternal, "cannot list " + path_, error.value());
   return {};
 }
 
@@ -168,14 +174,15 @@ Result<std::vector<uint64_t>> PosixLogDisk::List() {
   for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
     if (const auto number = NumberOf(entry.path().filename())) numbers.push_back(*number);
   }
-  if (error) return Error(Code::kInternal, "cannot list " + path_ + ": " + error.message());
+  if (error) return SystemError(Code::kInternal, "cannot list " + path_, error.value());
   std::ranges::sort(numbers);
   return numbers;
 }
 
 Result<std::shared_ptr<LogFile>> PosixLogDisk::Open(uint64_t number) {
   const std::string name = Name(number);
-  const int fd = OpenRetrying(name.c_str(), O_RDWR | O_CLOEXEC);
+  const int how = IsLink(name) ? O_RDONLY : O_RDWR;
+  const int fd = OpenRetrying(name.c_str(), how | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot open " + name);
   struct stat file{};
   if (fstat(fd, &file) != 0) {
@@ -216,7 +223,7 @@ Status PosixLogDisk::Remove(uint64_t number) {
   std::string spare;
   {
     MutexLock lock(mutex_);
-    if (!error && bytes <= usual_bytes_ && spares_.size() < kSparesMax) spare = NextSpareName();
+    if (!error && !IsLink(name) && bytes <= usual_bytes_ && spares_.size() < kSparesMax) spare = NextSpareName();
   }
   if (spare.empty()) {
     if (discard_(name) != 0) return SystemError(Code::kInternal, "cannot remove " + name);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/encoding.h"
+#include "tabletserver/storage/log/log_salvage.h"
 #include "tabletserver/storage/log/log_scan.h"
 
 namespace ebla::tabletserver {
@@ -42,11 +43,6 @@ int64_t EntriesBytes(const SharedLog::Batch& batch) {
   return bytes;
 }
 
-Result<std::string> ReadWhole(LogFile& file) {
-  EBLA_ASSIGN(const int64_t size, file.Size());
-  return file.Read(0, size);
-}
-
 }  // namespace
 
 // ---- opening -------------------------------------------------------------------------------------------------------
@@ -55,7 +51,14 @@ Result<std::unique_ptr<SharedLog>> SharedLog::Open(LogDisk& disk, SharedLogOptio
   std::unique_ptr<SharedLog> log(new SharedLog(disk, std::move(options)));
   MutexLock writing(log->writing_);
   MutexLock lock(log->mutex_);
-  EBLA_TRY(log->Replay());
+  const bool salvages = log->options_.salvage != nullptr;
+  EBLA_ASSIGN(const SegmentHeader next, salvages ? LogSalvage(*log).Replay() : log->Replay());
+  log->next_segment_ = next.number;
+  log->next_sequence_ = next.first_sequence;
+  EBLA_TRY(log->writer_.Begin(next, log->options_.segment_bytes));
+  EBLA_TRY(log->writer_.Sync());
+  log->segments_[next.number] = {log->writer_.file(), log->options_.segment_bytes, next};
+  log->first_needed_ = log->segments_.begin()->first;
   return log;
 }
 
@@ -63,7 +66,7 @@ SharedLog::~SharedLog() = default;
 
 // Ends what earlier lives have written by the header of a new segment, durably: frames that a crash left behind the
 // last whole one can never seem to continue the new ones.
-Status SharedLog::Replay() {
+Result<SegmentHeader> SharedLog::Replay() {
   EBLA_ASSIGN(const std::vector<FoundSegment> found, FindSegments(disk_, options_.expected));
   const uint64_t id = options_.new_log_id != 0 ? options_.new_log_id : std::random_device()();
   SegmentHeader next{.log = id, .number = 1, .first_sequence = 1};
@@ -94,9 +97,9 @@ Status SharedLog::Replay() {
         end = {segment.name, 0, next.first_sequence};
       EBLA_ASSIGN(loss_, CheckEnd(end, options_.expected, options_.joins_short));
       EBLA_TRY(segment.file->Write(0, EncodeSegmentHeader(header)));
+      EBLA_TRY(segment.file->Sync());
     }
-    // Frames that the last life left to the operating system count from now on.
-    if (last || !found[i + 1].header) EBLA_TRY(segment.file->Sync());
+    if (segment.shrank) counts_.lost_unsynced = true;
     segments_[segment.number] = {segment.file, std::ssize(whole), header};
     next.log = header.log;
     next.number = segment.number + 1;
@@ -104,13 +107,7 @@ Status SharedLog::Replay() {
   }
   EBLA_ASSIGN(loss_, CheckEnd(end, options_.expected, options_.joins_short));
   EBLA_TRY(index_.CheckWhole());
-  next_segment_ = next.number;
-  next_sequence_ = next.first_sequence;
-  EBLA_TRY(writer_.Begin(next, options_.segment_bytes));
-  EBLA_TRY(writer_.Sync());
-  segments_[next.number] = {writer_.file(), options_.segment_bytes, next};
-  first_needed_ = segments_.begin()->first;
-  return {};
+  return next;
 }
 
 Status SharedLog::ReplayRecord(const LogRecord& record, const LogPlace& place) {

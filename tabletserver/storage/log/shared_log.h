@@ -48,6 +48,9 @@ struct SharedLogOptions {
   // The extent that a place outside the log remembers; none: there is no such place.
   std::optional<LogExtent> expected;
   bool joins_short = false;  // a log that ends before what it had opens, and loss() tells; else Open refuses it
+  // Not null: it reads on behind damage, writes to no segment that is there, and adds to these what it cannot read
+  // (log_salvage.h).
+  std::vector<LogLoss>* salvage = nullptr;
   // Notes extent() durably outside the log. Called before a segment is removed that a start would miss.
   std::function<Status()> before_remove;
   // Told while Open reads: segments read, and of how many.
@@ -111,6 +114,7 @@ class SharedLog {
 
  private:
   friend class LogFollower;
+  friend class LogSalvage;
   friend class LogScrub;
   struct Segment {
     std::shared_ptr<LogFile> file;
@@ -143,7 +147,8 @@ class SharedLog {
   };
 
   SharedLog(LogDisk& disk, SharedLogOptions options) : disk_(disk), options_(std::move(options)) {}
-  Status Replay() EBLA_REQUIRES(writing_, mutex_);
+  // Returns the header of the segment to come.
+  Result<SegmentHeader> Replay() EBLA_REQUIRES(writing_, mutex_);
   Status ReplayRecord(const LogRecord& record, const LogPlace& place) EBLA_REQUIRES(mutex_);
 
   // Opens a frame with room for records of so many bytes, where the open one has none.

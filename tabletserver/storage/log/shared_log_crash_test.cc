@@ -1,5 +1,6 @@
-// A log over a disk that crashes at every step: what a start finds is what the log held after one of its changes, none
-// of them lost that a flush covers; and never less than the log was said to have, whenever that was noted.
+// A log over a disk that crashes at every step, and fails a sync now and then: what a start finds is what the log held
+// after one of its changes, none of them lost that a flush covers; and never less than the log was said to have,
+// whenever that was noted.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -54,7 +55,11 @@ class CrashRun {
     Open();
     for (int i = 0; i < turns && log_ && !disk_.crashed(); ++i) Turn();
     disk_.CrashNow(kind);
-    floor_ = log_ && kind == CrashKind::kProcess ? written_ : certain_;
+    // The disk has refused what the system had.
+    const bool refused = sync_fails_ && !disk_.fails_next();
+    floor_ = log_ && kind == CrashKind::kProcess && !refused ? written_ : certain_;
+    sync_fails_ = false;
+    disk_.FailNext(SimulatedLogDisk::Failure::kNone);
     log_.reset();
     disk_.Restart();
   }
@@ -111,6 +116,11 @@ class CrashRun {
 
   void Turn() {
     if (Draw(4) == 0) std::ignore = Note();
+    if (!sync_fails_ && Draw(40) == 0) {
+      sync_fails_ = true;
+      disk_.FailNext(SimulatedLogDisk::Failure::kLostSync);
+    }
+    if (sync_fails_ && !log_->status().ok()) return;
     switch (Draw(12)) {
       case 0: return Do(Cut(true));
       case 1: return Do(Cut(false));
@@ -120,7 +130,8 @@ class CrashRun {
       case 5:
       case 6: return FlushTo(SharedLog::Depth::kDisk);
       case 7:
-        if (const Status cleaned = log_->Clean(); !cleaned.ok() && !disk_.crashed()) ADD_FAILURE() << cleaned;
+        if (const Status cleaned = log_->Clean(); !cleaned.ok() && !disk_.crashed() && !sync_fails_)
+          ADD_FAILURE() << cleaned;
         return;
       default: return Do(Append());
     }
@@ -198,9 +209,10 @@ class CrashRun {
   LogContents base_;             // what this life began with
   std::vector<Change> pending_;  // since then
   std::optional<LogExtent> noted_;
-  size_t written_ = 0;  // of those, what a crash of the process leaves for certain
-  size_t certain_ = 0;  // and one of the machine
-  size_t floor_ = 0;    // what the last crash left for certain
+  bool sync_fails_ = false;  // of this life
+  size_t written_ = 0;       // of those, what a crash of the process leaves for certain
+  size_t certain_ = 0;       // and one of the machine
+  size_t floor_ = 0;         // what the last crash left for certain
 };
 
 // Every step of a first life, then lives of random length on what that left.

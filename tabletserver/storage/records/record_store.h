@@ -152,6 +152,7 @@ class RecordStore {
     std::vector<DedupRow> dedup_window;
   };
   virtual Result<TabletRows> Recover(TabletId tablet) = 0;
+  virtual Result<std::vector<TabletId>> Tablets() = 0;  // that have an applied state
   // Removes these rows.
   virtual Status Forget(TabletId tablet) = 0;
 

@@ -64,22 +64,50 @@ std::optional<MergePlan> MostlyDeleted(std::span<const PlannedRun> runs) {
   return deletes < below / 2 ? std::nullopt : std::optional(MergePlan{.first = 0, .count = runs.size()});
 }
 
-}  // namespace
+// The size of the merged run.
+int64_t BytesExpected(std::span<const PlannedRun> runs, const MergePlan& plan) {
+  int64_t bytes = 0, records = 0, deletes = 0;
+  for (const PlannedRun& run : runs.subspan(plan.first, plan.count)) {
+    bytes += run.bytes - run.bytes_in_holes;
+    records += run.records;
+    deletes += run.deletes;
+  }
+  return plan.first + plan.count == runs.size() ? BytesThatStay(bytes, records, deletes) : bytes;
+}
 
-std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const MergeLimits& limits) {
+// The first plan of the rules that is accepted.
+template <class Accepts>
+std::optional<MergePlan> PlanByRules(std::span<const PlannedRun> runs, const MergeLimits& limits,
+                                     const Accepts& accepts) {
   if (runs.empty()) return std::nullopt;
   const size_t per_tier = std::max<size_t>(2, limits.runs_per_tier);
   const auto factor = static_cast<int64_t>(per_tier);
   const int64_t smallest = std::max<int64_t>(1, limits.smallest_tier_bytes);
-  if (const auto plan = NewestStretch(runs, smallest / kTinyPart, kTinyRuns, 0)) return plan;
+  if (const auto plan = NewestStretch(runs, smallest / kTinyPart, kTinyRuns, 0); accepts(plan)) return plan;
   const int64_t largest = std::ranges::max_element(runs, {}, &PlannedRun::bytes)->bytes;
   for (int64_t tier_end = smallest;; tier_end *= factor) {
-    if (const auto plan = NewestStretch(runs, tier_end, per_tier, tier_end)) return plan;
+    if (const auto plan = NewestStretch(runs, tier_end, per_tier, tier_end); accepts(plan)) return plan;
     if (tier_end > largest || tier_end > std::numeric_limits<int64_t>::max() / factor) break;
   }
-  if (const auto plan = MostlyHoles(runs)) return plan;
+  if (const auto plan = MostlyHoles(runs); accepts(plan)) return plan;
   const auto free = std::ranges::count(runs, false, &PlannedRun::fixed);
-  return static_cast<size_t>(free) > RunsMax(limits) ? Cheapest(runs, per_tier) : std::nullopt;
+  if (static_cast<size_t>(free) <= RunsMax(limits)) return std::nullopt;
+  const auto plan = Cheapest(runs, per_tier);
+  return accepts(plan) ? plan : std::nullopt;
+}
+
+}  // namespace
+
+int64_t BytesThatStay(int64_t bytes, int64_t records, int64_t deletes) {
+  const int64_t puts = records - deletes;
+  if (deletes == 0) return bytes;
+  if (puts <= deletes) return 0;
+  return static_cast<int64_t>(static_cast<double>(bytes) * static_cast<double>(puts - deletes) /
+                              static_cast<double>(puts));
+}
+
+std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const MergeLimits& limits) {
+  return PlanByRules(runs, limits, [](const std::optional<MergePlan>& plan) { return plan.has_value(); });
 }
 
 std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const MergeLimits& limits) {
@@ -97,6 +125,16 @@ std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const
     if (!small && sum + runs[count].bytes > all / kPart) break;
   }
   return count < (small ? 2U : 3U) ? std::nullopt : std::optional(MergePlan{.first = 0, .count = count});
+}
+
+std::optional<MergePlan> PlanMergeBelowReserve(std::span<const PlannedRun> runs, const MergeLimits& limits,
+                                               int64_t bytes_max) {
+  const auto has_room = [&](const std::optional<MergePlan>& plan) {
+    return plan && BytesExpected(runs, *plan) <= bytes_max;
+  };
+  if (const auto plan = MostlyDeleted(runs); has_room(plan)) return plan;
+  if (const auto plan = PlanByRules(runs, limits, has_room)) return plan;
+  return PlanMerge(runs, limits);
 }
 
 }  // namespace ebla::tabletserver

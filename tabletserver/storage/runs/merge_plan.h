@@ -19,7 +19,7 @@
 //             one whose runs are not in the order of their sizes.
 // Invariants: 1. A plan has adjacent runs, so no newer row ever is below an older row of its key.
 //             2. Without a plan and without fixed runs, there are at most 3 * runs_per_tier runs.
-// Threads:    a function of its arguments.
+// Threads:    functions of their arguments.
 #pragma once
 
 #include <algorithm>
@@ -53,6 +53,9 @@ struct MergePlan {
   friend bool operator==(const MergePlan&, const MergePlan&) = default;
 };
 
+// How many of so many bytes stay in a merge with the oldest run, if each deleted row hides one other of the inputs.
+int64_t BytesThatStay(int64_t bytes, int64_t records, int64_t deletes);
+
 // All runs, the newest first. None: nothing is to be merged.
 std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const MergeLimits& limits);
 
@@ -65,5 +68,11 @@ std::optional<MergePlan> PlanMerge(std::span<const PlannedRun> runs, const Merge
 // oldest one may be large. Without this rule the bytes of deleted rows may never be given back, because the runs that
 // hide them are small, and fill no tier.
 std::optional<MergePlan> PlanMergeAtRest(std::span<const PlannedRun> runs, const MergeLimits& limits);
+
+// The same for a disk that is full but for its reserve, where a merged run may have `bytes_max`. Deleted rows and holes
+// give their bytes back at once. The first merge is planned that is expected to have room, because another one
+// would wait for ever, and hold back what brings the room. If none has room, PlanMerge's is planned.
+std::optional<MergePlan> PlanMergeBelowReserve(std::span<const PlannedRun> runs, const MergeLimits& limits,
+                                               int64_t bytes_max);
 
 }  // namespace ebla::tabletserver

@@ -226,6 +226,26 @@ TEST(MergePlanTest, ATableAtRestGivesTheBytesOfDeletedRowsBack) {
   EXPECT_EQ(plan({{kMany, 1}}, PlanMergeAtRest), std::nullopt);
 }
 
+TEST(MergePlanTest, BelowTheReserveTheFirstMergeWithRoomIsPlanned) {
+  constexpr MergeLimits kLimits{.smallest_tier_bytes = 8 * kMiB};
+  // Newest first: rows were deleted after eight runs that no merge has had yet.
+  std::vector<PlannedRun> runs = {{.bytes = kMiB / 2, .records = 1000, .deletes = 1000}};
+  runs.insert(runs.end(), 8, {.bytes = 4 * kMiB, .records = 40});
+  runs.push_back({.bytes = 64 * kMiB, .records = 640});
+  const auto plan = [&](int64_t mib) { return PlanMergeBelowReserve(runs, kLimits, mib * kMiB); };
+  ASSERT_EQ(PlanMerge(runs, kLimits), Merge(0, 9));
+  EXPECT_EQ(plan(16), Merge(0, 10)) << "nothing stays";
+  runs[0].records = runs[0].deletes = 480;
+  EXPECT_EQ(plan(49), Merge(0, 10)) << "a half of the rows stays";
+  EXPECT_EQ(plan(47), Merge(0, 9)) << "32.5 MiB without the oldest run";
+  EXPECT_EQ(plan(16), Merge(0, 9)) << "none has room: it is refused, and asked for again";
+  runs.insert(runs.begin(), 4, {.bytes = kMiB / 2, .records = 1, .deletes = 1});
+  EXPECT_EQ(plan(16), Merge(0, 5)) << "tiny runs do not pile up";
+  runs.back().bytes_in_holes = 63 * kMiB;
+  EXPECT_EQ(plan(2), Merge(13, 1)) << "only what is in no hole needs room";
+  EXPECT_EQ(PlanMergeBelowReserve({}, kLimits, kGiB), std::nullopt);
+}
+
 TEST(MergePlanSimulation, FlushesOf32MiBAreWrittenOnceATier) {
   for (const size_t runs_per_tier : {4u, 8u}) {
     const Table table = Fill(runs_per_tier, 64 * kGiB, [] { return 32 * kMiB; });

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "test_paths.h"
+
 namespace ebla::tabletserver::testing {
 
 namespace {
@@ -196,7 +198,7 @@ int CrashChildMain(int argc, char** argv) {
   options.mode = std::string(argv[3]) == "sync" ? FlushMode::kSync : FlushMode::kInterval;
   options.value_bytes = std::strtoull(argv[4], nullptr, 10);
   options.disk_reserve_bytes = std::strtoll(argv[5], nullptr, 10);
-  options.checkpoints = std::string(argv[6]) == "checkpoints";
+  options.checkpoint_rounds = std::strtoull(argv[6], nullptr, 10);
   options.sorted_tables = std::string(argv[7]) == "sorted";
   ebla::testing::ThreadExecutor flusher, background, completions;
   auto store = WtStore::Open(OptionsOf(options, flusher, background));
@@ -210,11 +212,10 @@ int CrashChildMain(int argc, char** argv) {
       for (;;) pause();
     }
     CHECK(status.ok()) << status;
-    if (options.checkpoints) {
-      const Status passed = writer.Pass(round);
-      CHECK(passed.ok()) << passed;
-    }
-    if (options.checkpoints && round % 50 == 49) writer.CheckpointInBackground(completions);
+    if (options.checkpoint_rounds == 0) continue;
+    const Status passed = writer.Pass(round);
+    CHECK(passed.ok()) << passed;
+    if (round % options.checkpoint_rounds == options.checkpoint_rounds - 1) writer.CheckpointInBackground(completions);
   }
 }
 
@@ -222,15 +223,24 @@ CrashChild::CrashChild(const CrashChildOptions& options) {
   int ends[2];
   CHECK(pipe(ends) == 0);
   const std::string value = std::to_string(options.value_bytes), reserve = std::to_string(options.disk_reserve_bytes);
+  const std::string rounds = std::to_string(options.checkpoint_rounds);
+  const std::string library = std::string(kBinaryDir) + "/test/libkill_at_step.so";
+  const char* const given = std::getenv("ASAN_OPTIONS");
+  const std::string asan = "verify_asan_link_order=0:" + std::string(given != nullptr ? given : "");
   pid_ = fork();
   CHECK(pid_ >= 0);
   if (pid_ == 0) {
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);
     close(ends[1]);
+    if (!options.kill_at.empty()) {
+      setenv("EBLA_KILL_AT", options.kill_at.c_str(), 1);
+      setenv("LD_PRELOAD", library.c_str(), 1);
+      setenv("ASAN_OPTIONS", asan.c_str(), 1);
+    }
     execl("/proc/self/exe", "storage_test", "crash-child", options.directory.c_str(),
-          options.mode == FlushMode::kSync ? "sync" : "interval", value.c_str(), reserve.c_str(),
-          options.checkpoints ? "checkpoints" : "none", options.sorted_tables ? "sorted" : "in_place", nullptr);
+          options.mode == FlushMode::kSync ? "sync" : "interval", value.c_str(), reserve.c_str(), rounds.c_str(),
+          options.sorted_tables ? "sorted" : "in_place", nullptr);
     _exit(127);
   }
   close(ends[1]);

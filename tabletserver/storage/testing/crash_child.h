@@ -24,8 +24,11 @@ struct CrashChildOptions {
   FlushMode mode = FlushMode::kSync;
   uint64_t value_bytes = 100;
   int64_t disk_reserve_bytes = 0;
-  bool checkpoints = true;  // and log truncation after each
+  // Each so many rounds a checkpoint is taken, with log truncation after it, while a table is made and dropped again
+  // and again; 0: neither.
+  uint64_t checkpoint_rounds = 50;
   bool sorted_tables = false;
+  std::string kill_at;  // as tests/integration/kill_at_step.cc takes it; empty: it lives until Kill()
 };
 
 // The child's side.

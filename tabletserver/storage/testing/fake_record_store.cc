@@ -187,6 +187,14 @@ Result<RecordStore::TabletRows> FakeRecordStore::Recover(TabletId tablet) {
   return rows;
 }
 
+Result<std::vector<TabletId>> FakeRecordStore::Tablets() {
+  MutexLock lock(disk_.mutex_);
+  EBLA_TRY(disk_.dead_);
+  std::vector<TabletId> tablets;
+  for (const auto& [tablet, applied] : disk_.records_.applied) tablets.push_back(tablet);
+  return tablets;
+}
+
 Status FakeRecordStore::Forget(TabletId tablet) {
   MutexLock lock(disk_.mutex_);
   EBLA_TRY(MayChange());

@@ -29,6 +29,7 @@ class FakeRecordStore : public RecordStore {
   Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override;
 
   Result<TabletRows> Recover(TabletId tablet) override;
+  Result<std::vector<TabletId>> Tablets() override;
   Status Forget(TabletId tablet) override;
   Status Checkpoint() override;  // durable at once
   // The same in two steps, with time between. The checkpoint holds what is applied when it begins...

@@ -55,7 +55,10 @@ class HookedLogDisk final : public LogDisk {
       return file_->Read(offset, size);
     }
     Result<int64_t> Size() override { return file_->Size(); }
-    void DropCached(int64_t, int64_t size) override { hooks_.bytes_dropped += size; }
+    void DropCached(int64_t offset, int64_t size) override {
+      hooks_.bytes_dropped += size;
+      file_->DropCached(offset, size);
+    }
 
    private:
     HookedLogDisk& hooks_;

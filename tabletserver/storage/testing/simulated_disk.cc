@@ -53,6 +53,7 @@ SharedLog& SimulatedDisk::Open() {
   records_fail_ = {};
   refuse_to_apply_ = false;
   begun_.reset();  // the life that had begun it has ended
+  remembered_.reset();
   open_ = true;
   auto opened = OpenLog();
   CHECK(opened.has_value()) << opened.error();
@@ -150,6 +151,7 @@ void SimulatedDisk::Crash(CrashKind kind) {
 bool SimulatedDisk::LoseEnd(Loss loss) {
   MutexLock lock(mutex_);
   CHECK(!open_ && log_ == nullptr) << "a disk loses its end after a crash";
+  if (loss == Loss::kAll) return GoBack();
   const SharedLogOptions options = LogOptions();
   if (!options.expected || !log_disk_.Has(options.expected->last_segment)) return false;
   const uint64_t number = options.expected->last_segment;
@@ -174,6 +176,24 @@ bool SimulatedDisk::LoseEnd(Loss loss) {
     return true;
   }
   return false;
+}
+
+void SimulatedDisk::Remember() {
+  NoteExtent();
+  MutexLock lock(mutex_);
+  MutexLock noting(noting_);
+  remembered_ = {log_disk_.Copy(), noted_, checkpoint_, tables_};
+}
+
+bool SimulatedDisk::GoBack() {
+  const std::optional<Remembered> to = std::exchange(remembered_, std::nullopt);
+  if (!to) return false;
+  log_disk_.GoBackTo(*to->log);
+  records_ = checkpoint_ = to->checkpoint;
+  tables_ = to->tables;
+  MutexLock noting(noting_);
+  noted_ = to->noted;
+  return true;
 }
 
 Status SimulatedDisk::Life::status() const {

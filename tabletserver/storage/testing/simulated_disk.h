@@ -8,7 +8,8 @@
 // Crash:   happens between two steps of the log's disk, or in the middle of one, while the log flushes, cleans or starts
 //          again. Crash() makes the log do one of these.
 // Loss:    a disk that lies may lose the synced end of the log, too. The disk notes beside the log how far that reaches,
-//          every kNoteEvery, like a store's inventory (store_inventory.h). A start compares the note with the log.
+//          every kNoteEvery, like a store's inventory (store_inventory.h). A start compares the note with the log. Or
+//          the whole disk returns to an earlier moment, note and all, and no start sees that.
 // Threads: any; the simulator uses one.
 #pragma once
 
@@ -44,6 +45,8 @@ class SimulatedDisk {
   // sees the loss, and opens all the same. False: there is no such frame, and nothing is lost.
   using Loss = SimulatedLogDisk::Loss;
   bool LoseEnd(Loss loss);
+  // Notes this moment: LoseEnd(kAll) returns to it, once, and not after a new start.
+  void Remember();
   // The loss that the start of the present life found, or that an earlier start found and did not deal with.
   const std::optional<LogLoss>& loss() const { return loss_; }
 
@@ -122,6 +125,7 @@ class SimulatedDisk {
   void Close();
   SharedLogOptions LogOptions();
   Result<std::unique_ptr<SharedLog>> OpenLog();
+  bool GoBack() EBLA_REQUIRES(mutex_);
   void NoteExtent();
   void CrashIn(std::move_only_function<void()> work, CrashKind kind) EBLA_REQUIRES(mutex_);
   void RunLater(Executor& executor, Duration latency, Task task);
@@ -135,6 +139,13 @@ class SimulatedDisk {
   std::optional<LogLoss> loss_;
   mutable Mutex noting_;                                     // after mutex_
   std::optional<LogExtent> noted_ EBLA_GUARDED_BY(noting_);  // of the log, durably
+  struct Remembered {
+    std::unique_ptr<SimulatedLogDisk> log;
+    std::optional<LogExtent> noted;
+    RecordsImage checkpoint;
+    std::set<TableId> tables;
+  };
+  std::optional<Remembered> remembered_ EBLA_GUARDED_BY(mutex_);
   bool open_ EBLA_GUARDED_BY(mutex_) = false;
   Status dead_ EBLA_GUARDED_BY(mutex_);
   Status injected_ EBLA_GUARDED_BY(mutex_);  // the failure that is to come; OK: none

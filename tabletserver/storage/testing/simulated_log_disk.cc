@@ -15,6 +15,9 @@ struct SimulatedLogDisk::Contents {
     if (into.size() < offset + bytes.size()) into.resize(offset + bytes.size());
     into.replace(offset, bytes.size(), bytes);
   }
+  void WriteUnsynced(std::string& into) {
+    for (const auto& [offset, bytes] : unsynced) Write(into, offset, bytes);
+  }
 };
 
 class SimulatedLogDisk::File final : public LogFile {
@@ -38,6 +41,15 @@ class SimulatedLogDisk::File final : public LogFile {
     if (crashes) {
       disk_.Crash(disk_.kind_);
     } else if (disk_.Fails(Failure::kSync)) {
+      return Error(Code::kInternal, "the disk says no");
+    } else if (disk_.Fails(Failure::kLostSync)) {
+      std::erase_if(contents_->unsynced, [this](const auto&) {
+        disk_.mutex_.AssertHeld();
+        return disk_.Coin();
+      });
+      contents_->WriteUnsynced(contents_->durable);
+      contents_->unsynced.clear();
+      contents_->told = 0;
       return Error(Code::kInternal, "the disk says no");
     } else {
       const size_t synced = disk_.lies_ ? contents_->told : contents_->unsynced.size();
@@ -63,6 +75,12 @@ class SimulatedLogDisk::File final : public LogFile {
   Result<int64_t> Size() override {
     MutexLock lock(disk_.mutex_);
     return std::ssize(contents_->seen);
+  }
+
+  void DropCached(int64_t, int64_t) override {
+    MutexLock lock(disk_.mutex_);
+    contents_->seen = contents_->durable;
+    contents_->WriteUnsynced(contents_->seen);
   }
 
  private:
@@ -129,7 +147,7 @@ void SimulatedLogDisk::CrashNow(CrashKind kind) {
   if (!crashed_) Crash(kind);
 }
 
-// Of a crashed machine, each sector that was written and not synced is as it was, as it was to be, or spoilt.
+// When a machine crashes, each unsynced sector keeps its old bytes, has its new bytes, or is spoilt.
 void SimulatedLogDisk::Crash(CrashKind kind) {
   crashed_ = true;
   if (kind == CrashKind::kProcess) return;
@@ -138,7 +156,7 @@ void SimulatedLogDisk::Crash(CrashKind kind) {
       for (size_t at = offset; at < offset + bytes.size();) {
         const size_t end = std::min((at / kSector + 1) * kSector, offset + bytes.size());
         const uint64_t fate = random_() % 16;
-        if (fate == 0) {  // all of the sector is spoilt, and what else stood in it
+        if (fate == 0) {  // the whole sector is spoilt, older bytes in it too
           contents->Write(contents->durable, at / kSector * kSector, std::string(kSector, '\x5a'));
         } else if (fate < 8) {
           contents->Write(contents->durable, at, std::string_view(bytes).substr(at - offset, end - at));
@@ -191,6 +209,16 @@ std::unique_ptr<SimulatedLogDisk> SimulatedLogDisk::Copy() const {
   for (const auto& [number, contents] : files_) copy->files_[number] = std::make_shared<Contents>(*contents);
   if (removed_) copy->removed_ = std::make_shared<Contents>(*removed_);
   return copy;
+}
+
+void SimulatedLogDisk::GoBackTo(const SimulatedLogDisk& copy) {
+  const std::unique_ptr<SimulatedLogDisk> before = copy.Copy();
+  MutexLock lock(mutex_);
+  MutexLock of_copy(before->mutex_);
+  files_ = std::move(before->files_);
+  removed_ = std::move(before->removed_);
+  Crash(CrashKind::kMachine);
+  crashed_ = false;
 }
 
 Result<std::vector<uint64_t>> SimulatedLogDisk::List() {

@@ -1,9 +1,10 @@
 // tabletserver/storage/testing/simulated_log_disk.h
-// A LogDisk in memory that crashes where a test says: of what was not synced it keeps some sectors and loses others.
-// Place:   under a SimulatedDisk's log, and tests of SharedLog. One disk outlives the logs of all lives.
-// How:     every Write, Sync, Create and Remove is a step. A crash comes in the middle of one: that step has done some of
-//          its work, and every later one fails until Restart(). A new segment holds what a removed one has left.
-// Lies:    between two lives the disk may also lose what it had: the end of a segment, or all of it (Lose, Forget).
+// A LogDisk in memory that crashes at the step that a test chooses. A crash keeps some unsynced sectors and loses the
+// rest.
+// Place:   under a SimulatedDisk's log, and in tests of SharedLog. One disk outlives the logs of all lives.
+// How:     every Write, Sync, Create and Remove is a step. A crash interrupts a step, which has then done some of its
+//          work, and every later step fails until Restart(). A new segment begins with the bytes of a removed one.
+// Lies:    between two lives the disk may also lose synced bytes: the end of a segment, or all of it (Lose, Forget).
 // Threads: any.
 #pragma once
 
@@ -29,12 +30,18 @@ class SimulatedLogDisk final : public LogDisk {
   int64_t steps() const;
   bool crashed() const;
   void CrashAt(int64_t step, CrashKind kind);
-  // As CrashAt the present, but between two steps.
+  // Crashes at once, between two steps.
   void CrashNow(CrashKind kind);
   // After a crash, once the log of that life is gone.
   void Restart();
-  // The next such step fails, or the next read comes damaged.
-  enum class Failure : uint8_t { kNone, kWrite, kSync, kDamagedRead };
+  // The next such step fails, or the next read returns damaged bytes.
+  enum class Failure : uint8_t {
+    kNone,
+    kWrite,
+    kSync,      // a later one writes what this one had to
+    kLostSync,  // as on Linux: some of that is never written, though it is read until it is dropped from the cache
+    kDamagedRead,
+  };
   void FailNext(Failure failure);
   bool fails_next() const;
   // From now on a Sync is answered before it is done: the next Sync does it.
@@ -47,13 +54,16 @@ class SimulatedLogDisk final : public LogDisk {
     kCut,    // the file ends there
     kZero,   // all is zero from there on
     kOlder,  // an older copy of the file is back: from there on it is as it was when it was begun
+    kAll,    // every file is as it was at some moment (SimulatedDisk::Remember)
   };
   void Lose(uint64_t number, int64_t offset, Loss loss);
   // Loses the whole of it.
   void Forget(uint64_t number);
   bool Has(uint64_t number) const;
-  // A disk that has the same, to try something on.
+  // A disk that has the same, to try something on, or to go back to.
   std::unique_ptr<SimulatedLogDisk> Copy() const;
+  // After a crash: has the files of `copy`, as the machine's crash would have left them then.
+  void GoBackTo(const SimulatedLogDisk& copy);
 
   Result<std::vector<uint64_t>> List() override;
   Result<std::shared_ptr<LogFile>> Create(uint64_t number, int64_t bytes) override;

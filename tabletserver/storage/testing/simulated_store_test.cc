@@ -191,7 +191,7 @@ class LosingDiskTest : public SimulatedStoreTest {
   uint64_t written_ = 0;
 };
 
-TEST_F(LosingDiskTest, AStartTellsWhatTheDiskLostUntilTheReplicasAreMarked) {
+TEST_F(LosingDiskTest, AStartTellsWhatTheDiskLostUntilACheckpointFollowsTheMarks) {
   for (const SimulatedDisk::Loss loss : kLosses) {
     WriteUpTo(written_ + 30);
     scheduler_.RunFor(1s);  // the end is noted
@@ -206,11 +206,31 @@ TEST_F(LosingDiskTest, AStartTellsWhatTheDiskLostUntilTheReplicasAreMarked) {
     std::vector<RecoveredReplica> replicas = Recovered();
     ASSERT_TRUE(lost().Mark(replicas).ok());
     Crash();
+    EXPECT_TRUE(lost().loss().has_value()) << "no checkpoint has what the marks removed";
+    replicas = Recovered();
+    ASSERT_TRUE(lost().Mark(replicas).ok());
+    std::optional<bool> done;
+    store().Checkpoint(executor_, [&done](const auto& result) { done = result.has_value(); });
+    ASSERT_TRUE(scheduler_.RunUntil([&] { return done.has_value(); }, 1s) && *done);
+    ASSERT_TRUE(Flushed());
+    Crash();
     EXPECT_FALSE(lost().loss().has_value());
-    for (const RecoveredReplica& replica : Recovered()) EXPECT_TRUE(replica.state.lost);
+    for (const RecoveredReplica& replica : Recovered())
+      EXPECT_TRUE(replica.state.lost || !replica.state.present()) << "neither marked nor forgotten";
     ASSERT_TRUE(store().ForgetReplica(kTablet).ok());
     written_ = 0;
   }
+}
+
+TEST_F(LosingDiskTest, NoStartSeesThatAWholeDiskIsAsItWasBefore) {
+  WriteUpTo(30);
+  disk_.Remember();
+  WriteUpTo(60);
+  scheduler_.RunFor(1s);
+  EXPECT_TRUE(CrashAndLose(SimulatedDisk::Loss::kAll));
+  EXPECT_FALSE(lost().loss().has_value());
+  EXPECT_EQ(LastLogged(), 30u);
+  EXPECT_FALSE(CrashAndLose(SimulatedDisk::Loss::kAll)) << "it remembers one moment of one life";
 }
 
 TEST_F(LosingDiskTest, WhatWasNotNotedIsNeverLost) {

@@ -42,6 +42,7 @@ Status InventoryKeeper::Write(bool both) {
   MutexLock lock(mutex_);
   StoreInventory::Contents contents;
   contents.life = life_;
+  contents.server = server_;
   contents.log = log_.extent();
   contents.checkpoint = checkpoint_;
   if (clock_) contents.clock = clock_();

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "common/base/executor.h"
 #include "common/base/mutex.h"
@@ -26,6 +27,7 @@ class InventoryKeeper {
       : inventory_(inventory),
         log_(log),
         life_(options.life),
+        server_(options.server),
         clock_(options.clock),
         period_(options.inventory_period) {}
   ~InventoryKeeper() { Stop(); }
@@ -46,6 +48,7 @@ class InventoryKeeper {
   StoreInventory& inventory_;
   const SharedLog& log_;
   const uint64_t life_;
+  const std::string server_;
   const std::function<ClockMark()> clock_;  // null: none
   const Duration period_;
   const std::shared_ptr<TaskGate> gate_ = std::make_shared<TaskGate>();

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "common/base/crc32.h"
+#include "common/base/sync_directory.h"
 #include "common/base/system_error.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
 
@@ -64,16 +65,18 @@ Status WriteFormat(const std::string& path, int format) {
   close(fd);
   if (!written) return SystemError(Code::kInternal, "cannot write " + fresh);
   if (rename(fresh.c_str(), file.c_str()) != 0) return SystemError(Code::kInternal, "cannot rename " + fresh);
-  const int directory = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = directory >= 0 && fsync(directory) == 0;
-  if (directory >= 0) close(directory);
-  if (!synced) return SystemError(Code::kInternal, "cannot sync " + path);
-  return {};
+  return SyncDirectory(path);
 }
 
-// The format that is there; a directory without one gets the current.
-Result<int> FindStoreFormat(const std::string& path) {
+// It is not made anew: nothing else tells a store of a newer build, which an older one would misread.
+Error DamagedFormat(const std::string& path, const std::string& what) {
+  return {Code::kInternal, path + "/FORMAT is damaged: " + what + ": put the file back"};
+}
+
+// The format that is there; a directory without one gets the current. `had_checksum`: as it was written last.
+Result<int> FindStoreFormat(const std::string& path, bool had_checksum) {
   std::ifstream file(path + "/FORMAT");
+  if (!file && errno != ENOENT) return SystemError(Code::kInternal, "cannot read " + path + "/FORMAT");
   if (!file) {
     if (std::error_code error; std::filesystem::exists(path + "/WiredTiger", error)) {
       return Error(Code::kInternal, path + " holds a database but no FORMAT file: it is damaged, or not Ebla's");
@@ -83,42 +86,45 @@ Result<int> FindStoreFormat(const std::string& path) {
   }
   std::string line, checksum;
   std::getline(file, line);
+  if (file.eof()) return DamagedFormat(path, "its first line is not whole");
   const bool checked = static_cast<bool>(std::getline(file, checksum));
-  if (checked && checksum != ChecksumLine(line)) {
-    return Error(Code::kInternal, path + "/FORMAT is damaged: its checksum is another");
-  }
+  if (checked && checksum != ChecksumLine(line)) return DamagedFormat(path, "its checksum is another");
   int format = 0;
   if (line.starts_with(kFormatName)) {
     for (char c : line.substr(kFormatName.size())) {
-      if (c < '0' || c > '9' || format > 100'000) return Error(Code::kInternal, path + "/FORMAT is damaged");
+      if (c < '0' || c > '9' || format > 100'000) return DamagedFormat(path, "its first line is no number");
       format = format * 10 + (c - '0');
     }
   }
-  if (format == 0) return Error(Code::kInternal, path + "/FORMAT is damaged: \"" + line.substr(0, 80) + "\"");
+  if (format == 0) return DamagedFormat(path, "its first line is \"" + line.substr(0, 80) + "\"");
   if (format > kSortedFormat) {
     return Error(Code::kInvalidArgument, path + " has store format " + std::to_string(format) +
                                              ", this build knows up to " + std::to_string(kSortedFormat) +
                                              ": start the newer build that wrote it");
   }
+  if (!checked && had_checksum) return DamagedFormat(path, "its checksum is missing");
   if (format >= kStoreFormat && !checked) EBLA_TRY(WriteFormat(path, format));
   return format;
 }
 
 // Looks for the files of a store without which a start would make another store in its place.
-Status CheckIsThere(const std::string& path) {
+Status CheckIsThere(const std::string& path, bool had_checksum) {
   const auto gone = [](const std::string& what) {
     return Error(Code::kInternal, what + " is gone, and this directory had a store: is its disk mounted?");
   };
   std::error_code error;
   for (const std::string& needed : {path, path + "/FORMAT"}) {
-    if (!std::filesystem::exists(needed, error)) return gone(needed);
+    const bool there = std::filesystem::exists(needed, error);
+    if (error) return SystemError(Code::kInternal, "cannot look at " + needed, error.value());
+    if (!there) return gone(needed);
   }
-  EBLA_ASSIGN(const int format, FindStoreFormat(path));
+  EBLA_ASSIGN(const int format, FindStoreFormat(path, had_checksum));
   if (format < kStoreFormat) return {};  // its log is in the database
   const std::string log = LogDirectory(path);
   for (std::filesystem::directory_iterator at(log, error), end; !error && at != end; at.increment(error)) {
     if (at->path().extension() == ".log") return {};
   }
+  if (error && error.value() != ENOENT) return SystemError(Code::kInternal, "cannot list " + log, error.value());
   return gone(log + "/*.log");
 }
 
@@ -126,13 +132,15 @@ Status CheckIsThere(const std::string& path) {
 
 int StoreDirectory::format() { return kStoreFormat; }
 
-Result<StoreDirectory> StoreDirectory::Open(const std::string& path, bool made_before) {
-  if (made_before) EBLA_TRY(CheckIsThere(path));
-  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
-    return SystemError(Code::kInternal, "cannot make the directory " + path);
+Result<StoreDirectory> StoreDirectory::Open(const std::string& path, Former former) {
+  const bool had_checksum = former == Former::kChecked;
+  if (former != Former::kUnknown) EBLA_TRY(CheckIsThere(path, had_checksum));
+  const bool made = mkdir(path.c_str(), 0755) == 0;
+  if (!made && errno != EEXIST) return SystemError(Code::kInternal, "cannot make the directory " + path);
+  if (made) EBLA_TRY(SyncDirectory(path + "/.."));
   EBLA_ASSIGN(const int lock, Lock(path));
   StoreDirectory directory(path, lock);
-  EBLA_ASSIGN(directory.found_format_, FindStoreFormat(path));
+  EBLA_ASSIGN(directory.found_format_, FindStoreFormat(path, had_checksum));
   return directory;
 }
 

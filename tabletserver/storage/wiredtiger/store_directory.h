@@ -4,6 +4,7 @@
 // Threads: thread-compatible.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "common/base/status.h"
@@ -12,11 +13,16 @@ namespace ebla::tabletserver {
 
 class StoreDirectory {
  public:
-  // `made_before`: no store is made, as there was one. A new one in its place would vote without what this server had
-  // acknowledged.
-  // INVALID_ARGUMENT: a newer format, or the files of another program. UNAVAILABLE: in use by another process.
-  // INTERNAL: the filesystem failed, or the store that was there is not. Each message says what to do.
-  static Result<StoreDirectory> Open(const std::string& path, bool made_before = false);
+  // The part that is known before the directory is looked at.
+  enum class Former : uint8_t {
+    kUnknown,
+    kStore,    // there was a store: none is made. A new one would vote without what this server had acknowledged.
+    kChecked,  // and FORMAT has its checksum
+  };
+  // INVALID_ARGUMENT: a newer format, or the files of another program. UNAVAILABLE: in use by another process, or the
+  // system refuses for now. INTERNAL: the filesystem failed, or the store that was there is not, or FORMAT is damaged.
+  // Each message says what to do.
+  static Result<StoreDirectory> Open(const std::string& path, Former former = Former::kUnknown);
   ~StoreDirectory();  // unlocks
   StoreDirectory(StoreDirectory&& other) noexcept;
   StoreDirectory& operator=(StoreDirectory&&) = delete;

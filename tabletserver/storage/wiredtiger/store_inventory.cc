@@ -7,13 +7,15 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <utility>
 
 #include "common/base/crc32.h"
+#include "common/base/descriptor.h"
+#include "common/base/read_at.h"
+#include "common/base/sync_directory.h"
 #include "common/base/system_error.h"
+#include "tabletserver/storage/log/open_retrying.h"
 
 namespace ebla::tabletserver {
 
@@ -41,6 +43,8 @@ bool TakeLine(const std::string& line, StoreInventory::Contents& contents) {
     in >> contents.life;
   } else if (word == "written") {
     in >> contents.written_ms;
+  } else if (word == "server") {
+    in >> contents.server;
   } else if (word == "log") {
     in >> log.log;
     log.end.log = log.log;
@@ -60,10 +64,28 @@ bool TakeLine(const std::string& line, StoreInventory::Contents& contents) {
   return true;
 }
 
+// Reads the disk itself. NOT_FOUND: there is no such file. UNAVAILABLE: it cannot be read now.
+Result<std::string> ReadBlock(const std::string& file) {
+  const Descriptor fd(OpenRetrying(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return SystemError(errno == ENOENT ? Code::kNotFound : Code::kInternal, "cannot read " + file);
+  (void)posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  std::string block(kInventoryBytes, '\0');
+  const ReadAtResult read = ReadAt(fd.get(), 0, block);
+  if (read.error != 0) return SystemError(Code::kInternal, "cannot read " + file, read.error);
+  block.resize(read.bytes);
+  return block;
+}
+
 Result<StoreInventory::Contents> ReadFile(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  const std::string block{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  EBLA_ASSIGN(const std::string block, ReadBlock(file));
   return DecodeInventory(block);
+}
+
+bool Differ(const std::string& one, const std::string& other) { return !one.empty() && !other.empty() && one != other; }
+
+std::string Described(const StoreInventory::Contents& contents) {
+  return "log " + std::to_string(contents.log.log) +
+         (contents.server.empty() ? "" : " of the server with the uuid " + contents.server);
 }
 
 }  // namespace
@@ -84,8 +106,9 @@ std::optional<StoreInventory::Contents> FoundByLife(const StoreInventory& invent
 std::string EncodeInventory(const StoreInventory::Contents& contents) {
   const LogExtent& log = contents.log;
   std::ostringstream lines;
-  lines << "generation " << contents.generation << "\nlife " << contents.life << "\nwritten " << contents.written_ms
-        << "\nlog " << log.log << "\nsegments " << log.first_segment << " " << log.last_segment << " " << log.last_bytes
+  lines << "generation " << contents.generation << "\nlife " << contents.life << "\nwritten " << contents.written_ms;
+  if (!contents.server.empty()) lines << "\nserver " << contents.server;
+  lines << "\nlog " << log.log << "\nsegments " << log.first_segment << " " << log.last_segment << " " << log.last_bytes
         << "\nend " << log.end.segment << " " << log.end.offset << " " << log.end.sequence << "\nneeded " << log.needed
         << "\ncheckpoint " << contents.checkpoint << "\n";
   if (const ClockMark& clock = contents.clock; !clock.boot.empty())
@@ -119,17 +142,32 @@ Result<StoreInventory::Contents> DecodeInventory(std::string_view block) {
 StoreInventory::StoreInventory(Files files) : files_(std::move(files)) {
   MutexLock lock(mutex_);
   for (size_t file = 0; file < files_.size(); ++file) {
-    std::error_code error;
-    if (!std::filesystem::exists(files_[file], error)) continue;
     Result<Contents> contents = ReadFile(files_[file]);
     if (!contents) {
-      damaged_.push_back(files_[file] + ": " + contents.error().message());
-    } else if (!found_ || contents->generation > found_->generation) {
-      found_ = *std::move(contents);
-      next_ = 1 - file;
+      const Status& error = contents.error();
+      if (error.code() == Code::kUnavailable) unusable_ = error;
+      if (error.code() == Code::kInternal) damaged_.push_back(files_[file] + ": " + error.message());
+      continue;
     }
+    if (found_ && (found_->log.log != contents->log.log || Differ(found_->server, contents->server)))
+      unusable_ = Error(Code::kInvalidArgument, files_[found_in_] + " is of " + Described(*found_) + ", and " +
+                                                    files_[file] + " of " + Described(*contents) +
+                                                    ": put each server's directories and disks back in their places");
+    if (found_ && contents->generation <= found_->generation) continue;
+    found_ = *std::move(contents);
+    found_in_ = file;
   }
-  if (found_) generation_ = found_->generation;
+  if (!found_) return;
+  generation_ = found_->generation;
+  next_ = 1 - found_in_;
+}
+
+Status StoreInventory::CheckIsOf(const std::string& server) const {
+  EBLA_TRY(unusable_);
+  if (!found_ || !Differ(found_->server, server)) return {};
+  return Error(Code::kInvalidArgument, files_[found_in_] + " is of " + Described(*found_) +
+                                           ", and this server's IDENTITY has the uuid " + server +
+                                           ": put each server's files and disks back in their places");
 }
 
 StoreInventory::~StoreInventory() {
@@ -144,7 +182,23 @@ Status StoreInventory::Write(Contents contents, bool both) {
   if (found_) contents.others = found_->others;
   for (int times = both ? 2 : 1; times > 0; --times) {
     contents.generation = ++generation_;
-    EBLA_TRY(WriteTo(std::exchange(next_, 1 - next_), EncodeInventory(contents)));
+    const size_t file = std::exchange(next_, 1 - next_);
+    std::string block = EncodeInventory(contents);
+    EBLA_TRY(WriteTo(file, block));
+    blocks_[file] = std::move(block);
+  }
+  return {};
+}
+
+// A file that was removed is still open, and takes all writes unseen.
+Status StoreInventory::Scrub() {
+  MutexLock lock(mutex_);
+  for (size_t file = 0; file < files_.size(); ++file) {
+    if (blocks_[file].empty()) continue;
+    const Result<std::string> block = ReadBlock(files_[file]);
+    if (block ? *block == blocks_[file] : block.error().code() == Code::kUnavailable) continue;
+    LOG(ERROR) << files_[file] << " is missing, or not as it was written: it is made again";
+    EBLA_TRY(MakeFile(file, blocks_[file]));
   }
   return {};
 }
@@ -152,19 +206,18 @@ Status StoreInventory::Write(Contents contents, bool both) {
 // A file that cannot be overwritten is made again: its sector may be bad.
 Status StoreInventory::WriteTo(size_t file, const std::string& block) {
   int& fd = open_[file];
-  if (fd < 0) fd = open(files_[file].c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) fd = OpenRetrying(files_[file].c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return MakeFile(file, block);
   const ssize_t done = pwrite(fd, block.data(), block.size(), 0);
   if (done == std::ssize(block) && fdatasync(fd) == 0) return {};
   LOG(ERROR) << Status(SystemError(Code::kInternal, "cannot overwrite " + files_[file])) << ": it is made again";
-  close(std::exchange(fd, -1));
   return MakeFile(file, block);
 }
 
 Status StoreInventory::MakeFile(size_t file, const std::string& block) {
   const std::string& name = files_[file];
   const std::string fresh = name + ".new";
-  const int fd = open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = OpenRetrying(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot make " + fresh);
   const bool written = pwrite(fd, block.data(), block.size(), 0) == std::ssize(block) && fsync(fd) == 0;
   if (!written || rename(fresh.c_str(), name.c_str()) != 0) {
@@ -172,12 +225,8 @@ Status StoreInventory::MakeFile(size_t file, const std::string& block) {
     close(fd);
     return error;
   }
-  open_[file] = fd;
-  const std::string directory = std::filesystem::path(name).parent_path();
-  const int names = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = names >= 0 && fsync(names) == 0;
-  if (names >= 0) close(names);
-  return synced ? Status() : SystemError(Code::kInternal, "cannot sync " + directory);
+  if (const int former = std::exchange(open_[file], fd); former >= 0) close(former);
+  return SyncDirectory(std::filesystem::path(name).parent_path());
 }
 
 }  // namespace ebla::tabletserver

@@ -8,17 +8,20 @@
 //               generation G         grows with each write
 //               life L               start counter of the process that wrote it
 //               written MS           time of day
+//               server UUID          whose store it is; builds of before wrote none
 //               log ID               as in LogExtent, numbers in decimal
 //               segments FIRST LAST BYTES
 //               end SEGMENT OFFSET SEQUENCE
 //               needed SEQUENCE
 //               checkpoint N         the last of WtCheckpoints that the disk has
 //               clock BOOT SINCE_BOOT_MS DAY_MS
-//             A file is made once, by rename, and overwritten in place: that takes no room of a full disk.
+//             A file is made once, by rename, and overwritten in place: that takes no room of a full disk, but on a
+//             file system that writes each block to a new place (btrfs, ZFS).
 // Invariants: 1. Every claim was true of the disk before it was written.
 //             2. At any moment one file at least is whole, and its claims hold: a write that a crash tears is of one
 //                file, and nothing that a claim needs is removed before both have a newer claim.
-// Errors:     INTERNAL: a file can be neither overwritten nor made again.
+// Errors:     INTERNAL: a file can be neither overwritten nor made again. UNAVAILABLE: it cannot, for want of room, of
+//             permission and the like.
 // Threads:    any.
 #pragma once
 
@@ -44,6 +47,7 @@ class StoreInventory {
     uint64_t generation = 0;
     uint64_t life = 0;
     int64_t written_ms = 0;
+    std::string server;  // empty: unknown
     LogExtent log;
     uint64_t checkpoint = 0;
     ClockMark clock;
@@ -63,10 +67,15 @@ class StoreInventory {
   const std::optional<Contents>& found() const { return found_; }
   // The files that are there and not whole, with the reason.
   const std::vector<std::string>& damaged() const { return damaged_; }
+  // INVALID_ARGUMENT: the files are of two stores, or of another server's. UNAVAILABLE: a file cannot be read now, and
+  // found() knows nothing of it. `server`: the uuid; empty: unknown.
+  Status CheckIsOf(const std::string& server) const;
 
   // Durable when it returns. Not `both`: to the file that was written longer ago. Sets the generation, and keeps lines
   // that this build does not know.
   Status Write(Contents contents, bool both);
+  // Reads both files from the disk, and makes a file again that is missing, or not as it was written.
+  Status Scrub();
 
  private:
   Status WriteTo(size_t file, const std::string& block) EBLA_REQUIRES(mutex_);
@@ -74,10 +83,13 @@ class StoreInventory {
 
   const Files files_;
   std::optional<Contents> found_;
+  size_t found_in_ = 0;
   std::vector<std::string> damaged_;
+  Status unusable_;  // as CheckIsOf gives it
 
   Mutex mutex_;  // held while it writes
   std::array<int, 2> open_ EBLA_GUARDED_BY(mutex_){-1, -1};
+  std::array<std::string, 2> blocks_ EBLA_GUARDED_BY(mutex_);  // as they were written; empty: not by this process
   uint64_t generation_ EBLA_GUARDED_BY(mutex_) = 0;
   size_t next_ EBLA_GUARDED_BY(mutex_) = 0;  // to be written
 };

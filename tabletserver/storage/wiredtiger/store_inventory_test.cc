@@ -1,8 +1,11 @@
 // The inventory of a store: its files, torn and lost, and what a start of a whole store concludes from them.
 #include "tabletserver/storage/wiredtiger/store_inventory.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -37,6 +40,7 @@ StoreInventory::Contents SomeContents(uint64_t needed) {
   StoreInventory::Contents contents;
   contents.life = 3;
   contents.written_ms = 1'700'000'000'000;
+  contents.server = "a-server";
   contents.log = {.log = 77, .first_segment = 2, .last_segment = 5, .last_bytes = 64 << 20};
   contents.log.end = {77, 5, 8192, needed + 2};
   contents.log.needed = needed;
@@ -141,14 +145,73 @@ TEST_F(InventoryFilesTest, LinesOfALaterBuildStay) {
 // A directory of every release is opened: these bytes are read for ever.
 TEST_F(InventoryFilesTest, TheBytesOfFormatOne) {
   const std::string text =
-      "ebla inventory, format 1, crc 35e02a6e\n"
-      "generation 7\nlife 3\nwritten 1700000000000\nlog 77\nsegments 2 5 67108864\nend 5 8192 12\nneeded 10\n"
+      "ebla inventory, format 1, crc e4557423\n"
+      "generation 7\nlife 3\nwritten 1700000000000\nserver a-server\nlog 77\nsegments 2 5 67108864\nend 5 8192 12\n"
+      "needed 10\n"
       "checkpoint 9\nclock a-boot 1234 1700000000000\n";
   StoreInventory::Contents contents = SomeContents(10);
   contents.generation = 7;
   const std::string block = text + std::string(kInventoryBytes - text.size(), '\0');
   EXPECT_EQ(EncodeInventory(contents), block);
   EXPECT_EQ(DecodeInventory(block).value(), contents);
+}
+
+// Earlier builds wrote such files.
+TEST_F(InventoryFilesTest, OneWithoutAServerIsOfAnyServer) {
+  const std::string text =
+      "ebla inventory, format 1, crc 35e02a6e\n"
+      "generation 7\nlife 3\nwritten 1700000000000\nlog 77\nsegments 2 5 67108864\nend 5 8192 12\nneeded 10\n"
+      "checkpoint 9\nclock a-boot 1234 1700000000000\n";
+  SetFileBytes(Files()[1], text + std::string(kInventoryBytes - text.size(), '\0'));
+  const StoreInventory inventory(Files());
+  ASSERT_TRUE(inventory.found());
+  EXPECT_EQ(inventory.found()->server, "");
+  EXPECT_TRUE(inventory.CheckIsOf("a-server").ok());
+}
+
+// The disks of two servers were exchanged, or one server's IDENTITY is beside the store of another.
+TEST_F(InventoryFilesTest, FilesOfTwoStoresAreRefusedByName) {
+  {
+    StoreInventory inventory(Files());
+    ASSERT_TRUE(inventory.Write(SomeContents(1), true).ok());
+  }
+  EXPECT_TRUE(StoreInventory(Files()).CheckIsOf("a-server").ok());
+  EXPECT_TRUE(StoreInventory(Files()).CheckIsOf("").ok());
+  const Status other = StoreInventory(Files()).CheckIsOf("another");
+  EXPECT_EQ(other.code(), Code::kInvalidArgument);
+  EXPECT_THAT(other.message(), AllOf(HasSubstr("/INVENTORY is of log 77 of the server with the uuid a-server"),
+                                     HasSubstr("IDENTITY has the uuid another")));
+  for (const size_t exchanged : {0, 1}) {
+    for (const auto& [log, server] : {std::pair(78, "a-server"), std::pair(78, ""), std::pair(77, "another")}) {
+      StoreInventory::Contents contents = SomeContents(1);
+      contents.generation = 5;  // the newer one
+      contents.log.log = static_cast<uint64_t>(log);
+      contents.server = server;
+      const std::string kept = FileBytesOf(Files()[exchanged]);
+      SetFileBytes(Files()[exchanged], EncodeInventory(contents));
+      const Status mixed = StoreInventory(Files()).CheckIsOf("a-server");
+      EXPECT_EQ(mixed.code(), Code::kInvalidArgument);
+      EXPECT_THAT(mixed.message(),
+                  AllOf(HasSubstr(Files()[0] + " is of log "), HasSubstr(Files()[1] + " of log "), HasSubstr("put")));
+      SetFileBytes(Files()[exchanged], kept);
+    }
+  }
+}
+
+TEST_F(InventoryFilesTest, AScrubMakesAFileAgainThatIsGoneOrDamaged) {
+  StoreInventory inventory(Files());
+  ASSERT_TRUE(inventory.Write(SomeContents(1), true).ok());
+  for (const std::string& file : Files()) {
+    const std::string whole = FileBytesOf(file);
+    for (const bool removed : {false, true}) {
+      SetFileBytes(file, "spoilt");
+      if (removed) fs::remove(file);
+      ASSERT_TRUE(inventory.Scrub().ok());
+      EXPECT_EQ(FileBytesOf(file), whole);
+    }
+  }
+  ASSERT_TRUE(inventory.Write(SomeContents(2), true).ok());
+  for (const std::string& file : Files()) EXPECT_EQ(DecodeInventory(FileBytesOf(file))->log.needed, 2u);
 }
 
 // A build without an inventory has run in between: it may have removed segments that were the oldest.
@@ -242,6 +305,64 @@ TEST_F(InventoryOfStoreTest, OneFileOfItIsEnoughToKnowThatThereWasAStore) {
   EXPECT_EQ(OpenError(), "");
 }
 
+TEST_F(InventoryOfStoreTest, AStoreOfAnotherServerIsRefusedAndStaysAsItIs) {
+  WtStoreOptions options = Options();
+  options.server = "one";
+  Write(*MustOpen(options), 3);
+  options.server = "another";
+  const auto opened = WtStore::Open(options);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Found().server, "one");
+  options.server = "one";
+  EXPECT_EQ(OpenError(options), "");
+}
+
+// A server that runs has both open, and does not miss them.
+TEST_F(InventoryOfStoreTest, AScrubOfTheStoreReadsIt) {
+  WtStoreOptions options = Options();
+  options.inventory_period = std::chrono::hours(1);
+  const auto store = MustOpen(options);
+  RemoveInventory();
+  ASSERT_TRUE((*store)->Scrub([](int64_t) { return true; }).ok());
+  for (const char* const file : {"INVENTORY", "store/INVENTORY"}) EXPECT_TRUE(fs::exists(directory_ / file)) << file;
+}
+
+// It tells what an older build may open, and is not guessed.
+TEST_F(InventoryOfStoreTest, AFormatThatIsCutIsDamageAtEveryLength) {
+  Write(*MustOpen(), 3);
+  const std::string file = directory_ / "store/FORMAT", whole = FileBytesOf(file);
+  ASSERT_EQ(whole.size(), 26u);
+  for (size_t size = 0; size + 1 < whole.size(); ++size) {
+    SetFileBytes(file, whole.substr(0, size));
+    EXPECT_THAT(OpenError(), HasSubstr(file + " is damaged: ")) << size;
+    EXPECT_EQ(FileBytesOf(file), whole.substr(0, size));
+  }
+  SetFileBytes(file, whole);
+  EXPECT_EQ(OpenError(), "");
+}
+
+// With fewer descriptors than a start needs, at many of the files that it opens. Each start begins a segment, too.
+TEST_F(InventoryOfStoreTest, AStartWithoutDescriptorsTellsOfNoDamage) {
+  Write(*MustOpen(), 3);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  close(lowest);
+  int refused = 0;
+  for (rlim_t more = 1;; more += 3) {
+    const rlimit few{static_cast<rlim_t>(lowest) + more, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    auto opened = WtStore::Open(Options());
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (opened) break;
+    ++refused;
+    EXPECT_EQ(opened.error().code(), Code::kUnavailable) << more << ": " << opened.error();
+  }
+  EXPECT_GE(refused, 5);
+  EXPECT_EQ(OpenError(), "");
+}
+
 TEST_F(InventoryOfStoreTest, ALostEndIsRefusedAndNamed) {
   Write(*MustOpen(), 20);
   const fs::path last = Segments().back();
@@ -272,6 +393,13 @@ TEST_F(InventoryOfStoreTest, WhereItJoinsShortEachStartTellsUntilThatIsDealtWith
     auto replicas = (*store)->Recover();
     ASSERT_TRUE(replicas) << replicas.error();
     ASSERT_TRUE((*store)->lost_replicas().Mark(*replicas).ok());
+  }
+  {
+    const auto store = MustOpen(options);
+    EXPECT_EQ((*store)->lost_replicas().loss(), loss) << "no checkpoint has what was removed from the records";
+    auto replicas = (*store)->Recover();
+    ASSERT_TRUE(replicas && (*store)->lost_replicas().Mark(*replicas).ok());
+    ASSERT_TRUE(CheckpointNow(**store));
   }
   EXPECT_FALSE((*MustOpen(options))->lost_replicas().loss());
   EXPECT_EQ(OpenError(), "");

@@ -9,36 +9,38 @@
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
+#include "tabletserver/storage/wiredtiger/store_inventory.h"
 
 namespace ebla::tabletserver {
 
 namespace {
 
 // A log is opened by beginning its next segment. This takes the writes and keeps them from the disk.
-class UnwrittenFile final : public LogFile {
+class DryFile final : public LogFile {
  public:
-  explicit UnwrittenFile(std::shared_ptr<LogFile> file) : file_(std::move(file)) {}
+  explicit DryFile(std::shared_ptr<LogFile> file) : file_(std::move(file)) {}
   Status Write(int64_t, std::string_view) override { return {}; }
   Status Sync() override { return {}; }
   Result<std::string> Read(int64_t offset, int64_t size) override {
     return file_ ? file_->Read(offset, size) : Result<std::string>("");
   }
   Result<int64_t> Size() override { return file_ ? file_->Size() : Result<int64_t>(0); }
+  void DropCached(int64_t offset, int64_t size) override {
+    if (file_) file_->DropCached(offset, size);
+  }
 
  private:
   const std::shared_ptr<LogFile> file_;  // null: a new one
 };
 
-class UnwrittenDisk final : public LogDisk {
+class DryDisk final : public LogDisk {
  public:
-  explicit UnwrittenDisk(LogDisk& disk) : disk_(disk) {}
+  explicit DryDisk(LogDisk& disk) : disk_(disk) {}
   Result<std::vector<uint64_t>> List() override { return disk_.List(); }
-  Result<std::shared_ptr<LogFile>> Create(uint64_t, int64_t) override {
-    return std::make_shared<UnwrittenFile>(nullptr);
-  }
+  Result<std::shared_ptr<LogFile>> Create(uint64_t, int64_t) override { return std::make_shared<DryFile>(nullptr); }
   Result<std::shared_ptr<LogFile>> Open(uint64_t number) override {
     EBLA_ASSIGN(std::shared_ptr<LogFile> file, disk_.Open(number));
-    return std::make_shared<UnwrittenFile>(std::move(file));
+    return std::make_shared<DryFile>(std::move(file));
   }
   Status Remove(uint64_t) override { return {}; }
   std::string Name(uint64_t number) const override { return disk_.Name(number); }
@@ -71,9 +73,7 @@ Status CheckInventoried(const SharedLog& log, const StoreInventory& inventory) {
                                     " are missing or damaged, and nothing else tells whether the log has lost its end");
 }
 
-}  // namespace
-
-Result<LogSummary> VerifyLog(LogDisk& disk, const StoreInventory& inventory, LogProgress progress) {
+Result<LogSummary> ReadLog(LogDisk& disk, const StoreInventory& inventory, VerifyLogOptions options) {
   LogSummary summary;
   EBLA_ASSIGN(const std::vector<uint64_t> segments, disk.List());
   summary.segments = segments.size();
@@ -82,11 +82,11 @@ Result<LogSummary> VerifyLog(LogDisk& disk, const StoreInventory& inventory, Log
     EBLA_ASSIGN(const int64_t size, file->Size());
     summary.bytes += size;
   }
-  UnwrittenDisk unwritten(disk);
-  SharedLogOptions options{.progress = std::move(progress)};
-  const std::optional<StoreInventory::Contents> found = FoundByLife(inventory, 0);
-  if (found) options.expected = found->log;
-  EBLA_ASSIGN(const std::unique_ptr<SharedLog> log, SharedLog::Open(unwritten, std::move(options)));
+  DryDisk unwritten(disk);
+  SharedLogOptions log_options{.progress = std::move(options.progress)};
+  const std::optional<StoreInventory::Contents> found = FoundByLife(inventory, options.life);
+  if (found) log_options.expected = found->log;
+  EBLA_ASSIGN(const std::unique_ptr<SharedLog> log, SharedLog::Open(unwritten, std::move(log_options)));
   EBLA_TRY(CheckInventoried(*log, inventory));
   for (const TabletId tablet : log->Tablets()) {
     ++summary.tablets;
@@ -99,16 +99,20 @@ Result<LogSummary> VerifyLog(LogDisk& disk, const StoreInventory& inventory, Log
   return summary;
 }
 
-Result<LogSummary> VerifyLogOf(const std::string& data_dir, LogProgress progress) {
+}  // namespace
+
+Result<LogSummary> VerifyLog(const std::string& data_dir, VerifyLogOptions options) {
   const std::string store = std::filesystem::path(data_dir) / "store";
   const std::string path = LogDirectory(store);
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) {
     return Error(Code::kNotFound, "there is no log in " + path + ": name the --data_dir of a tablet server");
   }
-  EBLA_ASSIGN(const StoreDirectory locked, StoreDirectory::Open(store, true));
+  const StoreInventory inventory(InventoryFiles(store, data_dir));
+  EBLA_TRY(inventory.CheckIsOf(options.server));
+  EBLA_ASSIGN(const StoreDirectory locked, StoreDirectory::Open(store, StoreDirectory::Former::kStore));
   EBLA_ASSIGN(const std::unique_ptr<PosixLogDisk> disk, PosixLogDisk::Open(path));
-  return VerifyLog(*disk, StoreInventory(InventoryFiles(store, data_dir)), std::move(progress));
+  return ReadLog(*disk, inventory, std::move(options));
 }
 
 }  // namespace ebla::tabletserver

@@ -1,6 +1,7 @@
 // tabletserver/storage/wiredtiger/verify_log.h
 // Reads all of a server's log and changes nothing: for operators who want to know whether it is whole.
-// Errors:  NOT_FOUND: there is no log. UNAVAILABLE: a server runs there. INTERNAL: damage, with the file and the place
+// Errors:  NOT_FOUND: there is no log. UNAVAILABLE: a server runs there. INVALID_ARGUMENT: it is another server's.
+//          INTERNAL: damage, with the file and the place
 //          in it, as a start of the server would name it; or the log ends before what the disk had.
 // Threads: functions of their arguments.
 #pragma once
@@ -9,8 +10,7 @@
 #include <functional>
 #include <string>
 
-#include "tabletserver/storage/log/log_disk.h"
-#include "tabletserver/storage/wiredtiger/store_inventory.h"
+#include "common/base/status.h"
 
 namespace ebla::tabletserver {
 
@@ -25,10 +25,16 @@ struct LogSummary {
 // Told now and then: segments read, and of how many.
 using LogProgress = std::function<void(int64_t done, int64_t all)>;
 
-// An unfinished end that a crash has left does not count, and is no damage. `inventory` tells how far the log reached
-// for certain: an end before that is a loss.
-Result<LogSummary> VerifyLog(LogDisk& disk, const StoreInventory& inventory, LogProgress progress = {});
-// The same for a server's --data_dir.
-Result<LogSummary> VerifyLogOf(const std::string& data_dir, LogProgress progress = {});
+struct VerifyLogOptions {
+  std::string server;  // its uuid, as in IDENTITY; empty: unknown
+  // Start counter of the next process, because a build without an inventory may have removed the oldest segments
+  // (FoundByLife). 0: unknown.
+  uint64_t life = 0;
+  LogProgress progress;
+};
+
+// Reads the log of a server's --data_dir. An unfinished end that a crash has left does not count, and is no damage. The
+// inventory tells how far the log reached for certain, and an end before that is a loss.
+Result<LogSummary> VerifyLog(const std::string& data_dir, VerifyLogOptions options = {});
 
 }  // namespace ebla::tabletserver

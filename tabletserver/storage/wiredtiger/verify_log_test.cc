@@ -7,7 +7,10 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <utility>
 
+#include "tabletserver/storage/log/posix_log_disk.h"
+#include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/testing/store_fixture.h"
 
 namespace ebla::tabletserver::testing {
@@ -33,6 +36,8 @@ class VerifyLogTest : public ::testing::Test {
   Result<std::unique_ptr<WtStore>> Open() {
     WtStoreOptions options = SmallStore(directory_ / "store", flusher_, background_);
     options.inventory_directory = directory_ / "";
+    options.life = life_;
+    options.server = server_;
     return WtStore::Open(std::move(options));
   }
   // Every file of the store except the one that names the process.
@@ -53,9 +58,11 @@ class VerifyLogTest : public ::testing::Test {
     std::ranges::sort(files);
     return files;
   }
-  Result<LogSummary> Verify() { return VerifyLogOf(directory_ / ""); }
+  Result<LogSummary> Verify(VerifyLogOptions options = {}) { return VerifyLog(directory_ / "", std::move(options)); }
 
   TemporaryDirectory directory_;
+  uint64_t life_ = 0;
+  std::string server_;
   ebla::testing::ThreadExecutor flusher_;
   ebla::testing::ThreadExecutor background_;
 };
@@ -98,6 +105,33 @@ TEST_F(VerifyLogTest, ALogThatHasLostItsEndIsNotWhole) {
   EXPECT_THAT(Verify().error().message(), HasSubstr(last.string() + " ends at byte 0 before frame "));
   for (const char* const copy : {"INVENTORY", "store/INVENTORY"}) fs::remove(directory_ / copy);
   EXPECT_THAT(Verify().error().message(), HasSubstr("store/INVENTORY are missing or damaged"));
+}
+
+// A build without an inventory runs in between, and removes segments that the inventory names.
+TEST_F(VerifyLogTest, SegmentsThatAnOlderBuildHasRemovedAreNotMissed) {
+  life_ = 1;
+  Write(1, 2'000);
+  ASSERT_GE(Segments().size(), 3u);
+  const fs::path first = Segments().front();
+  {
+    const auto disk = *PosixLogDisk::Open(directory_ / "store/log");
+    const auto log = *SharedLog::Open(*disk, {.segment_bytes = 1 << 20, .kept_segments = 1});
+    ASSERT_TRUE(log->CutStart(kVerified, Lsn{1'900}).ok());
+    ASSERT_TRUE(log->Clean().ok());
+    ASSERT_TRUE(log->Flush(SharedLog::Depth::kDisk).ok());
+  }
+  ASSERT_FALSE(fs::exists(first));
+  EXPECT_THAT(Verify({.life = 2}).error().message(), HasSubstr(first.string() + " is missing, and the log needs it"));
+  const auto summary = Verify({.life = 3});
+  ASSERT_TRUE(summary) << summary.error();
+  EXPECT_EQ(summary->entries, 101u);
+}
+
+TEST_F(VerifyLogTest, TheLogOfAnotherServerIsNamed) {
+  server_ = "one";
+  Write(1, 3);
+  EXPECT_TRUE(Verify({.server = "one"}));
+  EXPECT_EQ(Verify({.server = "another"}).error().code(), Code::kInvalidArgument);
 }
 
 TEST_F(VerifyLogTest, AServerThatRunsOrNoServerIsNamed) {

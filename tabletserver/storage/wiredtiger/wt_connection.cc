@@ -3,37 +3,15 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <tuple>
 #include <utility>
 
-#include "common/base/mutex.h"
+#include "common/base/system_error.h"
+#include "common/wiredtiger/turtle.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 
 namespace ebla::tabletserver {
-
-// WiredTiger calls back with a pointer to its first member.
-struct WtConnection::Handler {
-  WT_EVENT_HANDLER callbacks{};
-  mutable Mutex mutex;
-  std::deque<std::string> last EBLA_GUARDED_BY(mutex);  // the latest error messages
-
-  static int OnError(WT_EVENT_HANDLER* self, WT_SESSION*, int, const char* message) {
-    LOG(ERROR) << "WiredTiger: " << message;
-    auto* handler = reinterpret_cast<Handler*>(self);
-    MutexLock lock(handler->mutex);
-    handler->last.emplace_back(message);
-    if (handler->last.size() > 4) handler->last.pop_front();
-    return 0;
-  }
-  static int OnMessage(WT_EVENT_HANDLER*, WT_SESSION*, const char* message) {
-    VLOG(1) << "WiredTiger: " << message;
-    return 0;
-  }
-};
 
 namespace {
 
@@ -59,57 +37,27 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
   return out.str();
 }
 
-// A file that WiredTiger makes only once it has written WiredTiger.turtle; empty: there is none. A crash before that
-// leaves a WiredTiger.wt of one block.
-std::string FileOfDatabase(const std::string& directory) {
-  constexpr std::uintmax_t kFileBlockBytes = 4096;
-  std::error_code gone;
-  for (std::filesystem::directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
-    std::string name = at->path().filename();
-    std::error_code ignored;
-    if (!name.ends_with(".wt")) continue;
-    if (name != "WiredTiger.wt" || at->file_size(ignored) > kFileBlockBytes) return name;
-  }
-  return {};
-}
-
-// WiredTiger trusts this file about the form of its own records, and overruns its stack if the file is damaged. Without
-// the file it makes a new database over the files of an old one.
-Status CheckTurtle(const std::string& directory) {
-  const std::string name = directory + "/WiredTiger.turtle";
-  std::ifstream in(name, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (text.empty()) {
-    const std::string other = FileOfDatabase(directory);
-    return other.empty() ? Status() : Error(Code::kInternal, name + " is missing or empty, and " + other + " is there");
-  }
-  for (const char* const form : {",key_format=S,", ",value_format=S,"}) {
-    if (text.find(form) == std::string::npos) return Error(Code::kInternal, name + " is damaged");
-  }
-  return {};
-}
-
 }  // namespace
 
 std::string DirtyTarget(int64_t cache_bytes) {
   return "eviction_dirty_target=" + std::to_string(std::min(cache_bytes / 2, kDirtyMax));
 }
 
-WtConnection::WtConnection() : handler_(std::make_unique<Handler>()) {
-  static_assert(offsetof(Handler, callbacks) == 0);
-  handler_->callbacks.handle_error = Handler::OnError;
-  handler_->callbacks.handle_message = Handler::OnMessage;
-}
+WtConnection::WtConnection() : messages_(std::make_unique<wiredtiger::ErrorMessages>("WiredTiger: ")) {}
 
 Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& options, bool with_log) {
-  EBLA_TRY(CheckTurtle(options.directory));
+  EBLA_TRY(wiredtiger::CheckTurtle(options.directory));
   std::unique_ptr<WtConnection> connection(new WtConnection);
-  const int error = wiredtiger_open(options.directory.c_str(), &connection->handler_->callbacks,
+  const int error = wiredtiger_open(options.directory.c_str(), connection->messages_->handler(),
                                     Configuration(options, with_log).c_str(), &connection->connection_);
   if (error == 0) return connection;
   connection->connection_ = nullptr;
-  return Error(Code::kInternal, "cannot open the database in " + options.directory + ": " + wiredtiger_strerror(error) +
-                                    connection->LastMessages() + "; if the disk is full, make room");
+  const wiredtiger::ErrorMessages& messages = *connection->messages_;
+  const std::string block = messages.DamagedBlock();
+  return Error(
+      connection->CodeOf(error),
+      "cannot open the database in " + options.directory + messages.Suspects(options.directory) + ": " +
+          (block.empty() ? wiredtiger_strerror(error) + messages.All() + "; if the disk is full, make room" : block));
 }
 
 WtConnection::~WtConnection() { std::ignore = Close(); }
@@ -123,13 +71,13 @@ Status WtConnection::Close() {
   Status failure = Fail(
       Status(Code::kInternal, std::string("closing the database: ") + wiredtiger_strerror(error) + LastMessages()));
   // After a panic WiredTiger refuses to close, and its threads may complain for as long as the process lives.
-  (void)handler_.release();
+  (void)messages_.release();
   return failure;
 }
 
 void WtConnection::Abandon() {
   connection_ = nullptr;
-  (void)handler_.release();  // its threads may use it for as long as the process lives
+  (void)messages_.release();  // its threads may use it for as long as the process lives
 }
 
 Status WtConnection::status() const {
@@ -141,7 +89,7 @@ Status WtConnection::status() const {
 Status WtConnection::Fail(Status reason) {
   MutexLock lock(mutex_);
   if (!failed()) {
-    reason_ = std::move(reason);
+    reason_ = opened_ ? Status(Code::kInternal, reason.message()) : std::move(reason);
     failed_.store(true, std::memory_order_release);
     LOG(ERROR) << "the store has failed and answers nothing more: " << reason_;
   }
@@ -153,14 +101,17 @@ Status WtConnection::Check(int error, std::string_view doing) {
   if (IsTransient(error)) {
     return Error(Code::kOverloaded, std::string(doing) + ": no room in the cache, or too many conflicts");
   }
-  return Fail(Status(Code::kInternal, std::string(doing) + ": " + wiredtiger_strerror(error) + LastMessages()));
+  return Fail(Status(CodeOf(error), std::string(doing) + ": " + wiredtiger_strerror(error) + LastMessages()));
 }
 
-std::string WtConnection::LastMessages() const {
-  MutexLock lock(handler_->mutex);
-  std::string all;
-  for (const std::string& message : handler_->last) all += (all.empty() ? " (" : "; ") + message;
-  return all.empty() ? all : all + ")";
+Code WtConnection::CodeOf(int error) const {
+  return messages_->of_this_moment() || IsOfThisMoment(error) ? Code::kUnavailable : Code::kInternal;
+}
+
+void WtConnection::NoteOpened() {
+  MutexLock lock(mutex_);
+  opened_ = true;
+  if (failed()) reason_ = Status(Code::kInternal, reason_.message());
 }
 
 }  // namespace ebla::tabletserver

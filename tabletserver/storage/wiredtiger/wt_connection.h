@@ -7,12 +7,12 @@
 #include <wiredtiger.h>
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "common/base/mutex.h"
+#include "common/wiredtiger/error_messages.h"
 #include "tabletserver/storage/wiredtiger/wt_options.h"
 
 namespace ebla::tabletserver {
@@ -33,6 +33,9 @@ class WtConnection {
 
   // Takes a last checkpoint and closes the database, once. An error: the store has failed, now or before.
   Status Close();
+  // The store answers from now on. A failure is INTERNAL then, because UNAVAILABLE tells of a damaged part. Before that
+  // UNAVAILABLE tells of a failure that is of this moment (system_error.h), and another start may succeed.
+  void NoteOpened();
   // Leaves the database open: its memory and its lock on the directory stay with the process.
   void Abandon();
 
@@ -46,16 +49,17 @@ class WtConnection {
   // The transaction was rolled back and may be tried again: a conflict, or no room in the cache in time.
   static bool IsTransient(int error) { return error == WT_ROLLBACK || error == WT_CACHE_FULL; }
   // WiredTiger's latest error messages, in brackets.
-  std::string LastMessages() const;
+  std::string LastMessages() const { return messages_->All(); }
 
  private:
-  struct Handler;
   WtConnection();
-  std::unique_ptr<Handler> handler_;
+  Code CodeOf(int error) const;
+  std::unique_ptr<wiredtiger::ErrorMessages> messages_;
   WT_CONNECTION* connection_ = nullptr;
   std::atomic<bool> failed_{false};
   mutable Mutex mutex_;
   Status reason_ EBLA_GUARDED_BY(mutex_);
+  bool opened_ EBLA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ebla::tabletserver

@@ -1,4 +1,4 @@
-// Kill -9 at random moments, with room on the disk and without.
+// Kill -9 at random moments and steps, with room on the disk and without.
 #include <fcntl.h>
 #include <glog/logging.h>
 #include <gmock/gmock.h>
@@ -105,6 +105,41 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
   EXPECT_GT(acknowledged, 200u);
 }
 
+// A step is a call that changes the store's files, of a start, too. A table is made and dropped beside checkpoints.
+TEST_P(WtCrashTest, AProcessThatDiesAtAStepLosesNothing) {
+  std::mt19937_64 random(TestSeed());
+  CrashChildOptions options;
+  options.directory = directory / "store";
+  options.mode = GetParam().mode;
+  options.sorted_tables = GetParam().sorted_tables;
+  options.checkpoint_rounds = 2;
+  std::filesystem::create_directory(options.directory);  // the first step may be the last
+  std::map<TabletId, Lsn> acknowledged;
+  for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 6); ++round) {
+    const uint64_t most = round % 4 == 0 ? 100 : 1500;  // the start has some hundred of them
+    options.kill_at = std::to_string(1 + random() % most) + ":" + options.directory;
+    CrashChild child(options);
+    while (child.ReadAcknowledgements(1)) {
+    }
+    child.Kill();
+    for (const auto& [tablet, lsn] : child.acknowledged()) acknowledged[tablet] = std::max(acknowledged[tablet], lsn);
+    const std::string copy = directory / "copy";
+    std::filesystem::copy(options.directory, copy, std::filesystem::copy_options::recursive);
+    CrashChildOptions copied = options;
+    copied.directory = copy;
+    auto store = MustOpen(copied);
+    if (!acknowledged.empty()) {
+      EXPECT_EQ(CheckAfterCrash(**store, copied, acknowledged), "") << "killed at " << options.kill_at;
+    }
+    // A table that was being made or dropped can be used, whatever was left of it.
+    ASSERT_EQ((*store)->EnsureTable(kPassingTable, TableCompression::kNone), Status());
+    ASSERT_EQ((*store)->ReplaceInterval(kPassingTable, {}, {}), Status()) << "killed at " << options.kill_at;
+    store.reset();
+    std::filesystem::remove_all(copy);
+  }
+  EXPECT_FALSE(acknowledged.empty());
+}
+
 // Segments of the log that were used before: none of their old contents returns.
 TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
   std::mt19937_64 random(TestSeed());
@@ -176,7 +211,7 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   options.sorted_tables = GetParam().sorted_tables;
   options.value_bytes = 10'000;
   options.disk_reserve_bytes = 12 << 20;
-  options.checkpoints = false;
+  options.checkpoint_rounds = 0;
   CrashChild child(options);
   while (child.ReadAcknowledgements(1000)) {
   }

@@ -15,6 +15,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -28,6 +30,7 @@
 #include "common/base/read_at.h"
 #include "tabletserver/storage/log/open_retrying.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
+#include "tabletserver/storage/wiredtiger/unwritten_file.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
 namespace ebla::tabletserver {
@@ -48,12 +51,16 @@ constexpr int64_t kCutPieces = 512;     // much is cut in larger pieces: a check
 struct Files : WT_FILE_SYSTEM {
   WT_EXTENSION_API* api = nullptr;
   std::atomic<bool> sync_failed{false};  // none succeeds any more
+  Mutex mutex;
+  // By the files that they stand for. They stay as long as the database is open.
+  std::map<std::string, std::shared_ptr<UnwrittenFile>> unwritten EBLA_GUARDED_BY(mutex);
 };
 struct File : WT_FILE_HANDLE {
   explicit File(int fd) : WT_FILE_HANDLE{}, fd(fd) {}
   Descriptor fd;
-  bool paced = false;    // what is written to it is noted
-  bool checked = false;  // a b-tree's: what is read is checked
+  std::shared_ptr<UnwrittenFile> unwritten;  // takes the place of `fd`; null: it does not
+  bool paced = false;                        // what is written to it is noted
+  bool checked = false;                      // a b-tree's: what is read is checked
   Mutex noting;
   std::set<int64_t> damaged_at EBLA_GUARDED_BY(noting);  // damaged blocks that were told of
   WrittenParts written;
@@ -124,6 +131,7 @@ int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
 
 // An errno; EIO, too, where the file ends before.
 int ReadAll(const File& file, wt_off_t offset, size_t bytes, void* into) {
+  if (file.unwritten) return file.unwritten->Read(offset, {static_cast<char*>(into), bytes});
   if (uncached) (void)posix_fadvise(file.fd.get(), offset, static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
   const ReadAtResult read = ReadAt(file.fd.get(), offset, {static_cast<char*>(into), bytes});
   return read.error != 0 || read.bytes == bytes ? read.error : EIO;
@@ -173,6 +181,10 @@ void KeepUpTo(File& file, int64_t end) {
 int Write(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, const void* from) noexcept {
   const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
+  if (file.unwritten) {
+    const int error = file.unwritten->Write(offset, {static_cast<const char*>(from), bytes});
+    return error == 0 ? 0 : Failed(handle->file_system, session, "write", handle->name, error);
+  }
   KeepUpTo(file, offset + static_cast<int64_t>(bytes));
   for (const auto* at = static_cast<const char*>(from); bytes > 0;) {
     const ssize_t written = pwrite(file.fd.get(), at, std::min(bytes, kTransferMax), offset);
@@ -188,6 +200,10 @@ int Write(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t b
 
 int Size(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t* bytes) noexcept {
   const InCall call(handle);
+  if (const auto& unwritten = Of(handle).unwritten) {
+    *bytes = unwritten->size();
+    return 0;
+  }
   struct stat file{};
   if (fstat(Of(handle).fd.get(), &file) != 0) return Failed(handle->file_system, session, "look at", handle->name);
   *bytes = file.st_size;
@@ -197,6 +213,7 @@ int Size(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t* bytes) noexcept 
 // Room for so many bytes from the file's start on. It does without if there is none.
 int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
   const InCall call(handle);
+  if (Of(handle).unwritten) return ENOTSUP;
   KeepUpTo(*static_cast<File*>(handle), bytes);
   return fallocate(Of(handle).fd.get(), 0, 0, bytes) == 0 ? 0 : ENOTSUP;
 }
@@ -207,6 +224,7 @@ int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
 int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexcept {
   const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
+  if (file.unwritten) return file.unwritten->Truncate(bytes);
   wt_off_t has = 0;
   if (const int error = Size(handle, session, &has); error != 0) return error;
   const PacedSyncs* const pace = PacedSyncs::OfThisThread();
@@ -317,6 +335,7 @@ int SyncAndShorten(File& file, WT_SESSION* session, PacedSyncs& pace) {
 int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
+  if (file.unwritten) return 0;
   if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && !CannotSync(file)) {
     if (const int error = SyncAndShorten(file, session, *pace); error != 0) return error;
   }
@@ -330,6 +349,7 @@ int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
 int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
+  if (file.unwritten) return 0;
   const WrittenParts::Parts parts = file.written.NextToSend(kSentBytes);
   if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && pace->while_writing()) {
     const int error = SyncInPieces(file, session, parts, *pace);
@@ -343,6 +363,28 @@ int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
 
 // ---- all files ------------------------------------------------------------------------------------------------------
 
+// The file that a symbolic link leads to; empty: it is none. A name may change, the file remains.
+std::string FileOfLink(const char* name) {
+  std::error_code none;
+  return std::filesystem::read_symlink(name, none);
+}
+
+// 0 for a file that is no link.
+int FindUnwritten(WT_FILE_SYSTEM* all, const char* name, std::shared_ptr<UnwrittenFile>& found) {
+  const std::string target = FileOfLink(name);
+  if (target.empty()) return 0;
+  auto& files = *static_cast<Files*>(all);
+  MutexLock lock(files.mutex);
+  std::shared_ptr<UnwrittenFile>& kept = files.unwritten[target];
+  if (kept == nullptr) {
+    auto opened = UnwrittenFile::Open(name);
+    if (!opened) return opened.error();
+    kept = *std::move(opened);
+  }
+  found = kept;
+  return 0;
+}
+
 int OpenFile(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, WT_FS_OPEN_FILE_TYPE type, uint32_t flags,
              WT_FILE_HANDLE** handle) noexcept {
   int how = O_CLOEXEC;
@@ -354,13 +396,16 @@ int OpenFile(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, WT_FS
     if ((flags & WT_FS_OPEN_EXCLUSIVE) != 0) how |= O_EXCL;
     if (type == WT_FS_OPEN_FILE_TYPE_DATA) how |= O_NOATIME;  // a read is not to write the inode
   }
-  const int fd = OpenRetrying(name, how);
-  if (fd < 0) return Failed(files, session, "open", name);
+  std::shared_ptr<UnwrittenFile> unwritten;
+  if (const int error = FindUnwritten(files, name, unwritten)) return Failed(files, session, "open", name, error);
+  const int fd = unwritten ? -1 : OpenRetrying(name, how);
+  if (fd < 0 && !unwritten) return Failed(files, session, "open", name);
   auto file = std::make_unique<File>(fd);
+  file->unwritten = std::move(unwritten);
   if ((how & O_CREAT) != 0 && (flags & WT_FS_OPEN_DURABLE) != 0) {
     if (const int error = SyncDirectoryOf(files, session, name); error != 0) return error;
   }
-  file->paced = type == WT_FS_OPEN_FILE_TYPE_DATA;
+  file->paced = type == WT_FS_OPEN_FILE_TYPE_DATA && !file->unwritten;
   file->checked = type == WT_FS_OPEN_FILE_TYPE_DATA || type == WT_FS_OPEN_FILE_TYPE_CHECKPOINT;
   file->file_system = files;
   file->name = strdup(name);
@@ -427,9 +472,11 @@ int Exists(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, bool* e
 }
 
 int SizeOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, wt_off_t* bytes) noexcept {
+  std::shared_ptr<UnwrittenFile> unwritten;
+  if (const int error = FindUnwritten(files, name, unwritten)) return Failed(files, session, "look at", name, error);
   struct stat file{};
-  if (stat(name, &file) != 0) return Failed(files, session, "look at", name);
-  *bytes = file.st_size;
+  if (!unwritten && stat(name, &file) != 0) return Failed(files, session, "look at", name);
+  *bytes = unwritten ? unwritten->size() : file.st_size;
   return 0;
 }
 

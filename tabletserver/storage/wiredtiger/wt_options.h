@@ -7,16 +7,23 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/executor.h"
 #include "common/base/features.h"
 #include "common/base/status.h"
+#include "tabletserver/storage/log/log_extent.h"
 #include "tabletserver/storage/wiredtiger/clock_mark.h"
 
 namespace ebla::tabletserver {
 
 class InMemoryStore;
+
+// For a store that lies in a view of a damaged one (tools/standalone/salvage_view.h).
+struct StoreSalvage {
+  std::optional<LogExtent> had;  // what the log had; none: nothing tells
+};
 
 struct DiskSpace {
   int64_t free_bytes = 0;
@@ -28,12 +35,15 @@ struct WtStoreOptions {
   bool made_before = false;  // a store that is not there is an error, not a new one
   // For the first file of the inventory (store_inventory.h). The second is in `directory`. Empty: both are there.
   std::string inventory_directory;
-  uint64_t life = 0;  // start counter of this process; 0: not counted
+  uint64_t life = 0;   // start counter of this process; 0: not counted
+  std::string server;  // its uuid: a store of another server is refused; empty: unknown
   // For the inventory. A mark without a boot leaves the found one there. Null: none.
   std::function<ClockMark()> clock;
   // Whether a log that lacks its end is opened. LostReplicas::loss() then tells, and the caller keeps its replicas from
   // voting.
   bool joins_short = false;
+  // Damage of the log is left out, and WtStore::salvaged() tells. None: it refuses the start.
+  std::optional<StoreSalvage> salvage;
   int64_t cache_bytes = int64_t{1} << 30;
   // Tables that are made from now on keep their records in sorted runs (wt_sorted_tables.h), once `features` have it.
   bool sorted_tables = false;

@@ -47,7 +47,10 @@ int ReadRecord(WtCursor& data, std::string_view key, std::optional<StoredRecord>
 
 Status WtRecordStore::Open() {
   EBLA_TRY(tables_.Open());
-  EBLA_TRY(checkpoints_.Open());
+  return checkpoints_.Open();
+}
+
+Status WtRecordStore::Begin() {
   sorted_tables_.SetOnRuns([this](TableId table) { merger_.Look(table); });
   EBLA_TRY(sorted_tables_.Open());
   for (const SortedTablePtr& table : sorted_tables_.All()) merger_.Look(table->id);
@@ -249,6 +252,12 @@ Result<RecordStore::TabletRows> WtRecordStore::Recover(TabletId tablet) {
   EBLA_ASSIGN(rows.applied, ReadAppliedState(*sessions_, *session, tablet));
   EBLA_ASSIGN(rows.dedup_window, WtDedupRows::Read(*sessions_, *session, tablet));
   return rows;
+}
+
+Result<std::vector<TabletId>> WtRecordStore::Tablets() {
+  EBLA_TRY(sorted_tables_.WriteAll());
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
+  return TabletsWithState(*sessions_, *session);
 }
 
 Status WtRecordStore::Forget(TabletId tablet) {

@@ -42,7 +42,10 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
     sorted_tables_.Stop();
     sessions_->Close();  // a thread that ends just now may keep the pool a little longer
   }
+  // Finds the tables and the checkpoint's number, and removes nothing.
   Status Open();
+  // Once what Open has found is known to be the newest: files that it does not name are removed, and merges begin.
+  Status Begin();
   // The process is about to stop: checkpoints rest no more.
   void Hurry() {
     checkpoints_.Hurry();
@@ -54,6 +57,8 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   // The number of the checkpoint that Open found, later of the last one that has begun (wt_checkpoints.h).
   uint64_t checkpoint_number() const { return checkpoints_.number(); }
   void WhenTaken(std::function<Status(uint64_t number)> taken) { checkpoints_.WhenTaken(std::move(taken)); }
+  // For files beside the records. Set before the first scrub.
+  void ScrubsToo(std::function<Status()> beside) { scrub_.Also(std::move(beside)); }
   // For figures() and the cache's admission.
   void ReadCounters();
 
@@ -72,6 +77,7 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
   Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override;
 
   Result<TabletRows> Recover(TabletId tablet) override;
+  Result<std::vector<TabletId>> Tablets() override;
   Status Forget(TabletId tablet) override;
   Status Checkpoint() override;
   Figures figures() const override;  // disk figures are disk_check_period old

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "tabletserver/storage/runs/merge_plan.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 
 namespace ebla::tabletserver {
@@ -53,10 +54,7 @@ int64_t WtRunMerge::bytes_expected() const {
     records += input.file->run.records;
     deletes += input.file->run.deletes;
   }
-  const int64_t puts = records - deletes;
-  if (puts <= deletes) return 0;
-  return static_cast<int64_t>(static_cast<double>(bytes_left()) * static_cast<double>(puts - deletes) /
-                              static_cast<double>(puts));
+  return BytesThatStay(bytes_left(), records, deletes);
 }
 
 Status WtRunMerge::Begin() { return sessions_.Check(writer_.Begin(RecordsOf(merge_)), "merging runs"); }

@@ -100,7 +100,9 @@ Result<bool> WtRunMerger::BeginMerge(const SortedTablePtr& table, PlanFunction* 
   if (stopping_) return false;
   const auto large = std::ranges::count_if(merges_, [&](const auto& merge) { return IsLarge(merge->bytes()); });
   const auto choose = [&](std::span<const PlannedRun> runs) -> std::optional<MergePlan> {
-    const std::optional<MergePlan> chosen = plan(runs, limits_);
+    const std::optional<MergePlan> chosen = reserve_.room() == DiskRoom::kAll
+                                                ? plan(runs, limits_)
+                                                : PlanMergeBelowReserve(runs, limits_, RoomBelowReserve());
     if (!chosen || static_cast<size_t>(large) < kLargeMergesMax) return chosen;
     int64_t bytes = 0;
     for (const PlannedRun& run : runs.subspan(chosen->first, chosen->count)) bytes += run.bytes - run.bytes_in_holes;
@@ -209,11 +211,11 @@ Status WtRunMerger::CheckRoom(const WtRunMerge& merge) const {
 
 Status WtRunMerger::CheckRoomBelowReserve(const WtRunMerge& merge) const {
   if (reserve_.room() == DiskRoom::kNone) return Error(Code::kComeAgain, NoDiskRoom(DiskRoom::kNone).message());
-  const int64_t half = reserve_.last().free_bytes / 2, needed = merge.bytes_expected() * 5 / 4;
-  if (half >= needed) return {};
-  return Error(Code::kComeAgain, "the disk is full but for its reserve: the merge may use " +
-                                     std::to_string(half >> 20) + " MiB, and needs " + std::to_string(needed >> 20) +
-                                     " MiB for the records that stay");
+  const int64_t room = RoomBelowReserve(), needed = merge.bytes_expected();
+  if (needed <= room) return {};
+  return Error(Code::kComeAgain, "the disk is full but for its reserve: a merge may write " +
+                                     std::to_string(room >> 20) + " MiB, and this one has " +
+                                     std::to_string(needed >> 20) + " MiB of records that stay");
 }
 
 }  // namespace ebla::tabletserver

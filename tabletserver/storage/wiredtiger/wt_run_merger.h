@@ -4,8 +4,8 @@
 // How:     several merges are under way, and the one that has least left takes the next step. So new runs are merged
 //          soon, also while a large merge lasts for hours.
 // Room:    below the disk's reserve (PROTOCOL 25) merges are how deletes give room back. There is one at a time then,
-//          and only if the merged run is expected to need no more than half of the free room. It ends unfinished if the
-//          disk has no room for deletes any more.
+//          the first that has room (PlanMergeBelowReserve): the merged run is expected to need no more than half of the
+//          free room. A merge ends unfinished if the disk has no room for deletes any more.
 // Errors:  a merge that fails is logged, and tried again after ten seconds. A run with a damaged block is left out.
 // Threads: any. Merges run on the executor `merger` of WtStoreOptions, and MergeAll on the caller's thread. Stop() ends
 //          the merge in progress, and waits for that.
@@ -66,6 +66,7 @@ class WtRunMerger {
   Result<bool> Step(WtRunMerge& merge);
   Status CheckRoom(const WtRunMerge& merge) const;
   Status CheckRoomBelowReserve(const WtRunMerge& merge) const;
+  int64_t RoomBelowReserve() const { return reserve_.last().free_bytes / 2 / 5 * 4; }  // for a merged run's rows
 
   const WtStoreOptions& options_;
   const MergeLimits limits_;

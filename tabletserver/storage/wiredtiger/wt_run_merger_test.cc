@@ -408,12 +408,7 @@ TEST_F(RunMergerTest, DeletedRowsGiveTheirBytesBackAtRest) {
   merger_tasks_.RunFor(std::chrono::minutes(5));
   Checkpoint();
   ASSERT_GT(store_->sorted.FileBytes(*Table()), 20'000'000);
-  for (int row = 0; row < kRows - 10; row += kPiece) {
-    std::vector<Effect> deletes;
-    for (int one = row; one < std::min(row + kPiece, kRows - 10); ++one) deletes.push_back(DeleteRow(one));
-    WriteRun(deletes);
-    MergeOn();
-  }
+  DeleteRows(0, kRows - 10);
   merger_tasks_.RunFor(std::chrono::minutes(5));
   Checkpoint();
   EXPECT_LT(store_->sorted.FileBytes(*Table()), 100'000);
@@ -466,21 +461,37 @@ TEST_F(RunMergerTest, BelowTheReserveDeletedRowsGiveTheirBytesBack) {
   store_->reserve.Check();
   ASSERT_EQ(store_->reserve.room(), DiskRoom::kDeletes);
   EXPECT_EQ(store_->merger.MergeAll(Table()).error().code(), Code::kComeAgain) << "all of its rows would stay";
-  for (int row = 0; row < kRows - 10; row += kPiece) {
-    std::vector<Effect> deletes;
-    for (int one = row; one < std::min(row + kPiece, kRows - 10); ++one) deletes.push_back(DeleteRow(one));
-    WriteRun(deletes);
-    MergeOn();
-  }
   free = kReserve / 8;
   store_->reserve.Check();
   ASSERT_EQ(store_->reserve.room(), DiskRoom::kNone);
+  DeleteRows(0, kRows - 10);
   merger_tasks_.RunFor(std::chrono::minutes(5));
   Checkpoint();
   EXPECT_GT(store_->sorted.FileBytes(*Table()), before / 2);
   free = kReserve / 2;
   store_->reserve.Check();
   merger_tasks_.RunFor(std::chrono::minutes(5));
+  Checkpoint();
+  EXPECT_LT(store_->sorted.FileBytes(*Table()), 100'000);
+  ExpectModel(200);
+}
+
+// Such a merge would wait for room for ever, and the deleted rows' bytes with it.
+TEST_F(RunMergerTest, BelowTheReserveAMergeWithoutRoomHoldsNoneBackThatBringsIt) {
+  constexpr int64_t kReserve = int64_t{8} << 20;
+  int64_t free = int64_t{1} << 40;
+  options_.disk_space = [&free](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, int64_t{1} << 41}; };
+  options_.disk_reserve_bytes = kReserve;
+  Open();
+  constexpr int kOldRows = 6000, kNewRows = 400, kNewRuns = 8;
+  WriteRows(0, kOldRows);
+  for (int run = 0; run < kNewRuns; ++run) WriteRows(kOldRows + run * kNewRows, kNewRows);
+  free = kReserve / 2;
+  store_->reserve.Check();
+  ASSERT_EQ(store_->reserve.room(), DiskRoom::kDeletes);
+  MergeOn();
+  EXPECT_EQ(Runs(), 1u + kNewRuns) << "the new ones would need all of the reserve";
+  DeleteRows(0, kOldRows + kNewRuns * kNewRows - 10);
   Checkpoint();
   EXPECT_LT(store_->sorted.FileBytes(*Table()), 100'000);
   ExpectModel(200);

@@ -91,6 +91,7 @@ int WtScrub::CheckRuns(const SortedTable& table, const RecordFiles::Pace& pace, 
 
 Status WtScrub::Run(const RecordFiles::Pace& pace) {
   bool stopped = false;
+  const Status beside = beside_();
   for (size_t i = 0; i < kSystemTables && !stopped; ++i) {
     const std::string uri = SystemTableUri(static_cast<SystemTable>(i));
     if (IsMissing(uri)) return sessions_.Check(EIO, FileOfTable(uri) + " is missing or damaged at its beginning");
@@ -107,7 +108,7 @@ Status WtScrub::Run(const RecordFiles::Pace& pace) {
     const Status damage = sessions_.CheckTable(CheckRuns(*table, pace, stopped), table->id, "scrubbing");
     (void)damage;  // noted; the other tables are checked too
   }
-  return {};
+  return beside;
 }
 
 }  // namespace ebla::tabletserver

@@ -11,7 +11,9 @@
 // Threads: one at a time; the store is destroyed only after Run has returned.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "tabletserver/storage/wiredtiger/wt_sorted_tables.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
@@ -23,6 +25,8 @@ class WtScrub {
   WtScrub(const WtStoreOptions& options, WtSessions& sessions, const WtTables& tables, const WtSortedTables& sorted)
       : options_(options), sessions_(sessions), tables_(tables), sorted_(sorted) {}
 
+  // Run calls it, too.
+  void Also(std::function<Status()> beside) { beside_ = std::move(beside); }
   // See RecordFiles::Scrub.
   Status Run(const RecordFiles::Pace& pace);
 
@@ -40,6 +44,7 @@ class WtScrub {
   WtSessions& sessions_;
   const WtTables& tables_;
   const WtSortedTables& sorted_;
+  std::function<Status()> beside_ = [] { return Status(); };
 };
 
 }  // namespace ebla::tabletserver

@@ -47,7 +47,7 @@ std::string SystemTableUri(SystemTable table) {
   return {};
 }
 
-std::string DataTableUri(TableId table) { return "table:data_" + std::to_string(table.value); }
+std::string DataTableUri(TableId table) { return "file:data_" + std::to_string(table.value) + ".wt"; }
 
 std::string RunFileName(RunFileId file) { return "run_" + std::to_string(file.number) + ".wt"; }
 

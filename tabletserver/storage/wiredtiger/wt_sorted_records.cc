@@ -59,12 +59,13 @@ int FindInRuns(WtSession& session, const std::vector<RunOfTable>& runs, std::str
   return 0;
 }
 
-struct RowCount {
+struct SortedRowCount {
   RecordStore::RangeSize size;
   bool all = false;
 };
 
-int CountRows(WtSession& session, const SortedTable& table, const KeyRange& range, int64_t rows_max, RowCount& count) {
+int CountRows(WtSession& session, const SortedTable& table, const KeyRange& range, int64_t rows_max,
+              SortedRowCount& count) {
   count = {};
   std::optional<BufferScan> buffered;
   const Moment moment(session, table, nullptr,
@@ -220,7 +221,7 @@ Result<std::vector<RecordStore::RangeSize>> WtSortedRecords::EstimateSizes(Sorte
   std::vector<RecordStore::RangeSize> sizes(ranges.size());
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (ranges[i].Empty()) continue;
-    RowCount count;
+    SortedRowCount count;
     const int error = RunRead([&] { return CountRows(*session, table, ranges[i], rows_max, count); });
     EBLA_TRY(sessions_.CheckTable(error, table.id, "estimating a size"));
     sizes[i] = count.all ? std::move(count.size) : EstimateOf(table, ranges[i]);

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <iterator>
 #include <set>
+#include <string>
+#include <tuple>
 #include <utility>
 
 #include "tabletserver/storage/wiredtiger/store_directory.h"
@@ -50,6 +52,20 @@ PlannedRun PlannedRunOf(const RunOfTable& one, const std::set<RunNumber>& fixed)
 int DropFile(WtSession& session, RunFileId file) {
   WT_SESSION* const raw = session.get();
   return raw->drop(raw, RunFileUri(file).c_str(), "force=true,checkpoint_wait=false");
+}
+
+// The first cursor on a file waits for each thread that makes or drops another one, syncs included, and no read is to
+// wait so long. This session keeps the cursor, and with it the file open. A damaged file is left to its first read.
+void OpenRun(WtSession& session, const Run& run) {
+  std::ignore = WtCursor(session, {run.number}, PageUse::kAgain).error();
+}
+
+std::string DescribeLargest(const std::vector<SortedTablePtr>& all) {
+  const auto largest = std::ranges::max_element(all, {}, [](const auto& table) { return table->buffer.bytes(); });
+  if (largest == all.end()) return {};
+  return "table " + std::to_string((*largest)->id.value) + " has " + std::to_string((*largest)->buffer.bytes() >> 20) +
+         " MiB of them, and " + std::to_string((*largest)->buffer.runs()->runs.size()) +
+         " runs; merges are behind at more than " + std::to_string(2 * RunsMax(MergeLimits()));
 }
 
 }  // namespace
@@ -208,6 +224,7 @@ Status WtSortedTables::WaitForRoom(Duration longest) {
   while (buffer_bytes() >= slow_from && written_.WaitUntil(room_mutex_, begun + longest)) continue;
   if (buffer_bytes() < bytes_max_) return {};
   full_until_ = std::chrono::steady_clock::now().time_since_epoch() + longest;
+  LOG_EVERY_T(WARNING, 10) << "writes wait, as the buffers of sorted tables are full: " << DescribeLargest(All());
   return full();
 }
 
@@ -329,6 +346,7 @@ Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneratio
   }
   {
     EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+    if (after.runs.size() > before->runs.size()) OpenRun(*session, after.runs.front().file->run);
     error = RunTransaction(*session, [&]() -> int {
       if (after.runs.size() > before->runs.size()) {
         if (const int error = WriteRunRows(*session, table.id, after.runs.front(), writer.filter()))
@@ -396,6 +414,7 @@ Status WtSortedTables::EndMerge(const TableMerge& merge, const std::shared_ptr<c
     under->second.inputs.contains(run.file->run.number) ? gone.push_back(run.file) : after.runs.push_back(run);
   }
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  if (keep) OpenRun(*session, merged->run);
   const int error = RunTransaction(*session, [&]() -> int {
     if (const int error = RemoveRuns(*session, table.id, gone)) return error;
     return keep ? WriteRunRows(*session, table.id, result, filter) : 0;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <future>
 #include <thread>
+#include <utility>
 
 #include "tabletserver/storage/testing/run_merger_fixture.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
@@ -67,6 +68,30 @@ TEST_F(SortedTablesTest, ARunIsWrittenWhileACheckpointRests) {
   Checkpoint();
   Reopen();
   ExpectModel();
+}
+
+// Making a file takes the time of several syncs.
+TEST_F(SortedTablesTest, AReadOfANewRunWaitsForNoOtherFileThatIsMade) {
+  Open();
+  WriteRows(0, 10);
+  std::promise<void> making, release;
+  const std::shared_future<void> released = release.get_future().share();
+  std::thread other([&] {
+    bool once = false;
+    const PacedSyncs paced([&] {
+      if (!std::exchange(once, true)) making.set_value();
+      released.wait();
+      return true;
+    });
+    EXPECT_TRUE(store_->tables.Ensure(kInPlace, TableCompression::kNone).ok());
+  });
+  making.get_future().wait();
+  auto reading = std::async(std::launch::async, [&] { return store_->records.Get(*Table(), MergedKey(5), nullptr); });
+  EXPECT_EQ(reading.wait_for(20s), std::future_status::ready) << "it waits for the other file";
+  release.set_value();
+  other.join();
+  const auto record = reading.get();
+  EXPECT_TRUE(record.has_value() && record->has_value());
 }
 
 TEST_F(SortedTablesTest, ASecondDropSparesANewTableOfTheSameId) {

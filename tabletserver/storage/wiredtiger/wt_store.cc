@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "common/base/sync_directory.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/row_encoding.h"
@@ -36,6 +37,13 @@ Status CheckRecords(const WtStoreOptions& options, const StoreInventory& invento
                                     ": put the newest files back");
 }
 
+// Builds with an inventory have written FORMAT's checksum, too.
+StoreDirectory::Former FormerOf(const WtStoreOptions& options, const StoreInventory& inventory) {
+  using Former = StoreDirectory::Former;
+  if (inventory.found() || !inventory.damaged().empty()) return Former::kChecked;
+  return options.made_before ? Former::kStore : Former::kUnknown;
+}
+
 }  // namespace
 
 // Closed in the reverse order: the watcher's tasks, checkpoints and flusher, sessions, connection, the directory's lock
@@ -60,6 +68,7 @@ struct WtStore::Parts {
     std::unique_ptr<SharedLog> log;
     std::unique_ptr<InventoryKeeper> keeper;
     std::optional<LogLoss> loss;
+    std::unique_ptr<SalvagedReplicas> salvaged;  // null: it is a start as any other
   };
   struct Owner final : LogOwner {
     Owner(WtConnection& connection, DiskReserve& reserve) : connection(connection), reserve(reserve) {}
@@ -91,6 +100,7 @@ struct WtStore::Parts {
                      .interval = options.interval,
                      .log_followed_bytes = options.log_followed_bytes,
                      .memory = options.memory_tables,
+                     .salvage = files->salvaged.get(),
                      .loss = files->loss}};
   WtWatcher watcher{options, records, files->reserve, files->recycler, store, *files->log, *files->log_disk};
 };
@@ -136,6 +146,9 @@ Status WtStore::Parts::Files::OpenLog(const WtStoreOptions& options) {
   EBLA_ASSIGN(log_disk, PosixLogDisk::Open(LogDirectory(options.directory), discard));
   SharedLogOptions log_options = LogOptions(options);
   if (found) log_options.expected = found->log;
+  if (options.salvage) log_options.expected = options.salvage->had;
+  if (options.salvage) salvaged = std::make_unique<SalvagedReplicas>();
+  if (salvaged != nullptr) log_options.salvage = &salvaged->holes();
   log_options.joins_short = options.joins_short;
   log_options.before_remove = [this] { return keeper->WriteBoth(); };
   EBLA_ASSIGN(log, SharedLog::Open(*log_disk, std::move(log_options)));
@@ -145,6 +158,7 @@ Status WtStore::Parts::Files::OpenLog(const WtStoreOptions& options) {
 
 // A loss is in the log before the inventory agrees with what is left, so that the next start tells it as well.
 Status WtStore::Parts::Files::FindLoss(const WtStoreOptions& options) {
+  if (options.salvage) return {};  // the log's holes tell
   loss = log->loss();
   if (!inventory->found()) {
     EBLA_ASSIGN(const std::optional<std::string> inventoried, log->Get(kInventoriedKey));
@@ -167,6 +181,7 @@ Status WtStore::Parts::BeginInventory() {
   InventoryKeeper& keeper = *files->keeper;
   SharedLog& log = *files->log;
   EBLA_TRY(CheckRecords(options, *files->inventory, records.checkpoint_number()));
+  EBLA_TRY(SyncDirectory(options.directory));  // before claims of the log's directory and the database's files
   EBLA_TRY(keeper.NoteCheckpoint(records.checkpoint_number()));
   EBLA_ASSIGN(const std::optional<std::string> inventoried, log.Get(kInventoriedKey));
   if (inventoried) return {};
@@ -179,8 +194,8 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   CHECK(options.flusher != nullptr && options.background != nullptr && options.watcher != nullptr)
       << "the store owns no threads";
   auto inventory = std::make_unique<StoreInventory>(InventoryFiles(options.directory, options.inventory_directory));
-  const bool made_before = options.made_before || inventory->found() || !inventory->damaged().empty();
-  EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory, made_before));
+  EBLA_TRY(inventory->CheckIsOf(options.server));
+  EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory, FormerOf(options, *inventory)));
   auto files = std::make_unique<Parts::Files>(options, std::move(directory));
   files->inventory = std::move(inventory);
   files->reserve.BeforeOpen();
@@ -192,13 +207,16 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   EBLA_TRY(RemoveFormerFiles(*connection, options.directory));
   EBLA_TRY(AgeCache(*connection, options.cache_bytes));
   auto parts = std::make_unique<Parts>(std::move(options), std::move(files), std::move(connection));
+  parts->records.ScrubsToo([&inventory = *parts->files->inventory] { return inventory.Scrub(); });
   parts->records.WhenTaken([&parts = *parts](uint64_t number) -> Status {
     Status noted = parts.files->keeper->NoteCheckpoint(number);
     return noted.ok() ? noted : parts.owner.Fail(std::move(noted));
   });
   EBLA_TRY(parts->records.Open());
   EBLA_TRY(parts->BeginInventory());
+  EBLA_TRY(parts->records.Begin());
   EBLA_TRY(parts->store.Open());
+  parts->connection->NoteOpened();
   Executor& writer = parts->options.inventory != nullptr ? *parts->options.inventory : *parts->options.watcher;
   parts->files->keeper->Start(writer, [&parts = *parts](Status status) { std::ignore = parts.owner.Fail(status); });
   parts->watcher.Watch();
@@ -207,10 +225,14 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
 
 TabletStore& WtStore::operator*() { return parts_->store; }
 
+const SalvagedReplicas* WtStore::salvaged() const { return parts_->files->salvaged.get(); }
+
 std::optional<ClockMark> WtStore::found_clock() const {
   const auto& found = parts_->files->inventory->found();
   return found && !found->clock.boot.empty() ? std::optional(found->clock) : std::nullopt;
 }
+
+bool WtStore::lost_unsynced() const { return parts_->files->log->counts().lost_unsynced; }
 
 Status WtStore::NoteClock() { return parts_->files->keeper->WriteBoth(); }
 

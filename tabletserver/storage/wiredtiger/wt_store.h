@@ -11,8 +11,10 @@
 //             <directory>/INVENTORY  the extent of log and records, for the next start (store_inventory.h)
 //             the rest               WiredTiger's: applied, window and data_<table id>. row_encoding.h and log_entry.cc
 //                                    give the rows' bytes.
-// Errors:     a directory that Open cannot use (in use, newer, damaged) is a Status with the remedy. When WiredTiger
-//             fails while running, health() holds why and every later call answers the same; the process is left alone.
+// Errors:     a directory that Open cannot use (in use, newer, damaged) is a Status with the remedy. INTERNAL: damage
+//             or a loss. UNAVAILABLE: in use, or no room, no permission, too many open files and the like. When
+//             WiredTiger fails while running, health() holds why and every later call answers the same; the process is
+//             left alone.
 // Threads:    any; see tablet_store.h. Close() and the destructor wait for work in progress on the three executors. No
 //             other call may be in progress.
 #pragma once
@@ -33,8 +35,12 @@ class WtStore {
 
   TabletStore& operator*();
   TabletStore* operator->() { return &**this; }
+  // Null: it was not opened for a salvage.
+  const SalvagedReplicas* salvaged() const;
   // The machine's clocks, as the process before this one has noted them last; none: there is no such note.
   std::optional<ClockMark> found_clock() const;
+  // The disk lacks writes of the process before this one, though the machine ran on (LogCounts::lost_unsynced).
+  bool lost_unsynced() const;
   // Notes the clocks now, durably, once WtStoreOptions::clock has a mark to give.
   Status NoteClock();
   // The process is about to stop: checkpoints rest no more.

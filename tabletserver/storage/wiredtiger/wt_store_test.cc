@@ -114,6 +114,38 @@ TEST_F(WtStoreTest, NoStoreIsMadeWhereOneWas) {
   }
 }
 
+// The older database names none of the newer runs, which the newest files need when they are put back.
+TEST_F(WtStoreTest, AStartThatIsRefusedRemovesNoRuns) {
+  namespace fs = std::filesystem;
+  const std::string store = directory / "store", older = directory / "older", newest = directory / "newest";
+  WtStoreOptions options = Options();
+  options.sorted_tables = true;
+  const auto write = [&](uint64_t lsn) {
+    const auto opened = MustOpen(options);
+    ASSERT_TRUE((*opened)->EnsureTable(kTable, TableCompression::kNone).ok());
+    const LogEntry entry = Entry(lsn, {Put("k" + std::to_string(lsn), "v")});
+    ASSERT_TRUE(AppendOne(**opened, kTablet, entry).ok());
+    ASSERT_TRUE(ApplyOne(**opened, kTablet, kTable, entry).ok());
+    ASSERT_TRUE(CheckpointNow(**opened));
+  };
+  ASSERT_NO_FATAL_FAILURE(write(1));
+  fs::copy(store, older, fs::copy_options::recursive);
+  ASSERT_NO_FATAL_FAILURE(write(2));
+  fs::copy(store, newest, fs::copy_options::recursive);
+  for (const auto& file : fs::directory_iterator(older)) {
+    const std::string name = file.path().filename();
+    if (name.ends_with(".wt") || name.starts_with("WiredTiger"))
+      fs::copy_file(file.path(), store + "/" + name, fs::copy_options::overwrite_existing);
+  }
+  const auto refused = WtStore::Open(options);
+  ASSERT_FALSE(refused);
+  ASSERT_THAT(refused.error().message(), HasSubstr("is an older copy"));
+  for (const auto& file : fs::directory_iterator(newest)) {
+    const std::string name = file.path().filename();
+    EXPECT_TRUE(!name.starts_with("run_") || fs::exists(store + "/" + name)) << name;
+  }
+}
+
 TEST_F(WtStoreTest, TablesAreSortedOnceTheClusterHasTheFeatureAndForEver) {
   const auto in_place = [this](TableId table) {
     return std::filesystem::exists(directory / ("store/data_" + std::to_string(table.value) + ".wt"));

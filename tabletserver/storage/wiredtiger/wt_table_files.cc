@@ -27,7 +27,10 @@ bool BeginsWhole(int fd) {
 
 }  // namespace
 
-std::string FileOfTable(const std::string& uri) { return uri.substr(uri.find(':') + 1) + ".wt"; }
+std::string FileOfTable(const std::string& uri) {
+  std::string name = uri.substr(uri.find(':') + 1);
+  return name.ends_with(".wt") ? name : name + ".wt";
+}
 
 int CheckTableFile(const std::string& path) {
   const Descriptor fd(OpenRetrying(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "common/base/descriptor.h"
+#include "common/base/read_all.h"
 #include "tabletserver/storage/testing/store_fixture.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
@@ -371,6 +372,55 @@ TEST_F(WtStoreFilesTest, NoDatabaseIsMadeOverOneThatHasLostItsTurtle) {
 TEST_F(WtStoreFilesTest, WithoutItsMetadataAStartIsRefused) {
   fs::remove(path_ + "/WiredTiger.wt");
   EXPECT_THAT(Refusal(), HasSubstr("WiredTiger.wt"));
+}
+
+class WtMetadataTest : public WtStoreFilesTest {
+ protected:
+  WtMetadataTest() { fs::rename(path_, whole_); }
+
+  std::string Bytes(const std::string& name) const {
+    std::ifstream in(whole_ + "/" + name, std::ios::binary);
+    return ReadAll(in);
+  }
+  // A start either refuses the damaged file by its name, or uses nothing of the damaged part.
+  void Start(const std::string& name, const std::string& damaged, size_t at) {
+    fs::remove_all(path_);
+    fs::copy(whole_, path_, fs::copy_options::recursive);
+    std::ofstream(path_ + "/" + name, std::ios::binary) << damaged;
+    const std::string refusal = Refusal();
+    if (refusal == "none") return;
+    ++refused_;
+    EXPECT_THAT(refusal, HasSubstr(path_ + "/WiredTiger.")) << name << " at " << at;
+  }
+  static std::string Exchanged(const std::string& bytes, size_t one, size_t other, size_t size) {
+    std::string exchanged = bytes;
+    return exchanged.replace(one, size, bytes, other, size).replace(other, size, bytes, one, size);
+  }
+
+  const std::string whole_ = directory_ / "whole";
+  int refused_ = 0;
+};
+
+// WiredTiger's messages about the end of a database come last, and many. The file is named before them.
+TEST_F(WtMetadataTest, ADamagedPageIsRefusedByName) {
+  constexpr size_t kPage = 4096;
+  const std::string name = "WiredTiger.wt", bytes = Bytes(name);
+  for (size_t at = kPage; at + kPage <= bytes.size(); at += kPage) {
+    Start(name, std::string(bytes).replace(at, kPage, kPage, '\0'), at);
+    Start(name, std::string(bytes).replace(at + 100, 1, 1, static_cast<char>(bytes[at + 100] ^ 4)), at);
+    if (at + 2 * kPage <= bytes.size()) Start(name, Exchanged(bytes, at, at + kPage, kPage), at);
+  }
+  EXPECT_GE(refused_, 6);
+}
+
+TEST_F(WtMetadataTest, ADamagedTurtleIsRefusedByName) {
+  const std::string name = "WiredTiger.turtle", bytes = Bytes(name);
+  const size_t part = bytes.size() / 8;
+  for (size_t one = 0; one < 8 * part; one += part) {
+    for (size_t other = 0; other < one; other += part) Start(name, Exchanged(bytes, one, other, part), one);
+    Start(name, std::string(bytes).replace(one + 7, 1, 1, static_cast<char>(bytes[one + 7] ^ 4)), one);
+  }
+  EXPECT_GE(refused_, 24);
 }
 
 // The first start makes WiredTiger.wt before the turtle.

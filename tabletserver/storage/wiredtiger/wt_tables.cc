@@ -95,9 +95,12 @@ Status WtTables::Drop(TableId table) {
   sessions_.CloseCursors(table);
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
-  const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true,checkpoint_wait=false");
-  if (error == EBUSY) return busy;
-  EBLA_TRY(sessions_.Check(error, "dropping a table"));
+  // A table of earlier builds has entries beside its file's. The first drop changes nothing if there are none.
+  for (const std::string& uri : {"table:data_" + std::to_string(table.value), DataTableUri(table)}) {
+    const int error = raw->drop(raw, uri.c_str(), "force=true,checkpoint_wait=false");
+    if (error == EBUSY) return busy;
+    EBLA_TRY(sessions_.Check(error, "dropping a table"));
+  }
   // In this order: a read that misses the file looks for the table once more (WtSessions::CheckTable).
   sessions_.in_place().Remove(table);
   sessions_.damaged().Forget(table);

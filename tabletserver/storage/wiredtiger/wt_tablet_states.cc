@@ -70,4 +70,20 @@ Result<std::optional<AppliedState>> ReadAppliedState(WtSessions& sessions, WtSes
   return state;
 }
 
+Result<std::vector<TabletId>> TabletsWithState(WtSessions& sessions, WtSession& session) {
+  WtCursor cursor(session, SystemTable::kApplied);
+  EBLA_TRY(sessions.Check(cursor.error(), "opening a cursor"));
+  std::vector<TabletId> tablets;
+  int error = cursor.SeekAtOrAfter(TabletKey(TabletId{0}));
+  for (; error == 0; error = cursor.Next()) {
+    std::string_view key;
+    EBLA_TRY(sessions.Check(cursor.GetKey(&key), "reading applied states"));
+    if (key == kCheckpointKey) continue;
+    EBLA_ASSIGN(const TabletId tablet, ParseTabletKey(key));
+    tablets.push_back(tablet);
+  }
+  if (error != WT_NOTFOUND) EBLA_TRY(sessions.Check(error, "reading applied states"));
+  return tablets;
+}
+
 }  // namespace ebla::tabletserver

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "tabletserver/storage/buffer/table_buffer.h"
 #include "tabletserver/storage/records/record_store.h"
@@ -20,5 +21,6 @@ int WriteTabletChanges(WtSession& session, TabletId tablet, const TabletChanges&
 // Reads the applied lsn inside the caller's snapshot.
 int ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage);
 Result<std::optional<AppliedState>> ReadAppliedState(WtSessions& sessions, WtSession& session, TabletId tablet);
+Result<std::vector<TabletId>> TabletsWithState(WtSessions& sessions, WtSession& session);
 
 }  // namespace ebla::tabletserver

@@ -251,8 +251,11 @@ void Cluster::KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind)
 void Cluster::LoseEnd(int index, Loss loss) {
   if (!disk(index).disk.LoseEnd(loss)) return;
   const std::string name = ServerName(index);
-  log_.Add(name, loss == Loss::kOlder ? "has a disk that returns an older copy" : "has a disk that lost the log's end");
+  log_.Add(name, loss == Loss::kAll     ? "has a disk that is as it was a moment before"
+                 : loss == Loss::kOlder ? "has a disk that returns an older copy"
+                                        : "has a disk that lost the log's end");
   ++lies_told_;
+  liars_.insert(index);
   for (UnresolvedEntry& kept : kept_) kept.may_be_lost = kept.may_be_lost || kept.server == name;
 }
 
@@ -288,6 +291,9 @@ void Cluster::Look() {
       if (view != nullptr && !view->failure.empty() && server(i)->store().health().status.ok()) {
         state_.Fails(view->tablet, ServerName(i), view->failure);
       }
+      const bool sound = !liars_.contains(i) && shape_.store_fault == StoreFault::kNone;
+      if (view != nullptr && view->lost && sound)
+        state_.Fails(view->tablet, ServerName(i), "it calls itself lost, and its disk has lost nothing");
       if (view == nullptr || !view->failure.empty()) continue;
       if (view->incomplete) incomplete_.emplace(i, view->tablet);
       if (!view->incomplete && incomplete_.erase({i, view->tablet}) > 0) Check(i, *view);

@@ -1,7 +1,7 @@
 // tests/sim/cluster/cluster.h
 // A whole cluster in one thread, from one seed: the masters and tablet servers of production over the simulated
-// coordinator, network and disks. Processes are started, killed, paused and stopped here; who decides when is the
-// nemesis (nemesis.h).
+// coordinator, network and disks. Cluster starts, kills, pauses and stops processes; the nemesis decides when
+// (nemesis.h).
 // Clocks:    the true time of day is kStartOfTime and what has passed since; no process has it.
 // Processes: each has clocks of its own (rate and time of day) and, as in production, several executors. A life ends
 //            abruptly: its node leaves the network, its tasks are dropped, its parts are destroyed; a tablet server's
@@ -76,7 +76,7 @@ class SimMaster {
   std::unique_ptr<master::Master> master_;
 };
 
-// What a run draws of its cluster.
+// The cluster that a run draws.
 struct Shape {
   int masters = 2;
   int servers = 3;
@@ -95,7 +95,7 @@ struct Shape {
   StoreFault store_fault = StoreFault::kNone;
 };
 
-// What outlives a tablet server's process.
+// The part of a tablet server that outlives its process.
 struct ServerDisk {
   explicit ServerDisk(uint64_t seed) : disk(seed) {}
   tabletserver::SimulatedDisk disk;
@@ -105,7 +105,7 @@ struct ServerDisk {
   bool machine_crashed = false;  // under the process before the next
 };
 
-// What a server kept to be delivered: a write of level ANY, under no tablet, or what a failover rolled back.
+// A write that a server stores until it is delivered: a hinted write, which has no tablet, or a rolled-back one.
 struct UnresolvedEntry {
   ServerName server;
   TabletId tablet;
@@ -147,7 +147,7 @@ class SimServer {
     forgotten_ = {tablet, std::move(taken)};
   }
   const tabletserver::TabletServer& host() const { return *server_; }
-  // Serves no more and says why: a refusal to register, or a dead disk.
+  // The reason why it has stopped serving: a refused registration, or a dead disk. OK: it serves.
   Status fatal() const;
 
  private:
@@ -158,9 +158,9 @@ class SimServer {
   void OnRead(testing::SimScheduler& scheduler, std::string_view key);
   void OnForgotten(testing::SimScheduler& scheduler, TabletId tablet);
   std::string slow_key_;                                  // none: empty
-  std::pair<TabletId, std::function<void()>> forgotten_;  // whose checkpoint is awaited; none: nobody's
+  std::pair<TabletId, std::function<void()>> forgotten_;  // the tablet, and what runs after its checkpoint
   testing::SimExecutor* disk_thread_ = nullptr;           // of the process
-  std::vector<const testing::SimExecutor*> others_;       // but the one that reads
+  std::vector<const testing::SimExecutor*> others_;       // all but the one that reads
   std::shared_ptr<Network::Node> node_;
   tabletserver::InMemoryStore in_memory_;
   std::unique_ptr<tabletserver::SimulatedStore> store_;
@@ -211,17 +211,17 @@ class Cluster {
   void KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind);
   // A clean end: what was flushed at Stop() stays, and so does the rest.
   void EndServer(int index);
-  // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Where one has
-  // not, another may lose no more: then a machine's death is its process's alone.
+  // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Until then no
+  // server may lose anything more, so KillServer kills a process and not its machine.
   bool AllRemember() const;
   // A process with clocks of its own.
   Process NewProcess();
 
-  // Looks at who leads what at this moment; to be called often.
+  // Looks at the primaries of this moment; to be called often.
   void Look();
   // Compares what complete replicas hold that have applied equally much.
   void CompareRecords();
-  // What each replica of the table says of itself, to the event log.
+  // Writes the state of each replica of the table to the event log.
   void Describe(TableId table);
   const StateWatch& state() const { return state_; }
 
@@ -242,13 +242,14 @@ class Cluster {
   std::function<void(int index)> on_death_;
   std::function<std::optional<Loss>(int index)> lies_;
   uint64_t lies_told_ = 0;
+  std::set<int> liars_;   // servers whose disks have lied
   std::set<int> spared_;  // that were to be killed, and are to be started again
   std::vector<std::unique_ptr<ServerDisk>> disks_;
   std::vector<std::unique_ptr<SimMaster>> masters_;
   std::vector<std::unique_ptr<SimServer>> servers_;
 };
 
-// The history of a key, as a replica tells it: with that of what its tablet was merged of.
+// The epochs of a key's history in a replica's view, with those of the tablets that its tablet was merged of.
 Epochs EpochsOf(const tabletserver::TabletView& view, const std::string& key);
 
 }  // namespace ebla::sim

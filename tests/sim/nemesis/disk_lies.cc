@@ -19,9 +19,14 @@ bool IsLie(Fault fault) { return InjectorOf(fault) == Injector::kDiskLies; }
 void DiskLies::Enable(const std::vector<Fault>& faults) {
   std::ranges::copy_if(faults, std::back_inserter(enabled_), IsLie);
   if (!enabled_.empty()) cluster_.SetLies([this](int index) { return LossAt(index); });
+  std::erase(enabled_, Fault::kDiskGoesBack);
 }
 
 bool DiskLies::Begin(Fault fault, const Target& target) {
+  if (fault == Fault::kDiskGoesBack) {
+    GoBack(target);
+    return true;
+  }
   const uint64_t kind = scheduler_.Random(4);
   const int victim = kind == 0 ? target.primary : target.followers[0];
   if (!MayLie(victim)) return false;
@@ -38,12 +43,15 @@ bool DiskLies::Begin(Fault fault, const Target& target) {
 
 DiskLies::Loss DiskLies::LossBy(Fault fault) {
   if (fault == Fault::kDiskReturnsOlder) return Loss::kOlder;
+  if (fault == Fault::kDiskGoesBack) return Loss::kAll;
   return scheduler_.Random(2) == 0 ? Loss::kCut : Loss::kZero;
 }
 
 std::optional<DiskLies::Loss> DiskLies::LossAt(int index) {
   std::optional<Loss> loss = now_;
-  if (!loss && scheduler_.Random(kLiesOneOf) == 0) loss = LossBy(enabled_[scheduler_.Random(enabled_.size())]);
+  if (!loss && !enabled_.empty() && scheduler_.Random(kLiesOneOf) == 0)
+    loss = LossBy(enabled_[scheduler_.Random(enabled_.size())]);
+  if (loss == Loss::kAll && !IsRemembered(index)) return std::nullopt;
   return loss && !healed() && MayLie(index) ? loss : std::nullopt;
 }
 
@@ -73,6 +81,66 @@ void DiskLies::Die(int index, Fault fault, Duration away) {
   now_ = LossBy(fault);
   servers_.KillAndRestart(index, CrashKind::kMachine, away);
   now_.reset();
+}
+
+// The followers acknowledge writes after the moment that a disk will show again. Then one of them dies, in half of
+// the cases after it has promised an epoch to a successor.
+void DiskLies::GoBack(const Target& target) {
+  Undisturbed(seconds(8));
+  cluster_.log().Add(Cluster::ServerName(target.primary), "is the target of: disk_goes_back");
+  before_.clear();
+  for (const int follower : target.followers) {
+    if (cluster_.server(follower) != nullptr) cluster_.disk(follower).disk.Remember();
+  }
+  LooksAgain(target.followers);
+  After(milliseconds(100), [this, target] {
+    if (!LooksAgain(target.followers)) return;
+    After(Within(milliseconds(300), milliseconds(1000)), [this, target] {
+      if (scheduler_.Random(2) == 0) return LieUnderSuccessor(Fault::kDiskGoesBack, target);
+      Die(target.followers[0], Fault::kDiskGoesBack, Within(milliseconds(20), seconds(3)));
+    });
+  });
+}
+
+// The published view of a replica may be somewhat old. False: it has promised something meanwhile.
+bool DiskLies::LooksAgain(const std::vector<int>& servers) {
+  for (const int index : servers) {
+    if (cluster_.server(index) == nullptr) return false;
+    for (const auto& handle : cluster_.server(index)->host().directory().snapshot()->All()) {
+      const auto view = handle->view();
+      if (view == nullptr) continue;
+      const auto [known, first] = before_.try_emplace({index, view->tablet}, Before{view->promised, {}});
+      if (known->second.promised != view->promised) return false;
+      known->second.last = view->last_appended;
+    }
+  }
+  return true;
+}
+
+// Whether the primaries of that moment live, and will tell the server that its disk has lost entries. If it would lack
+// a promise, too, the primary must know of more entries than the disk has then. A tablet that the server itself leads
+// is led by another one when it returns.
+bool DiskLies::IsRemembered(int index) {
+  const ServerName name = Cluster::ServerName(index);
+  for (const auto& handle : cluster_.server(index)->host().directory().snapshot()->All()) {
+    const auto view = handle->view();
+    if (view == nullptr) continue;
+    const auto was = before_.find({index, view->tablet});
+    if (view->role == tabletserver::RoleKind::kAbsent) continue;
+    // It was made here since, so the disk loses all of it.
+    const bool young = was == before_.end();
+    const Before before = young ? Before{view->promised, {}} : was->second;
+    bool remembered = !young && view->role == tabletserver::RoleKind::kPrimary && view->promised == before.promised;
+    for (int i = 0; i < cluster_.servers() && !remembered; ++i) {
+      const auto lead = ViewAt(i, view->tablet);
+      if (lead == nullptr || lead->role != tabletserver::RoleKind::kPrimary || lead->epoch != before.promised) continue;
+      const auto peer = std::ranges::find(lead->peers, name, &tabletserver::PeerProgress::peer);
+      const bool more = peer != lead->peers.end() && peer->acknowledged > before.last.lsn;
+      remembered = more || (!young && view->promised == before.promised);
+    }
+    if (!remembered) return false;
+  }
+  return true;
 }
 
 // The primary and one follower acknowledge writes that the other follower does not hear of. Then that one's disk lies,

@@ -7,10 +7,14 @@
 //          servers may die meanwhile, but their disks keep what they had.
 // How:     each such fault is a scenario directed at one tablet. In runs with these faults a disk may also lie when
 //          another fault takes its machine's power.
+//          A whole disk returns to an earlier moment in a scenario of its own alone, because no start sees that. A
+//          primary lives there that remembers more than the disk has then, of every tablet that lacks a promise.
 // Threads: one.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/nemesis/fault.h"
@@ -35,12 +39,20 @@ class DiskLies : ScenarioFamily {
   bool MayLie(int index);
   bool IsWhole(const ServerName& server, TabletId tablet);
   void Die(int index, Fault fault, Duration away);
+  void GoBack(const Target& target);
+  bool LooksAgain(const std::vector<int>& servers);
+  bool IsRemembered(int index);
   void LieBesideOneBehind(Fault fault, const Target& target);
   void LieUnderSuccessor(Fault fault, const Target& target);
   void LieUnderSuccessorOn(Fault fault, const Target& target);
 
-  std::vector<Fault> enabled_;
-  std::optional<Loss> now_;  // of the machine that is about to lose power
+  struct Before {
+    Epoch promised;
+    Version last;  // or somewhat later
+  };
+  std::map<std::pair<int, TabletId>, Before> before_;  // of replicas whose disks may go back to that moment
+  std::vector<Fault> enabled_;                         // for any machine that dies
+  std::optional<Loss> now_;                            // of the machine that is about to lose power
 };
 
 }  // namespace ebla::sim

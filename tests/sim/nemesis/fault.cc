@@ -77,6 +77,7 @@ constexpr std::array<FaultRow, kFaultCount> kRows = {{
     {Fault::kFreezeLate, "freeze_late", Injector::kMerges, FaultTarget::kInUse},
     {Fault::kFreezeOutlived, "freeze_outlived", Injector::kMerges, FaultTarget::kInUse},
     {Fault::kOutageInChange, "outage_in_change", Injector::kOutages, FaultTarget::kInUse},
+    {Fault::kDiskGoesBack, "disk_goes_back", Injector::kDiskLies, FaultTarget::kInUse},
 }};
 static_assert(std::ranges::equal(kRows, std::views::iota(size_t{0}, kFaultCount), {},
                                  [](const FaultRow& row) { return static_cast<size_t>(row.fault); }),
@@ -104,15 +105,13 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
   std::vector<Fault> faults;
   for (size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
-    if ((IsOfSplits(fault) && !of.splits) || (IsOfMerges(fault) && !of.merges) || fault == Fault::kOutageInChange)
-      continue;
-    if (InjectorOf(fault) == Injector::kDiskLies && (!of.lies || scheduler.Random(2) == 0)) continue;
+    if ((IsOfSplits(fault) && !of.splits) || (IsOfMerges(fault) && !of.merges) || IsByItself(fault)) continue;
+    if (InjectorOf(fault) == Injector::kDiskLies && scheduler.Random(2) == 0) continue;
     if (scheduler.Random(2) == 0 && (of.several || !IsDirected(fault))) faults.push_back(fault);
   }
-  // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it
-  // may die.
+  // When the third voter leaves, an entry that is not yet fsynced may be on one machine alone, and that may die.
   if (of.interval || of.memory) std::erase(faults, Fault::kResize);
-  // These end processes whoever else has forgotten.
+  // These end processes even while another server has forgotten its data.
   if (of.memory) {
     for (const Fault fault : {Fault::kServerRestart, Fault::kDiskFailure, Fault::kAllPower}) std::erase(faults, fault);
   }

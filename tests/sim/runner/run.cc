@@ -93,7 +93,7 @@ class Run {
 
   Shape DrawShape() {
     Shape shape;
-    // with three, nobody is replaced
+    // with three, no server is replaced
     shape.servers = 3 + static_cast<int>(std::min<uint64_t>(2, scheduler_.Random(4)));
     shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
     shape.store_fault = options_.bug.store_fault;
@@ -120,9 +120,6 @@ class Run {
     if (options_.splits) shape.window_bytes = kWindowBytes;
     return shape;
   }
-  // A start is not sure to restore what was split where the log lost its end. A tablet in memory of which no replica
-  // is left waits for an operator while one of its voters is lost.
-  bool MayLie() const { return !options_.splits && !options_.memory_loss; }
   void Watch() {
     if (splitter_ != nullptr && tables_ != nullptr) splitter_->Offer(tables_->latest());
     if (wants_splits_ && nemesis_ != nullptr && SplitScenariosBegun()) {
@@ -168,7 +165,7 @@ class Run {
   std::unique_ptr<RawClient> raw_;
   std::unique_ptr<StaleClient> stale_;
   std::unique_ptr<SplitRetryClient> split_retry_client_;  // where tablets are split
-  // Before the client that they ask through: when that goes, they are told of what was under way.
+  // Declared before admin_, because its end calls their callbacks of requests under way.
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<ReplicaCount> replica_count_;
   std::unique_ptr<Splitter> splitter_;
@@ -226,7 +223,7 @@ bool Run::Begin() {
   lives_.resize(clients_.size());
   for (size_t i = 0; i < clients_.size(); ++i) StartClient(i);
   raw_ = std::make_unique<RawClient>("raw", cluster_.NewProcess(), cluster_, record_, workload_);
-  // What has begun anew remembers no write: a retry is executed again, where nothing of the first is left.
+  // A tablet that restarts empty has no dedup window, so it would execute a retry of an earlier write again.
   if (!shape_.memory_loss) raw_->Work(table_);
   stale_ = std::make_unique<StaleClient>("stale", cluster_.NewProcess(), cluster_, record_);
   if (options_.splits)
@@ -274,7 +271,7 @@ void Run::Break() {
   replica_count_ = std::make_unique<ReplicaCount>(*admin_, watcher_, kTable);
   hooks.resize = [this](int replicas) { replica_count_->Set(replicas); };
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
-  // Where copies crawl, one that has such a value would outlast the run's patience.
+  // If copies crawl, a copy with such a value outlasts the run's patience.
   const bool large_fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;
   NemesisActions(
       {*admin_, *tables_, *stale_, split_retry_client_.get(), cluster_, catalog_, table_, workload_.groups, large_fits})
@@ -286,8 +283,7 @@ void Run::Break() {
                                                         .merges = options_.merges,
                                                         .several = replicas_ > 1,
                                                         .interval = shape_.interval,
-                                                        .memory = options_.memory || shape_.memory_majority,
-                                                        .lies = MayLie()})
+                                                        .memory = options_.memory || shape_.memory_majority})
                               : options_.faults,
       std::move(hooks));
   tables_->Start();
@@ -363,7 +359,7 @@ void Run::AwaitDeliveries() {
 }
 
 void Run::JudgeTables() {
-  // Procedures may still be finishing; a table that never comes to serve whole is one left half made.
+  // Procedures may still be finishing. A table that never serves whole was left half made.
   const MonotonicTime end = scheduler_.Now() + options_.patience;
   std::string half;
   do {
@@ -383,8 +379,8 @@ void Run::JudgeTables() {
   if (!half.empty()) Problem(half);
 }
 
-// What servers keep as rolled back, and the epochs of whoever has applied most, by the groups whose keys they hold. The
-// primary may be handing over just now.
+// By group: the rolled-back writes that servers store, and the epochs of the replica that has applied most. It need not
+// be the primary, because a transfer may be under way.
 std::map<int, GroupTruth> Run::Truth() {
   std::map<int, GroupTruth> truth;
   std::map<int, LwwTruth> lww = lww_replicas_.Truths(record_.history);
@@ -425,7 +421,7 @@ std::map<int, GroupTruth> Run::Truth() {
   return truth;
 }
 
-// Only where nobody had its data any more does a tablet begin anew.
+// A tablet may restart empty only if no server has its data any more.
 void Run::JudgeAnew() {
   const size_t anew = cluster_.state().anew().size();
   if (anew > 0 && (!shape_.memory_loss || shape_.memory_majority)) {
@@ -495,8 +491,7 @@ void Run::Summarize() {
   uint64_t faults = 0;
   for (size_t i = 0; i < kFaultCount; ++i) {
     if (IsOfSplits(static_cast<Fault>(i)) && !options_.splits) continue;
-    if (static_cast<Fault>(i) == Fault::kOutageInChange && options_.faults.empty()) continue;
-    if (InjectorOf(static_cast<Fault>(i)) == Injector::kDiskLies && !MayLie()) continue;
+    if (IsByItself(static_cast<Fault>(i)) && options_.faults.empty()) continue;
     const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected(static_cast<Fault>(i)));
     if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges)
       kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
@@ -509,7 +504,7 @@ void Run::Summarize() {
   kinds["led again"] = catalog_.counts().same_again;
   kinds["membership changes"] = catalog_.counts().memberships;
   kinds["rolled-back writes"] = rolled_back_;
-  if (MayLie()) kinds["disks that lied"] = cluster_.lies();
+  kinds["disks that lied"] = cluster_.lies();
   if (options_.splits) {
     for (const char* kind : {"late again", "late session"}) kinds[kind] = record_.kinds[kind];
   }

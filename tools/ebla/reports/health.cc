@@ -91,7 +91,7 @@ void JudgeLoss(const ServerSummary& server, bool alone, Health& health) {
   if (server.disk.loss.empty()) return;
   const std::string lost = "server " + server.name + " has lost part of its log: " + server.disk.loss;
   if (server.disk.lost_replicas == 0) {
-    health.notes.push_back(lost + "; its replicas are whole again. Replace a disk that does this");
+    health.notes.push_back(lost + "; no lost replica is left on it. Replace a disk that does this");
     return;
   }
   health.findings.push_back(

@@ -266,7 +266,7 @@ TEST(HealthTest, ALostPartOfALogIsAFindingUntilItsReplicasAreWhole) {
   disk.lost_replicas = 0;
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kHealthy);
-  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("ends at byte 4096; its replicas are whole again")));
+  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("ends at byte 4096; no lost replica is left on it")));
 }
 
 TEST(HealthTest, ADamagedCatalogOfAStandaloneDegrades) {

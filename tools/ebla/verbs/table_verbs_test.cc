@@ -86,6 +86,12 @@ TEST_F(ShellTest, TabletsThatWaitForALostLogAreRecoveredTogether) {
   EXPECT_EQ(Run("tablet recover --lost"), "tablet " + id + " would be given to ts-3 alone; four entries\n" +
                                               "nothing has been changed: add --yes to do it");
   EXPECT_THAT(Run("--json tablet recover --lost"), HasSubstr(R"("tablet":)" + id));
+  cluster.faults()->away = {"ts-2"};
+  EXPECT_EQ(Run("tablet recover --lost --yes"),
+            "tablet " + id +
+                " is passed over: it waits for ts-2, which may have all of it. If that server is gone for " +
+                "good: ebla tablet recover " + id);
+  cluster.faults()->away.clear();
   EXPECT_THAT(Run("tablet recover --lost --yes"), HasSubstr("OK  1 tablet recovered"));
   EXPECT_THAT(Run("tablet stats carts a"), HasSubstr("lost part of its log"));
   cluster.faults()->lost_logs = {"ts-1", "ts-2", "ts-3"};

@@ -12,6 +12,7 @@
 #include "tools/ebla/format/record_lines.h"
 #include "tools/ebla/reports/progress.h"
 #include "tools/ebla/verbs/arguments.h"
+#include "tools/ebla/verbs/skip_damaged.h"
 
 namespace ebla::shell {
 
@@ -180,29 +181,79 @@ struct DumpArguments {
   std::string file, format;
   RangeArguments range;
   ReadArguments read;
+  bool skip_damaged = false;
 };
 
-// `expected`: an estimate of the number of records, where there is one.
-Result<uint64_t> DumpTo(std::ostream& output, Scanner& scan, LineFormat format, std::optional<double> expected,
-                        Context& context) {
-  Progress progress(context.out);
-  uint64_t records = 0;
-  output << FileHead(format);
-  while (scan.Next()) {
-    if (context.interrupted) {
-      return Error(Code::kUnavailable, "interrupted after " + Count(records, "record") + "; the file is not complete");
+// Writes the records of a range, and what it cannot read of it to `context.out`.
+class Dumper {
+ public:
+  // `expected`: an estimate of the number of records, where there is one.
+  Dumper(std::ostream& output, LineFormat format, std::optional<double> expected, Context& context)
+      : output_(output), format_(format), expected_(expected), context_(context), progress_(context.out) {}
+
+  Status Run(const Table& table, ScanOptions options, bool skip_damaged) {
+    output_ << FileHead(format_);
+    for (;;) {
+      Scanner scan = table.Scan(options);
+      EBLA_TRY(Write(scan, options.range.start));
+      if (scan.status().ok()) break;
+      // A server that salvages gives this code for damage, and waits for nothing.
+      if (!skip_damaged || scan.status().code() != Code::kInternal) return scan.status();
+      EBLA_ASSIGN(const std::string end,
+                  EndOfDamage(options.range, [&](const std::string& key) { return IsReadable(table, options, key); }));
+      context_.out.Note("cannot be read: " + KeyRange{options.range.start, end}.ToString() + ": " +
+                        scan.status().message());
+      ++damaged_;
+      if (end == options.range.end) break;
+      options.range.start = end;
     }
-    output << FormatRecord(scan.row(), format);
-    if (!output) return Error(Code::kInternal, "the file cannot be written: is its disk full?");
-    ++records;
-    progress.Done(records,
-                  [&] { return expected ? std::optional(static_cast<double>(records) / *expected) : std::nullopt; });
+    output_.flush();
+    return Written();
   }
-  EBLA_TRY(scan.status());
-  output.flush();
-  if (!output) return Error(Code::kInternal, "the file cannot be written: is its disk full?");
-  return records;
-}
+  uint64_t records() const { return records_; }
+  uint64_t damaged_ranges() const { return damaged_; }
+
+ private:
+  Status Written() const {
+    return output_ ? Status() : Error(Code::kInternal, "the file cannot be written: is its disk full?");
+  }
+
+  // `next`: the place behind the last record.
+  Status Write(Scanner& scan, std::string& next) {
+    while (scan.Next()) {
+      if (context_.interrupted) {
+        return Error(Code::kUnavailable,
+                     "interrupted after " + Count(records_, "record") + "; the file is not complete");
+      }
+      output_ << FormatRecord(scan.row(), format_);
+      EBLA_TRY(Written());
+      ++records_;
+      next = KeyAfter(scan.key());
+      progress_.Done(records_, [&] {
+        return expected_ ? std::optional(static_cast<double>(records_) / *expected_) : std::nullopt;
+      });
+    }
+    return {};
+  }
+
+  static Result<bool> IsReadable(const Table& table, ScanOptions options, const std::string& key) {
+    options.range.start = key;
+    options.limit = 1;
+    options.keys_only = true;
+    Scanner scan = table.Scan(options);
+    if (scan.Next() || scan.status().ok()) return true;
+    if (scan.status().code() == Code::kInternal) return false;
+    return Error(scan.status());
+  }
+
+  std::ostream& output_;
+  const LineFormat format_;
+  const std::optional<double> expected_;
+  Context& context_;
+  Progress progress_;
+  uint64_t records_ = 0;
+  uint64_t damaged_ = 0;  // ranges
+};
 
 Status Dump(const DumpArguments& args, Context& context) {
   const LineFormat format = ChooseFormat(args.format, args.file);
@@ -216,23 +267,28 @@ Status Dump(const DumpArguments& args, Context& context) {
     const Result<TableInfo> info = client.DescribeTable(args.table.table);
     if (info && info->records > 0) expected = static_cast<double>(info->records);
   }
-  Scanner scan = table.Scan(options);
   if (args.file == "-") {
-    EBLA_ASSIGN([[maybe_unused]] const uint64_t records, DumpTo(std::cout, scan, format, expected, context));
+    Dumper dumper(std::cout, format, expected, context);
+    EBLA_TRY(dumper.Run(table, options, args.skip_damaged));
+    context.exit_code = dumper.damaged_ranges() > 0 ? 1 : 0;
     return {};
   }
   // Under another name until it is whole: a dump that failed never looks like one that did not.
   const std::string unfinished = args.file + ".unfinished";
   std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
   if (!file) return Error(Code::kInvalidArgument, "cannot write the file " + unfinished);
-  const Result<uint64_t> records = DumpTo(file, scan, format, expected, context);
+  Dumper dumper(file, format, expected, context);
+  const Status written = dumper.Run(table, options, args.skip_damaged);
   file.close();
-  if (!records || std::rename(unfinished.c_str(), args.file.c_str()) != 0) {
+  if (!written.ok() || std::rename(unfinished.c_str(), args.file.c_str()) != 0) {
     std::remove(unfinished.c_str());
-    return records ? Error(Code::kInternal, "cannot rename " + unfinished + " to " + args.file)
-                   : Error(records.error());
+    return written.ok() ? Error(Code::kInternal, "cannot rename " + unfinished + " to " + args.file) : Error(written);
   }
-  context.out.Ok(Count(*records, "record") + " in " + args.file, {{"records", *records}, {"file", args.file}});
+  const uint64_t records = dumper.records(), damaged = dumper.damaged_ranges();
+  context.exit_code = damaged > 0 ? 1 : 0;
+  std::string outcome = Count(records, "record") + " in " + args.file;
+  if (damaged > 0) outcome += "; " + Count(damaged, "range") + " cannot be read";
+  context.out.Ok(outcome, {{"records", records}, {"file", args.file}});
   return {};
 }
 
@@ -270,6 +326,8 @@ void AddFileVerbs(Verbs& verbs) {
   dump_verb.Option("--format", "FORMAT", TakeOneOf(dump->format, {"json", "tsv", "csv"}), kFormatHelp);
   dump->range.AddTo(dump_verb);
   dump->read.AddTo(dump_verb);
+  dump_verb.Flag("--skip-damaged", dump->skip_damaged,
+                 "Leaves out ranges that cannot be read, names them, and exits with 1. For a server with --salvage");
   dump_verb.Notes(kFormats);
 }
 

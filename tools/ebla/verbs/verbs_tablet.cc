@@ -249,9 +249,11 @@ struct RecoverArguments {
   RecoverTabletOptions options;
 };
 
+using Recoveries = std::vector<std::pair<TabletId, TabletRecovery>>;
+
 // The tablets without a primary of which a replica lost a part of its log on its disk, and that can be recovered.
-Result<std::vector<std::pair<TabletId, TabletRecovery>>> FindLost(const Client& client, const ServerName& server) {
-  std::vector<std::pair<TabletId, TabletRecovery>> found;
+Result<Recoveries> FindLost(const Client& client, const ServerName& server) {
+  Recoveries found;
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListReplicas());
   for (const TabletSummary& tablet : tablets) {
     const auto leads = [](const ReplicaReport& replica) { return replica.known && replica.load.leading; };
@@ -263,10 +265,27 @@ Result<std::vector<std::pair<TabletId, TabletRecovery>>> FindLost(const Client& 
   return found;
 }
 
+// Takes out each tablet with a voter that is merely away, because that may have all that was acknowledged.
+bool PassOver(Recoveries& found, Output& out) {
+  return std::erase_if(found, [&out](const auto& one) {
+           const auto& [tablet, recovery] = one;
+           const auto away = std::ranges::find_if(recovery.replicas,
+                                                  [](const auto& replica) { return replica.voter && !replica.live; });
+           if (away == recovery.replicas.end()) return false;
+           const std::string id = std::to_string(tablet.value);
+           if (!out.json) {
+             out.Line("tablet " + id + " is passed over: it waits for " + away->server +
+                      ", which may have all of it. If that server is gone for good: ebla tablet recover " + id);
+           }
+           return true;
+         }) > 0;
+}
+
 // All of them, one after the other: a disk that lost the end of its log takes every tablet of one replica with it.
 Status RecoverLost(const RecoverArguments& args, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
-  EBLA_ASSIGN(const auto found, FindLost(client, args.options.server));
+  EBLA_ASSIGN(auto found, FindLost(client, args.options.server));
+  const bool passes_over = PassOver(found, context.out);
   Json shown = Json::Array();
   for (const auto& [tablet, recovery] : found) {
     shown.push_back(ToJson(recovery, tablet, false));
@@ -278,7 +297,7 @@ Status RecoverLost(const RecoverArguments& args, Context& context) {
   if (found.empty() || (!yes && !context.ask)) {
     if (context.out.json) {
       context.out.Value(std::move(shown));
-    } else {
+    } else if (!(found.empty() && passes_over)) {
       context.out.Line(found.empty() ? "no tablet waits for a replica that lost part of its log"
                                      : "nothing has been changed: add --yes to do it");
     }
