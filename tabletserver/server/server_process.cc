@@ -223,6 +223,7 @@ std::vector<std::string> ServerProcess::Unsalvaged() const {
   std::vector<std::string> lines;
   const SalvagedReplicas* const salvaged = store_->salvaged();
   if (salvaged == nullptr) return lines;
+  if (!salvaged->older_records().empty()) lines.push_back(salvaged->older_records());
   for (const LogLoss& hole : salvaged->holes()) lines.push_back(DescribeHole(hole));
   for (const UnsalvagedPart& part : salvaged->lost()) {
     const Result<std::string> table = NameOfTable(part.schema);

@@ -57,6 +57,19 @@ class Places {
 
 }  // namespace
 
+Status LostReplicas::CheckExplained() const {
+  EBLA_ASSIGN(const std::vector<TabletId> applied, records_.Tablets());
+  for (const TabletId tablet : applied) {
+    EBLA_ASSIGN(const std::optional<std::string> encoded, log_.Get(ReplicaStateKey(tablet)));
+    EBLA_ASSIGN(const ReplicaState state, encoded ? DecodeReplicaState(*encoded) : ReplicaState());
+    if (state.table) continue;
+    return Error(Code::kInternal, (loss_ ? Describe(*loss_) : "the log lacks a part") +
+                                      ", and it has lost that tablet " + std::to_string(tablet.value) +
+                                      " is here, whose records are whole");
+  }
+  return {};
+}
+
 Status LostReplicas::Recover(Replicas& replicas) {
   EBLA_ASSIGN(const std::optional<std::string> below, log_.Get(kForgotKey));
   if (below) {

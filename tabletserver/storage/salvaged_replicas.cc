@@ -27,10 +27,20 @@ KeyRange RangeOf(const RecoveredReplica& replica) {
 
 }  // namespace
 
+void SalvagedReplicas::NoteOlderRecords(uint64_t checkpoint, uint64_t had) {
+  older_records_ = "WiredTiger.wt or WiredTiger.turtle is an older copy, of checkpoint " + std::to_string(checkpoint) +
+                   ", and the disk had " + std::to_string(had) +
+                   ": any record may be an older one, and any table may lack records";
+}
+
 Status SalvagedReplicas::CutAtGap(TabletLog& log, RecoveredReplica& replica) {
   const LogBounds bounds = log.Bounds(replica.tablet);
   Lsn next = NextOf(replica);
   Epoch epoch = replica.applied ? replica.applied->applied.epoch : Epoch{};
+  if (!bounds.last && !replica.applied && next == Lsn{1} && replica.state.present() && replica.state.led) {
+    lost_.push_back({replica.tablet, replica.state.schema, RangeOf(replica),
+                     "neither the log nor the database has any of its records: it is empty"});
+  }
   if (!bounds.last || bounds.last < next) return {};
   EBLA_TRY(log.Truncate(replica.tablet, next));
   for (bool gap = false; !gap;) {

@@ -36,6 +36,9 @@ class SalvagedReplicas {
   // `replicas`: all of the log, by growing id. Removes those that cannot be served, and cuts the log.
   Status Keep(TabletLog& log, std::vector<RecoveredReplica>& replicas);
   const std::vector<UnsalvagedPart>& lost() const { return lost_; }
+  // WiredTiger's files are an older copy, so that each table may be older than its log. Empty: they are not.
+  void NoteOlderRecords(uint64_t checkpoint, uint64_t had);
+  const std::string& older_records() const { return older_records_; }
   // The encoded schema of each table that has a replica.
   const std::map<TableId, std::string>& schemas() const { return schemas_; }
 
@@ -50,6 +53,7 @@ class SalvagedReplicas {
 
   std::vector<LogLoss> holes_;
   std::vector<UnsalvagedPart> lost_;
+  std::string older_records_;
   std::set<TabletId> left_out_;
   std::map<TableId, std::string> schemas_;
 };

@@ -117,7 +117,7 @@ Result<std::unique_ptr<SalvageView>> BeginSalvage(ebla::tabletserver::ServerProc
                        "this server salvages " + view->data_dir() +
                            " and changes nothing: load what it still has into another (ebla dump, ebla load)"};
   server.loss_advice = "This part is needed even by --salvage: restore a backup to a new --data_dir";
-  server.store.salvage = {.had = view->log_extent()};
+  server.store.salvage = view->had();
   server.store.disk_reserve_bytes = 0;
   server.server.scrub.period = {};
   // Nothing is to be kept: a checkpoint would only fill $TMPDIR.
@@ -171,6 +171,9 @@ int main(int argc, char** argv) {
     data_dir = server.data_dir;
     server.loss_advice = kLossAdvice;
     if (FLAGS_salvage) {
+      if (gateway_options)
+        return ebla::Error(ebla::Code::kInvalidArgument,
+                           "--salvage serves clients of Ebla alone: give it without listeners for Redis and Memcached");
       EBLA_ASSIGN(salvage, BeginSalvage(server, data_dir));
     }
     return {};

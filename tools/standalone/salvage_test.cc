@@ -110,6 +110,31 @@ class SalvageTest : public StandaloneTest {
   std::string address_;
 };
 
+// The log no longer has what a later checkpoint had.
+TEST_F(SalvageTest, AnOlderCopyOfTheDatabaseIsNamed) {
+  StartAndWait();
+  {
+    Client client = Connect();
+    ASSERT_TRUE(client.CreateTable("carts"));
+    ASSERT_TRUE(client.OpenTable("carts")->Put("ada", "1"));
+  }
+  Stop();
+  const fs::path store = dir_ + "/data/store", kept = dir_ + "/kept";
+  fs::create_directory(kept);
+  for (const auto& entry : fs::directory_iterator(store)) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(".wt") || name.starts_with("WiredTiger")) fs::copy_file(entry.path(), kept / name);
+  }
+  StartAndWait();
+  ASSERT_TRUE(Connect().OpenTable("carts")->Put("ada", "2"));
+  Stop();
+  for (const auto& entry : fs::directory_iterator(kept))
+    fs::copy_file(entry.path(), store / entry.path().filename(), fs::copy_options::overwrite_existing);
+  BeginSalvage();
+  EXPECT_THAT(Output(), HasSubstr("WiredTiger.wt or WiredTiger.turtle is an older copy"));
+  EndSalvage();
+}
+
 // Each tablet is as of its first entry that lacks: a beginning of what was written to it.
 TEST_F(SalvageTest, ABitOfTheLogCostsOneTabletItsEnd) {
   StartAndWait({"--checkpoint_seconds=86400"});      // no checkpoint has what the log will lack
@@ -257,6 +282,7 @@ TEST_F(SalvageTest, IsRefusedWhereItMayNotBeOrIsOfNoUse) {
   Stop();
   ExpectRefused("is open to others", {"--salvage", "--listen=0.0.0.0:0", "--advertise=127.0.0.1:1", "--insecure"}, 2);
   ExpectRefused("--salvage changes nothing", {"--salvage", "--rebuild_catalog"}, 2);
+  ExpectRefused("without listeners for Redis", {"--salvage", "--redis_listen=0.0.0.0:0", "--insecure"}, 2);
   fs::resize_file(dir_ + "/data/store/WiredTiger.turtle", 10);
   ExpectRefused(dir_ + "/data/store/WiredTiger.turtle is damaged", {"--salvage"});
   ExpectRefused("This part is needed even by --salvage", {"--salvage"});

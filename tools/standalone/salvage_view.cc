@@ -117,7 +117,8 @@ Status SalvageView::MakeStore() {
   }
   EBLA_TRY(Failed("list " + from.string(), error));
   const tabletserver::StoreInventory inventory(tabletserver::InventoryFiles(from, data_dir_));
-  if (const auto found = tabletserver::FoundByLife(inventory, life_)) log_extent_ = found->log;
+  if (const auto found = tabletserver::FoundByLife(inventory, life_))
+    had_ = {.had = found->log, .checkpoint = found->checkpoint};
   return {};
 }
 

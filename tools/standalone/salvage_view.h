@@ -19,7 +19,7 @@
 #include "common/base/descriptor.h"
 #include "common/base/ids.h"
 #include "common/base/status.h"
-#include "tabletserver/storage/log/log_extent.h"
+#include "tabletserver/storage/wiredtiger/wt_options.h"
 
 namespace ebla::standalone {
 
@@ -35,8 +35,8 @@ class SalvageView {
   const std::string& data_dir() const { return data_dir_; }
   // The same text with the real paths in the place of the view's.
   std::string WithRealPaths(std::string text) const;
-  // How far the real log reached, by its inventory; none: nothing tells.
-  const std::optional<tabletserver::LogExtent>& log_extent() const { return log_extent_; }
+  // By the real store's inventory.
+  const tabletserver::StoreSalvage& had() const { return had_; }
 
  private:
   explicit SalvageView(std::string data_dir) : data_dir_(std::move(data_dir)) {}
@@ -50,7 +50,7 @@ class SalvageView {
   std::string path_;
   uint64_t life_ = 0;  // of the next start; 0: unknown
   std::vector<std::unique_ptr<Descriptor>> locks_;
-  std::optional<tabletserver::LogExtent> log_extent_;
+  tabletserver::StoreSalvage had_;
 };
 
 }  // namespace ebla::standalone

@@ -2,7 +2,7 @@
 // A file that is read and never written: the writes go to a file without a name, which ends with the process.
 // Why:     --salvage (tools/standalone/salvage_view.h) opens a damaged store as any other. WiredTiger writes to its
 //          files even if it is only read, and the only copy of the data must not change.
-// Place:   wt_files.cc opens a symbolic link so. A store has none, but for a salvage's view of one.
+// Place:   wt_files.cc opens a symbolic link so in a salvage's view of a store, and in no other store.
 // Errors:  an errno; 0: none.
 // Threads: any.
 #pragma once

@@ -32,7 +32,7 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
       << ",file_manager=(close_handle_minimum=0)"
       // All is given here, as WiredTiger.basecfg is not read (config_base): a damaged one would refuse the start.
       << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : ",log=(enabled=false)") << ",statistics=(fast)"
-      << ",extensions=[local={entry=" << kFilesEntry
+      << ",extensions=[local={entry=" << (options.salvage ? kViewFilesEntry : kFilesEntry)
       << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
   return out.str();
 }

@@ -51,6 +51,7 @@ constexpr int64_t kCutPieces = 512;     // much is cut in larger pieces: a check
 struct Files : WT_FILE_SYSTEM {
   WT_EXTENSION_API* api = nullptr;
   std::atomic<bool> sync_failed{false};  // none succeeds any more
+  bool of_view = false;                  // links are read and never written
   Mutex mutex;
   // By the files that they stand for. They stay as long as the database is open.
   std::map<std::string, std::shared_ptr<UnwrittenFile>> unwritten EBLA_GUARDED_BY(mutex);
@@ -363,17 +364,12 @@ int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
 
 // ---- all files ------------------------------------------------------------------------------------------------------
 
-// The file that a symbolic link leads to; empty: it is none. A name may change, the file remains.
-std::string FileOfLink(const char* name) {
-  std::error_code none;
-  return std::filesystem::read_symlink(name, none);
-}
-
-// 0 for a file that is no link.
+// 0 for a file that is no link of a view. It is known by the file that it leads to, as a name may change.
 int FindUnwritten(WT_FILE_SYSTEM* all, const char* name, std::shared_ptr<UnwrittenFile>& found) {
-  const std::string target = FileOfLink(name);
-  if (target.empty()) return 0;
   auto& files = *static_cast<Files*>(all);
+  std::error_code none;
+  const std::string target = files.of_view ? std::filesystem::read_symlink(name, none).string() : "";
+  if (target.empty()) return 0;
   MutexLock lock(files.mutex);
   std::shared_ptr<UnwrittenFile>& kept = files.unwritten[target];
   if (kept == nullptr) {
@@ -496,6 +492,24 @@ int Terminate(WT_FILE_SYSTEM* files, WT_SESSION*) noexcept {
   return 0;
 }
 
+int UseFiles(WT_CONNECTION* connection, bool of_view) {
+  auto files = std::make_unique<Files>();
+  files->api = connection->get_extension_api(connection);
+  files->of_view = of_view;
+  files->fs_directory_list = List;
+  files->fs_directory_list_single = ListOne;
+  files->fs_directory_list_free = FreeList;
+  files->fs_exist = Exists;
+  files->fs_open_file = OpenFile;
+  files->fs_remove = Remove;
+  files->fs_rename = Rename;
+  files->fs_size = SizeOf;
+  files->terminate = Terminate;
+  const int error = connection->set_file_system(connection, files.get(), nullptr);
+  if (error == 0) (void)files.release();
+  return error;
+}
+
 }  // namespace
 
 // ---- pace -----------------------------------------------------------------------------------------------------------
@@ -574,19 +588,9 @@ WrittenParts::Parts WrittenParts::Take() {
 }  // namespace ebla::tabletserver
 
 int EblaUseWtFiles(WT_CONNECTION* connection, WT_CONFIG_ARG*) noexcept {
-  using namespace ebla::tabletserver;
-  auto files = std::make_unique<Files>();
-  files->api = connection->get_extension_api(connection);
-  files->fs_directory_list = List;
-  files->fs_directory_list_single = ListOne;
-  files->fs_directory_list_free = FreeList;
-  files->fs_exist = Exists;
-  files->fs_open_file = OpenFile;
-  files->fs_remove = Remove;
-  files->fs_rename = Rename;
-  files->fs_size = SizeOf;
-  files->terminate = Terminate;
-  const int error = connection->set_file_system(connection, files.get(), nullptr);
-  if (error == 0) (void)files.release();
-  return error;
+  return ebla::tabletserver::UseFiles(connection, /*of_view=*/false);
+}
+
+int EblaUseWtFilesOfView(WT_CONNECTION* connection, WT_CONFIG_ARG*) noexcept {
+  return ebla::tabletserver::UseFiles(connection, /*of_view=*/true);
 }

@@ -14,7 +14,7 @@
 //          uses. It does not support WiredTiger's backups, because delayed cuts would remove room under them.
 // Place:   wt_connection.cc names kFilesEntry to WiredTiger, which looks it up in the running program;
 //          wt_checkpoints.cc says when to take time.
-// Links:   a file that is a symbolic link is read and never written (unwritten_file.h).
+// Views:   in a view of a store a file that is a symbolic link is read and never written (unwritten_file.h).
 // Errors:  errno, to WiredTiger; its event handler is told. Once a sync has failed none succeeds: the kernel tells of
 //          what it could not write once. The store fails for good then (WtConnection::Check), as it does by
 //          WiredTiger's own panic.
@@ -32,10 +32,13 @@
 
 // WiredTiger calls this function while it opens a database.
 extern "C" int EblaUseWtFiles(WT_CONNECTION* connection, WT_CONFIG_ARG* config) noexcept;
+// The same for a view of a store (tools/standalone/salvage_view.h).
+extern "C" int EblaUseWtFilesOfView(WT_CONNECTION* connection, WT_CONFIG_ARG* config) noexcept;
 
 namespace ebla::tabletserver {
 
 inline constexpr char kFilesEntry[] = "EblaUseWtFiles";
+inline constexpr char kViewFilesEntry[] = "EblaUseWtFilesOfView";
 
 // Has what the calling thread syncs, and what it cuts off files, go to the disk in pieces, for as long as it lives; one
 // at a time in a thread.

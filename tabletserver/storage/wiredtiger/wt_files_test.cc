@@ -151,7 +151,7 @@ TEST(WtFilesTest, ADirectoryThatIsNotThereIsNamed) {
 int SaySilently(WT_EXTENSION_API*, WT_SESSION*, const char*, ...) { return 0; }
 
 // The files, as WiredTiger sees them.
-WT_FILE_SYSTEM& UsedFiles() {
+WT_FILE_SYSTEM& UsedFiles(bool of_view = false) {
   static WT_FILE_SYSTEM* files = nullptr;
   static WT_EXTENSION_API api{};
   api.err_printf = SaySilently;
@@ -161,7 +161,7 @@ WT_FILE_SYSTEM& UsedFiles() {
     files = given;
     return 0;
   };
-  CHECK_EQ(EblaUseWtFiles(&connection, nullptr), 0);
+  CHECK_EQ(of_view ? EblaUseWtFilesOfView(&connection, nullptr) : EblaUseWtFiles(&connection, nullptr), 0);
   return *files;
 }
 
@@ -184,6 +184,26 @@ TEST(WtFilesTest, AfterASyncThatFailedNoneSucceeds) {
   good->close(good, nullptr);
   pipe->close(pipe, nullptr);
   files.terminate(&files, nullptr);
+}
+
+// An operator may move a table's file to another disk. A view of a store never changes the files behind its links.
+TEST(WtFilesTest, AWriteThroughALinkIsInTheFileUnlessTheStoreIsAView) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_symlink(directory / "real", directory / "link");
+  for (const bool of_view : {false, true}) {
+    std::ofstream(directory / "real") << "old";
+    WT_FILE_SYSTEM& files = UsedFiles(of_view);
+    WT_FILE_HANDLE* file = nullptr;
+    ASSERT_EQ(files.fs_open_file(&files, nullptr, (directory / "link").c_str(), WT_FS_OPEN_FILE_TYPE_DATA, 0, &file),
+              0);
+    EXPECT_EQ(file->fh_write(file, nullptr, 0, 3, "new"), 0);
+    EXPECT_EQ(file->fh_sync(file, nullptr), 0);
+    file->close(file, nullptr);
+    files.terminate(&files, nullptr);
+    std::string text;
+    std::ifstream(directory / "real") >> text;
+    EXPECT_EQ(text, of_view ? "old" : "new");
+  }
 }
 
 // The process's descriptor of the file.

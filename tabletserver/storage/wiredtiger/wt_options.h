@@ -23,6 +23,7 @@ class InMemoryStore;
 // For a store that lies in a view of a damaged one (tools/standalone/salvage_view.h).
 struct StoreSalvage {
   std::optional<LogExtent> had;  // what the log had; none: nothing tells
+  uint64_t checkpoint = 0;       // that the database had; 0: nothing tells
 };
 
 struct DiskSpace {

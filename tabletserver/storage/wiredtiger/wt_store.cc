@@ -181,6 +181,8 @@ Status WtStore::Parts::BeginInventory() {
   InventoryKeeper& keeper = *files->keeper;
   SharedLog& log = *files->log;
   EBLA_TRY(CheckRecords(options, *files->inventory, records.checkpoint_number()));
+  if (options.salvage && records.checkpoint_number() < options.salvage->checkpoint)
+    files->salvaged->NoteOlderRecords(records.checkpoint_number(), options.salvage->checkpoint);
   EBLA_TRY(SyncDirectory(options.directory));  // before claims of the log's directory and the database's files
   EBLA_TRY(keeper.NoteCheckpoint(records.checkpoint_number()));
   EBLA_ASSIGN(const std::optional<std::string> inventoried, log.Get(kInventoriedKey));
@@ -216,6 +218,7 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   EBLA_TRY(parts->BeginInventory());
   EBLA_TRY(parts->records.Begin());
   EBLA_TRY(parts->store.Open());
+  if (parts->files->loss) EBLA_TRY(parts->store.lost_replicas().CheckExplained());
   parts->connection->NoteOpened();
   Executor& writer = parts->options.inventory != nullptr ? *parts->options.inventory : *parts->options.watcher;
   parts->files->keeper->Start(writer, [&parts = *parts](Status status) { std::ignore = parts.owner.Fail(status); });

@@ -28,7 +28,7 @@ Result<std::string> Inflict(const Harm& harm);
 // Puts back what was before. Only if IsUndone().
 Status Undo(const Harm& harm);
 
-// Copies a directory with its holes.
+// Copies a directory, or a file, with its holes.
 Status CopyDirectory(const std::string& from, const std::string& to);
 
 }  // namespace ebla::chaos

@@ -15,6 +15,7 @@
 #include "common/testing/temporary_directory.h"
 #include "test_paths.h"
 #include "tests/chaos/damage/case_run.h"
+#include "tests/chaos/damage/harm.h"
 #include "tests/chaos/scenarios/scenarios.h"
 
 namespace ebla::chaos {
@@ -56,13 +57,10 @@ class DamageRun {
     if (cases_.empty()) return Error(Code::kInvalidArgument, "there is no such case");
     if (!options_.markdown.empty())
       if (const auto page = PageWith(options_.markdown, ""); !page) return page.error();
-    // A build meanwhile changes nothing in a run of hours.
-    std::error_code error;
-    fs::create_directories(Bin(), error);
-    for (const char* program : kPrograms) {
-      fs::copy_file(std::string(kBinaryDir) + "/bin/" + program, Bin() + "/" + program, error);
-      if (error) return Error(Code::kInternal, std::string("cannot copy ") + program + ": " + error.message());
-    }
+    // A build meanwhile changes nothing in a run of hours. Another process copies: a program cannot be started as long
+    // as a child that another thread forks meanwhile has the descriptor that wrote it.
+    for (const char* program : kPrograms)
+      EBLA_TRY(CopyDirectory(std::string(kBinaryDir) + "/bin/" + program, Bin() + "/" + program));
     EBLA_ASSIGN(trees_, Trees::Start());
     return PrepareShapes();
   }
