@@ -10,6 +10,7 @@
 
 #include "common/base/crc32.h"
 #include "common/base/read_at.h"
+#include "common/base/sync_directory.h"
 #include "common/base/system_error.h"
 
 namespace ebla::coordination {
@@ -35,13 +36,6 @@ uint64_t Parse(std::string_view text) {
   return text.substr(0, text.find('\0')) == Text(count) ? count : 0;
 }
 
-Status SyncDirectoryOf(const std::string& path) {
-  const std::string directory = path.substr(0, path.rfind('/') + 1);
-  const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.valid() && ::fsync(fd.get()) == 0) return {};
-  return SystemError(Code::kInternal, "cannot sync " + directory);
-}
-
 }  // namespace
 
 Status ChangeMark::Open(const std::string& path) {
@@ -55,7 +49,7 @@ Status ChangeMark::Open(const std::string& path) {
   if (count_ != 0) return {};
   LOG_IF(WARNING, read.bytes > 0 || read.error != 0)
       << path << " is damaged: it is written anew, and this start cannot tell whether the catalog is older than it was";
-  return SyncDirectoryOf(path);
+  return SyncDirectory(path.substr(0, path.rfind('/') + 1));
 }
 
 Status ChangeMark::Raise(uint64_t count) {

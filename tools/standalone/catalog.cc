@@ -1,8 +1,6 @@
 #include "tools/standalone/catalog.h"
 
-#include <fcntl.h>
 #include <glog/logging.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -11,9 +9,8 @@
 #include <memory>
 #include <utility>
 
-#include "common/base/descriptor.h"
 #include "common/base/features.h"
-#include "common/base/system_error.h"
+#include "common/base/sync_directory.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "idl/MasterService.h"
@@ -63,12 +60,6 @@ Result<std::unique_ptr<EmbeddedCoordination>> Open(const std::string& data_dir, 
                                                                         .made_before = !cluster_id.empty()}));
   if (!cluster_id.empty()) EBLA_TRY(CheckCluster(*coordination, cluster_id, directory));
   return coordination;
-}
-
-Status SyncDirectory(const std::string& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.valid() && ::fsync(fd.get()) == 0) return {};
-  return SystemError(Code::kInternal, "cannot sync " + path);
 }
 
 Status Move(const std::string& from, const std::string& to) {
