@@ -84,23 +84,14 @@ class ClockTest : public ClusterFixture {
         {.command = command, .working_dir = dir_, .output_file = dir_ + "/output", .die_with_parent = true});
     ASSERT_TRUE(spawned.has_value()) << spawned.error();
     process_ = *spawned;
-    const auto ready = [&] {
-      return cluster::HasAddress(dir_ + "/data", process_.pid) &&
-             cluster::AskReady("127.0.0.1", AddressOf("http").second, 1s).ok();
-    };
-    ASSERT_TRUE(Eventually(ready)) << Text(dir_ + "/output");
-    auto client = Client::Connect({.masters = {AddressOf("thrift").first}, .deadline = 30s, .connect_timeout = 30s});
+    const auto ready = [&] { return cluster::AskReadyIn(dir_ + "/data", process_.pid, 1s).ok(); };
+    ASSERT_TRUE(Eventually(ready)) << FileBytes(dir_ + "/output");
+    auto client = Client::Connect(
+        {.masters = {cluster::AddressIn(dir_ + "/data", "thrift")}, .deadline = 30s, .connect_timeout = 30s});
     ASSERT_TRUE(client.has_value()) << client.error();
     client_.emplace(*std::move(client));
   }
-  std::string Output() const { return Text(dir_ + "/output"); }
-  std::pair<std::string, uint16_t> AddressOf(const std::string& what) const {
-    std::ifstream file(dir_ + "/data/ADDRESS");
-    for (std::string key, address; file >> key >> address;) {
-      if (key == what) return {address, static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))};
-    }
-    return {};
-  }
+  std::string Output() const { return FileBytes(dir_ + "/output"); }
   void KillStandalone() {
     client_.reset();
     ASSERT_TRUE(cluster::Signal(process_, SIGKILL).ok());

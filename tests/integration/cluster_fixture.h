@@ -6,13 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "common/base/read_all.h"
+#include "common/testing/test_files.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
@@ -29,10 +28,6 @@ class ClusterFixture : public ::testing::Test {
     client_.emplace(*std::move(client));
   }
   cluster::Launcher& launcher() { return cluster_->launcher(); }
-  static std::string Text(const std::string& file) {
-    std::ifstream in(file);
-    return ReadAll(in);
-  }
 
   std::unique_ptr<TestCluster> cluster_;
   std::optional<Client> client_;

@@ -10,11 +10,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "common/testing/eventually.h"
+#include "common/testing/test_files.h"
 #include "test_paths.h"
 #include "tests/integration/cluster_fixture.h"
 
@@ -69,7 +69,7 @@ class DataDirectoryTest : public ClusterFixture {
     (void)launcher().Restart(kVictim, false);  // it may have ended before it is looked at
     const Result<int> code = cluster::ExitCode(*launcher().Process(kVictim), 30s);
     EXPECT_TRUE(!code || *code == 1) << *code;
-    EXPECT_THAT(Text(launcher().LogFile(kVictim)), HasSubstr(finding));
+    EXPECT_THAT(FileBytes(launcher().LogFile(kVictim)), HasSubstr(finding));
     WriteAll("second", Ack::kMajority);
     mend();
     const Status back = launcher().Restart(kVictim);
@@ -88,9 +88,7 @@ class DataDirectoryTest : public ClusterFixture {
   // The disk loses the latest quarter of the log. The rest knows each tablet.
   std::string LoseEndOfLog() {
     const fs::path last = Segments().back();
-    std::ifstream file(last, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-    const size_t used = bytes.find_last_not_of('\0');
+    const size_t used = FileBytes(last).find_last_not_of('\0');
     fs::resize_file(last, used / 4 * 3);
     return last.string();
   }
@@ -143,7 +141,7 @@ TEST_F(DataDirectoryTest, ARestoredOneIsRefused) {
   (void)launcher().Restart(kVictim, false);  // it may have ended before it is looked at
   const Result<int> code = cluster::ExitCode(*launcher().Process(kVictim), 30s);
   EXPECT_TRUE(!code || *code == 1) << *code;
-  EXPECT_THAT(Text(launcher().LogFile(kVictim)), HasSubstr("restored or cloned"));
+  EXPECT_THAT(FileBytes(launcher().LogFile(kVictim)), HasSubstr("restored or cloned"));
   ExpectAll("second");
   WriteAll("third", Ack::kMajority);
 
@@ -228,7 +226,7 @@ TEST_F(DataDirectoryTest, BeginEmptySetsALossAsideAndIsAnotherServer) {
     const Result<int> code = cluster::ExitCode(SpawnThere(name, output, true), 30s);
     ASSERT_TRUE(code.has_value()) << code.error();
     EXPECT_EQ(*code, 2);
-    EXPECT_THAT(Text(output), HasSubstr(why));
+    EXPECT_THAT(FileBytes(output), HasSubstr(why));
     EXPECT_TRUE(fs::exists(Dir() + "/IDENTITY")) << "nothing is moved";
   };
   Stop();
@@ -236,8 +234,8 @@ TEST_F(DataDirectoryTest, BeginEmptySetsALossAsideAndIsAnotherServer) {
   fs::remove_all(Dir() + "/store/log");
   refused(kVictim, "with --begin_empty give another --name");
   const cluster::ProcessId begun = SpawnThere("ts-9", output, true);
-  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("server list").text.contains("ts-9"); })) << Text(output);
-  EXPECT_TRUE(cluster::IsAlive(begun)) << Text(output);
+  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("server list").text.contains("ts-9"); })) << FileBytes(output);
+  EXPECT_TRUE(cluster::IsAlive(begun)) << FileBytes(output);
   EXPECT_TRUE(fs::exists(Dir() + "/lost-1/IDENTITY"));
   EXPECT_TRUE(fs::exists(Dir() + "/lost-1/store/FORMAT"));
   EXPECT_TRUE(fs::exists(Dir() + "/store/FORMAT"));
@@ -259,9 +257,9 @@ TEST_F(DataDirectoryTest, ACloneIsRefusedWhileTheOriginalServes) {
   ASSERT_TRUE(process.has_value()) << process.error();
   // Refused outright, or once the server that holds the name has not given it up for three sessions.
   const Result<int> code = cluster::ExitCode(*process, 60s);
-  ASSERT_TRUE(code.has_value()) << code.error() << Text(clone + "/clone.log");
+  ASSERT_TRUE(code.has_value()) << code.error() << FileBytes(clone + "/clone.log");
   EXPECT_EQ(*code, 1);
-  EXPECT_THAT(Text(clone + "/clone.log"), HasSubstr("restored or cloned"));
+  EXPECT_THAT(FileBytes(clone + "/clone.log"), HasSubstr("restored or cloned"));
   ExpectAll("first");
   WriteAll("second", Ack::kAll);
   const auto original = launcher().Process(kVictim);

@@ -24,9 +24,9 @@
 #include <thread>
 #include <vector>
 
-#include "common/base/read_all.h"
 #include "common/testing/eventually.h"
 #include "common/testing/temporary_directory.h"
+#include "common/testing/test_files.h"
 #include "ebla/client.h"
 #include "test_paths.h"
 #include "tests/integration/cluster_fixture.h"
@@ -94,26 +94,22 @@ class DiskFaultsTest : public ::testing::Test {
   // ---- the process ----
 
   std::string Disk() const { return directory_ / "disk"; }
-  std::string Store() const { return Disk() + "/data/store"; }
+  std::string Data() const { return Disk() + "/data"; }
+  std::string Store() const { return Data() + "/store"; }
   void StartProcess(const std::vector<std::string>& flags = {"--disk_reserve_mb=0"}) {
     std::filesystem::create_directories(Disk());
     std::vector<std::string> command = faulty_.Command();
     for (const std::string& more :
          {kBinaryDir + std::string("/bin/ebla-standalone"), std::string("--listen=127.0.0.1:0"),
-          std::string("--http_listen=127.0.0.1:0"), std::string("--cache_mb=64"), "--data_dir=" + Disk() + "/data"})
+          std::string("--http_listen=127.0.0.1:0"), std::string("--cache_mb=64"), "--data_dir=" + Data()})
       command.push_back(more);
     command.insert(command.end(), flags.begin(), flags.end());
     const auto spawned = cluster::Spawn(
         {.command = command, .working_dir = Disk(), .output_file = directory_ / "output", .die_with_parent = true});
     ASSERT_TRUE(spawned.has_value()) << spawned.error();
     process_ = *spawned;
-    ASSERT_TRUE(Eventually(
-        [&] {
-          return cluster::HasAddress(Disk() + "/data", process_.pid) &&
-                 cluster::AskReady("127.0.0.1", PortOf("http"), 1s).ok();
-        },
-        60s))
-        << Text(directory_ / "output");
+    ASSERT_TRUE(Eventually([&] { return cluster::AskReadyIn(Data(), process_.pid, 1s).ok(); }, 60s))
+        << FileBytes(directory_ / "output");
     auto client = Client::Connect({.masters = {Address()}, .deadline = 20s, .connect_timeout = 20s});
     ASSERT_TRUE(client.has_value()) << client.error();
     client_.emplace(*std::move(client));
@@ -127,20 +123,9 @@ class DiskFaultsTest : public ::testing::Test {
     cluster::WaitForExit(process_, 10s);
     process_ = {};
   }
-  uint16_t PortOf(const std::string& what) const {
-    std::ifstream file(Disk() + "/data/ADDRESS");
-    for (std::string key, address; file >> key >> address;) {
-      if (key == what) return static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-    }
-    return 0;
-  }
-  std::string Address() const { return "127.0.0.1:" + std::to_string(PortOf("thrift")); }
-  static std::string Text(const std::string& file) {
-    std::ifstream in(file);
-    return ReadAll(in);
-  }
+  std::string Address() const { return cluster::AddressIn(Data(), "thrift"); }
   std::string Ready() const {
-    const Status ready = cluster::AskReady("127.0.0.1", PortOf("http"), 5s);
+    const Status ready = cluster::AskReadyIn(Data(), process_.pid, 5s);
     return ready.ok() ? "ready" : ready.message();
   }
 

@@ -84,7 +84,7 @@ class ScrubClusterTest : public ClusterFixture {
     std::vector<std::string> files;
     for (const auto& entry : fs::directory_iterator(StoreOf(server))) {
       if (!entry.path().filename().string().starts_with("run_")) continue;
-      if (Text(entry.path()).find(text) != std::string::npos) files.push_back(entry.path());
+      if (FileBytes(entry.path()).find(text) != std::string::npos) files.push_back(entry.path());
     }
     return files;
   }
@@ -96,7 +96,7 @@ class ScrubClusterTest : public ClusterFixture {
   }
   // Flips a bit at each place of the text.
   static int Damage(const std::string& file, const std::string& text) {
-    const std::string bytes = Text(file);
+    const std::string bytes = FileBytes(file);
     const int fd = open(file.c_str(), O_WRONLY | O_CLOEXEC);
     int damages = 0;
     for (size_t at = bytes.find(text); at != bytes.npos; at = bytes.find(text, at + 1), ++damages) {
@@ -111,7 +111,7 @@ class ScrubClusterTest : public ClusterFixture {
     std::string all;
     for (const auto& entry : fs::directory_iterator(launcher().DataDir(server) + "/logs")) {
       if (!entry.is_symlink() && entry.path().filename().string().find(".WARNING.") != std::string::npos)
-        all += Text(entry.path());
+        all += FileBytes(entry.path());
     }
     return all;
   }
@@ -186,7 +186,7 @@ TEST_F(ScrubClusterTest, AServerWhoseLogIsDamagedDoesNotStart) {
   (void)launcher().Restart(victim, false);
   const Result<int> code = cluster::ExitCode(*launcher().Process(victim), 30s);
   EXPECT_TRUE(!code || *code == 1) << *code;
-  EXPECT_THAT(Text(launcher().LogFile(victim)), HasSubstr("is damaged at byte"));
+  EXPECT_THAT(FileBytes(launcher().LogFile(victim)), HasSubstr("is damaged at byte"));
   ExpectAll();
 }
 
@@ -223,7 +223,7 @@ class LongManyDamagesTest : public ScrubClusterTest {
       const std::string path = entry.path();
       const auto has = [&](const std::string& part) { return path.find(part) != path.npos; };
       if (!entry.is_regular_file() || std::ranges::none_of(kind.parts, has)) continue;
-      if (const size_t end = EndOf(Text(path)); end > 0) files.emplace_back(path, end);
+      if (const size_t end = EndOf(FileBytes(path)); end > 0) files.emplace_back(path, end);
     }
     for (int i = 0; i < kind.bytes && !files.empty(); ++i) {
       const auto& [path, end] = files[random_() % files.size()];

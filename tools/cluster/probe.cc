@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <utility>
@@ -126,11 +127,21 @@ Status AskReady(const std::string& host, uint16_t port, std::chrono::millisecond
   return Error(Code::kUnavailable, reason.empty() ? "not ready" : reason);
 }
 
-bool HasAddress(const std::string& data_dir, pid_t pid) {
+std::string AddressIn(const std::string& data_dir, const std::string& key) {
   std::ifstream in(data_dir + "/ADDRESS");
-  for (std::string key, value; in >> key >> value;)
-    if (key == "pid") return value == std::to_string(pid);
-  return false;
+  for (std::string word, value; in >> word >> value;)
+    if (word == key) return value;
+  return {};
+}
+
+bool HasAddress(const std::string& data_dir, pid_t pid) { return AddressIn(data_dir, "pid") == std::to_string(pid); }
+
+Status AskReadyIn(const std::string& data_dir, pid_t pid, std::chrono::milliseconds timeout) {
+  if (!HasAddress(data_dir, pid)) return Error(Code::kUnavailable, "it has not begun to serve");
+  const std::string address = AddressIn(data_dir, "http");
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return Error(Code::kUnavailable, "it serves no pages");
+  return AskReady(address.substr(0, colon), static_cast<uint16_t>(std::atoi(address.c_str() + colon + 1)), timeout);
 }
 
 bool PortIsFree(uint16_t port) {

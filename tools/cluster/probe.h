@@ -30,8 +30,14 @@ Result<std::string> GetPage(const std::string& host, uint16_t port, const std::s
 Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout,
                 const std::shared_ptr<security::TlsCredentials>& tls = nullptr);
 
+// The value of `key` in <data_dir>/ADDRESS (common/process/process.h): "thrift", "http", "pid". Empty: there is none.
+std::string AddressIn(const std::string& data_dir, const std::string& key);
+
 // Whether <data_dir>/ADDRESS was written by process `pid`, thus after it began to serve.
 bool HasAddress(const std::string& data_dir, pid_t pid);
+
+// OK once process `pid` has written <data_dir>/ADDRESS and is ready.
+Status AskReadyIn(const std::string& data_dir, pid_t pid, std::chrono::milliseconds timeout);
 
 // Whether a server could listen on 127.0.0.1:port at this moment.
 bool PortIsFree(uint16_t port);

@@ -12,6 +12,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/testing/temporary_directory.h"
+#include "common/testing/test_files.h"
 #include "master/catalog/loader.h"
 #include "tabletserver/server/identity.h"
 
@@ -87,13 +88,6 @@ struct Kind {
   Damage damage;
 };
 
-void Flip(const std::string& path, uintmax_t at) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(at));
-  const char byte = static_cast<char>(file.get() ^ 4);
-  file.seekp(static_cast<std::streamoff>(at));
-  file.put(byte);
-}
 void Zero(const std::string& path, uintmax_t at, uintmax_t bytes) {
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(static_cast<std::streamoff>(at));
@@ -118,7 +112,7 @@ std::vector<Kind> Kinds(const std::string& older) {
     kinds.push_back({"a bit in eighth " + std::to_string(i), [i](const std::string& path) {
                        const uintmax_t bytes = fs::file_size(path);
                        if (bytes > 0)
-                         Flip(path, bytes * static_cast<uintmax_t>(i) / kPlaces + (bytes > 8192 ? 100 : 0));
+                         testing::FlipBit(path, static_cast<int64_t>(bytes) * i / kPlaces + (bytes > 8192 ? 100 : 0));
                      }});
     if (i % 2 == 0) continue;
     kinds.push_back({"a zero page in eighth " + std::to_string(i), [i](const std::string& path) {
@@ -340,7 +334,8 @@ TEST_F(CatalogTest, AScrubOfARunningOneFindsDamagedBlocks) {
   EmbeddedCoordination& coordination = *catalog->coordination;
   const auto pace = [](int64_t) { return true; };
   const std::string file = data + "/coordinator/nodes.wt";
-  for (uintmax_t at = 4096; at + 100 < fs::file_size(file); at += 4096) Flip(file, at + 100);
+  for (int64_t at = 4096; at + 100 < static_cast<int64_t>(fs::file_size(file)); at += 4096)
+    testing::FlipBit(file, at + 100);
   const Status damaged = coordination.Scrub(pace);
   EXPECT_EQ(damaged.code(), Code::kInternal) << damaged;
   EXPECT_TRUE(coordination.damage().contains("nodes.wt is damaged at byte ")) << coordination.damage();

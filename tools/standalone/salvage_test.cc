@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/testing/eventually.h"
+#include "common/testing/test_files.h"
 #include "tools/standalone/standalone_fixture.h"
 
 namespace ebla {
@@ -16,19 +17,6 @@ namespace fs = std::filesystem;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::string Contents(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void FlipBit(const fs::path& path, uintmax_t at) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(at));
-  const char byte = static_cast<char>(file.get() ^ 4);
-  file.seekp(static_cast<std::streamoff>(at));
-  file.put(byte);
-}
 
 class SalvageTest : public StandaloneTest {
  protected:
@@ -50,7 +38,7 @@ class SalvageTest : public StandaloneTest {
   std::map<std::string, std::string> Files() {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::recursive_directory_iterator(dir_ + "/data"))
-      files[entry.path()] = entry.is_regular_file() ? Contents(entry.path()) : "";
+      files[entry.path()] = entry.is_regular_file() ? testing::FileBytes(entry.path()) : "";
     return files;
   }
   std::vector<fs::path> RunFiles() {
@@ -102,7 +90,7 @@ class SalvageTest : public StandaloneTest {
     const auto process = cluster::Spawn(
         {.command = std::move(command), .working_dir = dir_, .output_file = file, .die_with_parent = true});
     const int code = cluster::ExitCode(process.value(), 60s).value_or(-1);
-    output = Contents(file);
+    output = testing::FileBytes(file);
     return code;
   }
 
@@ -154,9 +142,9 @@ TEST_F(SalvageTest, ABitOfTheLogCostsOneTabletItsEnd) {
   Stop(SIGKILL);
   std::optional<fs::path> damaged;
   for (const fs::path& segment : Segments()) {
-    const size_t at = Contents(segment).find("cart of m1100");
+    const size_t at = testing::FileBytes(segment).find("cart of m1100");
     if (at == std::string::npos) continue;
-    FlipBit(segment, at);
+    testing::FlipBit(segment, static_cast<int64_t>(at));
     damaged = segment;
   }
   ASSERT_TRUE(damaged);
@@ -221,7 +209,7 @@ class SalvageRunsTest : public SalvageTest {
 
 TEST_F(SalvageRunsTest, ADumpLeavesOutADamagedBlock) {
   for (const fs::path& run : Write("carts")) {
-    if (fs::file_size(run) > 200'000) FlipBit(run, fs::file_size(run) / 2);
+    if (fs::file_size(run) > 200'000) testing::FlipBit(run, static_cast<int64_t>(fs::file_size(run) / 2));
   }
   BeginSalvage();
   std::string output;

@@ -10,12 +10,11 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "common/testing/test_files.h"
 #include "ebla/client.h"
 #include "test_paths.h"
 #include "tools/cluster/child_process.h"
@@ -54,25 +53,11 @@ class StandaloneTest : public ::testing::Test {
     return spawned.value_or(cluster::ProcessId());
   }
 
-  // The port after `what` in the address file; 0 until it is there.
-  uint16_t PortOf(const std::string& what) {
-    std::ifstream file(dir_ + "/data/ADDRESS");
-    std::string key, address;
-    while (file >> key >> address) {
-      if (key == what) return static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-    }
-    return 0;
-  }
-
   // Starts it, and returns the time until it reports that it is ready.
   std::chrono::milliseconds StartAndWait(const std::vector<std::string>& more = {}) {
     const auto start = std::chrono::steady_clock::now();
     process_ = Spawn(more);
-    const auto ready = [&] {
-      return cluster::HasAddress(dir_ + "/data", process_.pid) &&
-             cluster::AskReady("127.0.0.1", PortOf("http"), 1s).ok();
-    };
-    while (!ready()) {
+    while (!cluster::AskReadyIn(dir_ + "/data", process_.pid, 1s).ok()) {
       if (std::chrono::steady_clock::now() - start > 30s || !cluster::IsAlive(process_)) {
         ADD_FAILURE() << "it does not become ready; it said: " << Output();
         break;
@@ -82,14 +67,11 @@ class StandaloneTest : public ::testing::Test {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
   }
 
-  std::string Output() {
-    std::ifstream file(dir_ + "/output");
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
+  std::string Output() { return testing::FileBytes(dir_ + "/output"); }
 
   Client Connect() {
     return Client::Connect(
-               {.masters = {"127.0.0.1:" + std::to_string(PortOf("thrift"))}, .deadline = 20s, .connect_timeout = 20s})
+               {.masters = {cluster::AddressIn(dir_ + "/data", "thrift")}, .deadline = 20s, .connect_timeout = 20s})
         .value();
   }
 

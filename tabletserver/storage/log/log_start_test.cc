@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "common/testing/temporary_directory.h"
+#include "common/testing/test_files.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
 
@@ -78,13 +79,6 @@ class LogStartTest : public ::testing::Test {
     std::ranges::sort(files);
     return files;
   }
-  static std::string Bytes(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  static void SetBytes(const fs::path& file, const std::string& bytes) {
-    std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
-  }
 
   const testing::TemporaryDirectory directory_;
   const std::string log_ = directory_ / "log";
@@ -108,7 +102,7 @@ TEST_F(LogStartTest, ALogThatHasWhatItHadOpens) {
 TEST_F(LogStartTest, AnEndThatIsLostIsToldAtEveryFrame) {
   Write({12, 5});
   const fs::path last = Segments().back();
-  const std::string whole = Bytes(last);
+  const std::string whole = testing::FileBytes(last);
   const int64_t end = had_.end.offset;
   const auto cut = [&](int64_t at) { return whole.substr(0, static_cast<size_t>(at)); };
   const auto zeroed = [&](int64_t at) { return cut(at) + std::string(whole.size() - static_cast<size_t>(at), '\0'); };
@@ -116,7 +110,7 @@ TEST_F(LogStartTest, AnEndThatIsLostIsToldAtEveryFrame) {
   for (const auto& spoilt : {std::function<std::string(int64_t)>(cut), std::function<std::string(int64_t)>(zeroed)}) {
     for (int64_t at = 0; at <= end; at += 512) {
       SCOPED_TRACE(at);
-      SetBytes(last, spoilt(at));
+      testing::SetFileBytes(last, spoilt(at));
       const std::string wrong = StartOfCopy();
       // Frames of 1,500 bytes and more are a block apart; the last one is the mark.
       const auto whole_frames = static_cast<uint64_t>(std::max<int64_t>(at - kLogBlock, 0) / kLogBlock);
@@ -139,14 +133,15 @@ TEST_F(LogStartTest, AnEndThatIsLostIsToldAtEveryFrame) {
     }
   }
   EXPECT_GT(losses, 70);
-  SetBytes(last, zeroed(kLogBlock));
+  testing::SetFileBytes(last, zeroed(kLogBlock));
   EXPECT_EQ(Start(std::nullopt, false), "") << "nothing within the log tells";
   EXPECT_EQ(entries_, 12u);
 }
 
 TEST_F(LogStartTest, ALostMarkAloneIsNoLoss) {
   Write({3});
-  SetBytes(Segments().back(), Bytes(Segments().back()).substr(0, static_cast<size_t>(ends_.back().end.offset)));
+  testing::SetFileBytes(Segments().back(),
+                        testing::FileBytes(Segments().back()).substr(0, static_cast<size_t>(ends_.back().end.offset)));
   EXPECT_EQ(Start(), "");
   EXPECT_EQ(entries_, 3u);
 }
@@ -163,11 +158,11 @@ TEST_F(LogStartTest, AnOlderCopyOfTheLastSegmentIsTold) {
       const SharedLog::Batch batch{kStarted, Lsn{lsn}, {"later"}};
       ASSERT_TRUE(log->Append({&batch, 1}).ok());
       ASSERT_TRUE(log->Flush(Depth::kDisk).ok());
-      if (lsn == 13) older = Bytes(last);
+      if (lsn == 13) older = testing::FileBytes(last);
     }
     had_ = log->extent();
   }
-  SetBytes(last, older);
+  testing::SetFileBytes(last, older);
   EXPECT_THAT(Start(), HasSubstr(last.string() + " ends at byte "));
   EXPECT_EQ(Start(true), "");
   EXPECT_EQ(entries_, 13u);
@@ -194,18 +189,18 @@ TEST_F(LogStartTest, TheOnlySegmentEmptiedIsNoNewLog) {
   ASSERT_EQ(Segments().size(), 1u);
   const fs::path only = Segments().front();
   for (const std::string& left : {std::string(), std::string(kStartSegmentBytes, '\0')}) {
-    SetBytes(only, left);
+    testing::SetFileBytes(only, left);
     EXPECT_THAT(Start(true), HasSubstr(only.string() + " is damaged at byte 0: its header is not whole"));
-    EXPECT_EQ(Bytes(only), left) << "nothing is changed";
+    EXPECT_EQ(testing::FileBytes(only), left) << "nothing is changed";
   }
 }
 
 TEST_F(LogStartTest, ARefusedStartChangesNothing) {
   Write({12, 3});
   const fs::path last = Segments().back();
-  SetBytes(last, "");
+  testing::SetFileBytes(last, "");
   EXPECT_NE(Start(), "");
-  EXPECT_EQ(Bytes(last), "");
+  EXPECT_EQ(testing::FileBytes(last), "");
   EXPECT_EQ(Segments().back(), last);
 }
 

@@ -12,6 +12,7 @@
 #include <set>
 #include <sstream>
 
+#include "common/testing/test_files.h"
 #include "tabletserver/storage/in_memory/in_memory_store.h"
 
 namespace ebla::tabletserver::testing {
@@ -56,11 +57,6 @@ std::set<std::string> FilesOf(const std::string& directory) {
     if (entry.is_regular_file()) names.insert(entry.path().filename());
   }
   return names;
-}
-
-std::string BytesOfFile(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 class WtUnderTest final : public StoreUnderTest {
@@ -123,7 +119,9 @@ bool CopyFiles(const std::string& from, const std::string& to) {
   }
   // It claims that the log has what was copied after it, or more.
   for (const std::string& name : FilesOf(to)) {
-    if (name.starts_with("INVENTORY") && BytesOfFile(from + "/" + name) != BytesOfFile(to + "/" + name)) return false;
+    if (name.starts_with("INVENTORY") &&
+        ebla::testing::FileBytes(from + "/" + name) != ebla::testing::FileBytes(to + "/" + name))
+      return false;
   }
   return true;
 }

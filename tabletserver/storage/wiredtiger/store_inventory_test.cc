@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "common/testing/eventually.h"
+#include "common/testing/test_files.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/testing/store_fixture.h"
@@ -21,20 +22,13 @@
 namespace ebla::tabletserver::testing {
 namespace {
 
+using ebla::testing::FileBytes;
+using ebla::testing::SetFileBytes;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 namespace fs = std::filesystem;
-
-std::string FileBytesOf(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void SetFileBytes(const std::string& file, const std::string& bytes) {
-  std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
-}
 
 StoreInventory::Contents SomeContents(uint64_t needed) {
   StoreInventory::Contents contents;
@@ -65,7 +59,7 @@ TEST_F(InventoryFilesTest, WhatIsWrittenIsFoundInEachOfThem) {
   EXPECT_THAT(inventory.damaged(), IsEmpty());
   ASSERT_TRUE(inventory.Write(SomeContents(10), true).ok());
   for (const std::string& lost : Files()) {
-    const std::string bytes = FileBytesOf(lost);
+    const std::string bytes = FileBytes(lost);
     EXPECT_EQ(bytes.size(), kInventoryBytes);
     fs::remove(lost);
     const StoreInventory again(Files());
@@ -81,9 +75,9 @@ TEST_F(InventoryFilesTest, EachWriteIsOfOneInTurnAndTheNewestCounts) {
   StoreInventory inventory(Files());
   ASSERT_TRUE(inventory.Write(SomeContents(0), true).ok());
   for (uint64_t needed = 1; needed <= 4; ++needed) {
-    const std::array before = {FileBytesOf(Files()[0]), FileBytesOf(Files()[1])};
+    const std::array before = {FileBytes(Files()[0]), FileBytes(Files()[1])};
     ASSERT_TRUE(inventory.Write(SomeContents(needed), false).ok());
-    EXPECT_EQ((FileBytesOf(Files()[0]) != before[0]) + (FileBytesOf(Files()[1]) != before[1]), 1);
+    EXPECT_EQ((FileBytes(Files()[0]) != before[0]) + (FileBytes(Files()[1]) != before[1]), 1);
     EXPECT_EQ(StoreInventory(Files()).found()->log.needed, needed);
     EXPECT_EQ(StoreInventory(Files()).found()->generation, needed + 2);
   }
@@ -95,13 +89,13 @@ TEST_F(InventoryFilesTest, ATornWriteLeavesTheOtherFile) {
     StoreInventory inventory(Files());
     ASSERT_TRUE(inventory.Write(SomeContents(1), true).ok());
   }
-  const std::array old = {FileBytesOf(Files()[0]), FileBytesOf(Files()[1])};
+  const std::array old = {FileBytes(Files()[0]), FileBytes(Files()[1])};
   {
     StoreInventory inventory(Files());
     ASSERT_TRUE(inventory.Write(SomeContents(2), false).ok());
   }
-  const size_t written = FileBytesOf(Files()[0]) != old[0] ? 0 : 1;
-  const std::string fresh = FileBytesOf(Files()[written]);
+  const size_t written = FileBytes(Files()[0]) != old[0] ? 0 : 1;
+  const std::string fresh = FileBytes(Files()[written]);
   for (size_t at = 0; at < kInventoryBytes; at += at < 512 ? 1 : 256) {
     for (const std::string& torn : {fresh.substr(0, at) + old[written].substr(at), fresh.substr(0, at),
                                     fresh.substr(0, at) + std::string(kInventoryBytes - at, '\x5a')}) {
@@ -119,13 +113,13 @@ TEST_F(InventoryFilesTest, ADamagedFileIsToldAndWrittenAgain) {
     StoreInventory inventory(Files());
     ASSERT_TRUE(inventory.Write(SomeContents(1), true).ok());
   }
-  std::string bytes = FileBytesOf(Files()[0]);
+  std::string bytes = FileBytes(Files()[0]);
   bytes[60] ^= 1;
   SetFileBytes(Files()[0], bytes);
   StoreInventory inventory(Files());
   EXPECT_THAT(inventory.damaged(), ElementsAre(Files()[0] + ": its checksum is another"));
   ASSERT_TRUE(inventory.Write(SomeContents(2), false).ok());
-  EXPECT_EQ(DecodeInventory(FileBytesOf(Files()[0]))->log.needed, 2u);
+  EXPECT_EQ(DecodeInventory(FileBytes(Files()[0]))->log.needed, 2u);
 }
 
 TEST_F(InventoryFilesTest, LinesOfALaterBuildStay) {
@@ -187,7 +181,7 @@ TEST_F(InventoryFilesTest, FilesOfTwoStoresAreRefusedByName) {
       contents.generation = 5;  // the newer one
       contents.log.log = static_cast<uint64_t>(log);
       contents.server = server;
-      const std::string kept = FileBytesOf(Files()[exchanged]);
+      const std::string kept = FileBytes(Files()[exchanged]);
       SetFileBytes(Files()[exchanged], EncodeInventory(contents));
       const Status mixed = StoreInventory(Files()).CheckIsOf("a-server");
       EXPECT_EQ(mixed.code(), Code::kInvalidArgument);
@@ -202,16 +196,16 @@ TEST_F(InventoryFilesTest, AScrubMakesAFileAgainThatIsGoneOrDamaged) {
   StoreInventory inventory(Files());
   ASSERT_TRUE(inventory.Write(SomeContents(1), true).ok());
   for (const std::string& file : Files()) {
-    const std::string whole = FileBytesOf(file);
+    const std::string whole = FileBytes(file);
     for (const bool removed : {false, true}) {
       SetFileBytes(file, "spoilt");
       if (removed) fs::remove(file);
       ASSERT_TRUE(inventory.Scrub().ok());
-      EXPECT_EQ(FileBytesOf(file), whole);
+      EXPECT_EQ(FileBytes(file), whole);
     }
   }
   ASSERT_TRUE(inventory.Write(SomeContents(2), true).ok());
-  for (const std::string& file : Files()) EXPECT_EQ(DecodeInventory(FileBytesOf(file))->log.needed, 2u);
+  for (const std::string& file : Files()) EXPECT_EQ(DecodeInventory(FileBytes(file))->log.needed, 2u);
 }
 
 // A build without an inventory has run in between: it may have removed segments that were the oldest.
@@ -331,12 +325,12 @@ TEST_F(InventoryOfStoreTest, AScrubOfTheStoreReadsIt) {
 // It tells what an older build may open, and is not guessed.
 TEST_F(InventoryOfStoreTest, AFormatThatIsCutIsDamageAtEveryLength) {
   Write(*MustOpen(), 3);
-  const std::string file = directory_ / "store/FORMAT", whole = FileBytesOf(file);
+  const std::string file = directory_ / "store/FORMAT", whole = FileBytes(file);
   ASSERT_EQ(whole.size(), 26u);
   for (size_t size = 0; size + 1 < whole.size(); ++size) {
     SetFileBytes(file, whole.substr(0, size));
     EXPECT_THAT(OpenError(), HasSubstr(file + " is damaged: ")) << size;
-    EXPECT_EQ(FileBytesOf(file), whole.substr(0, size));
+    EXPECT_EQ(FileBytes(file), whole.substr(0, size));
   }
   SetFileBytes(file, whole);
   EXPECT_EQ(OpenError(), "");
@@ -422,7 +416,7 @@ TEST_F(InventoryOfStoreTest, EachSingleFileIsEnough) {
       std::ofstream(directory_ / file, std::ios::trunc) << "spoilt";
       if (removed) fs::remove(directory_ / file);
       EXPECT_EQ(OpenError(), "");
-      EXPECT_TRUE(DecodeInventory(FileBytesOf(directory_ / file))) << "it is made again";
+      EXPECT_TRUE(DecodeInventory(FileBytes(directory_ / file))) << "it is made again";
     }
   }
 }
@@ -440,7 +434,7 @@ TEST_F(InventoryOfStoreTest, SegmentsThatWereRemovedAreNotMissed) {
     ASSERT_TRUE(FlushNow(**store).ok());
     EXPECT_TRUE(ebla::testing::Eventually([&] {
       return std::ranges::all_of(InventoryFiles(directory_ / "store", directory_.path()), [&](const std::string& file) {
-        const auto contents = DecodeInventory(FileBytesOf(file));
+        const auto contents = DecodeInventory(FileBytes(file));
         return contents && contents->log.first_segment > before;
       });
     }));

@@ -11,16 +11,12 @@
 #include <random>
 
 #include "common/testing/temporary_directory.h"
+#include "common/testing/test_files.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string Contents(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 TEST(UnwrittenFileTest, ReadsAsIfItWereWritten) {
   const testing::TemporaryDirectory directory;
@@ -58,7 +54,7 @@ TEST(UnwrittenFileTest, ReadsAsIfItWereWritten) {
       ASSERT_EQ(file.Truncate(1000), 0);
     }
   }
-  EXPECT_EQ(Contents(real), original);
+  EXPECT_EQ(testing::FileBytes(real), original);
   EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), {}), 2) << "what is written has no name";
 }
 

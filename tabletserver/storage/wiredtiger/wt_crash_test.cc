@@ -60,6 +60,13 @@ struct CrashKind {
 
 class WtCrashTest : public ::testing::TestWithParam<CrashKind> {
  protected:
+  CrashChildOptions Options() const {
+    CrashChildOptions options;
+    options.directory = directory / "store";
+    options.mode = GetParam().mode;
+    options.sorted_tables = GetParam().sorted_tables;
+    return options;
+  }
   std::unique_ptr<WtStore> MustOpen(const CrashChildOptions& options) {
     WtStoreOptions open = SmallStore(options.directory, flusher, background);
     open.disk_reserve_bytes = options.disk_reserve_bytes;
@@ -80,10 +87,7 @@ class WtCrashTest : public ::testing::TestWithParam<CrashKind> {
 // EBLA_CRASH_ROUNDS for more of them, EBLA_SEED to have the same again.
 TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
   std::mt19937_64 random(TestSeed());
-  CrashChildOptions options;
-  options.directory = directory / "store";
-  options.mode = GetParam().mode;
-  options.sorted_tables = GetParam().sorted_tables;
+  CrashChildOptions options = Options();
   uint64_t acknowledged = 0;
   for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 5); ++round) {
     CrashChild child(options);
@@ -108,10 +112,7 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
 // A step is a call that changes the store's files, of a start, too. A table is made and dropped beside checkpoints.
 TEST_P(WtCrashTest, AProcessThatDiesAtAStepLosesNothing) {
   std::mt19937_64 random(TestSeed());
-  CrashChildOptions options;
-  options.directory = directory / "store";
-  options.mode = GetParam().mode;
-  options.sorted_tables = GetParam().sorted_tables;
+  CrashChildOptions options = Options();
   options.checkpoint_rounds = 2;
   std::filesystem::create_directory(options.directory);  // the first step may be the last
   std::map<TabletId, Lsn> acknowledged;
@@ -143,10 +144,7 @@ TEST_P(WtCrashTest, AProcessThatDiesAtAStepLosesNothing) {
 // Segments of the log that were used before: none of their old contents returns.
 TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
   std::mt19937_64 random(TestSeed());
-  CrashChildOptions options;
-  options.directory = directory / "store";
-  options.mode = GetParam().mode;
-  options.sorted_tables = GetParam().sorted_tables;
+  CrashChildOptions options = Options();
   options.value_bytes = 4000;
   for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 2); ++round) {
     CrashChild child(options);

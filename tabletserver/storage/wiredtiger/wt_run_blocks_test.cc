@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "common/base/read_all.h"
+#include "common/testing/test_files.h"
 #include "tabletserver/storage/testing/run_merger_fixture.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
@@ -30,13 +31,6 @@ class RunBlocksTest : public RunMergerTest {
     EXPECT_FALSE(stopped);
     return error;
   }
-  static void Flip(const std::string& path, int64_t at) {
-    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
-    file.seekg(at);
-    const int byte = file.get();
-    file.seekp(at);
-    file.put(static_cast<char>(byte ^ 0x10));
-  }
 };
 
 TEST_F(RunBlocksTest, EachFlippedBitIsFoundThoughTheCacheHasThePage) {
@@ -49,9 +43,9 @@ TEST_F(RunBlocksTest, EachFlippedBitIsFoundThoughTheCacheHasThePage) {
     // The file's own block, the head, the size and the checksum of the first page, and pages up to the last.
     for (const int64_t at : {int64_t{0}, int64_t{9}, int64_t{4095}, int64_t{4096}, int64_t{4096 + 29},
                              int64_t{4096 + 33}, int64_t{4096 + 700}, size / 2, size - 4000}) {
-      Flip(path, at);
+      ebla::testing::FlipBit(path, at, 4);
       EXPECT_EQ(Check(path), kDamagedBlock) << at << " of " << size;
-      Flip(path, at);
+      ebla::testing::FlipBit(path, at, 4);
       EXPECT_EQ(Check(path), 0) << at;
     }
   }

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "common/rpc/channel.h"
@@ -22,12 +21,12 @@ constexpr std::chrono::seconds kStartTimeMax{60}, kMetricsTimeMax{30};
 }  // namespace
 
 EblaStandalone::EblaStandalone(const std::string& directory, const std::vector<std::string>& flags)
-    : address_file_(directory + "/data/ADDRESS") {
+    : data_dir_(directory + "/data") {
   const std::filesystem::path program = std::filesystem::path(kBinaryDir) / "bin/ebla-standalone";
-  std::vector<std::string> command = {program.string(), "--data_dir=" + directory + "/data", "--listen=127.0.0.1:0",
+  std::vector<std::string> command = {program.string(), "--data_dir=" + data_dir_, "--listen=127.0.0.1:0",
                                       "--http_listen=127.0.0.1:0"};
   command.insert(command.end(), flags.begin(), flags.end());
-  std::filesystem::remove(address_file_);  // of one before it
+  std::filesystem::remove(data_dir_ + "/ADDRESS");  // of one before it
   auto process = MeasuredProcess::Start(std::move(command), directory);
   CHECK(process.has_value()) << process.error();
   process_.emplace(*std::move(process));
@@ -49,10 +48,8 @@ double EblaStandalone::Metric(const std::string& name) const {
 
 std::string EblaStandalone::Address(const std::string& kind) const {
   for (const auto limit = Clock::now() + kStartTimeMax;; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
-    std::ifstream in(address_file_);
-    for (std::string word, address; in >> word >> address;)
-      if (word == kind) return address;
-    CHECK(process_->alive() && Clock::now() < limit) << "ebla-standalone does not start; see " << address_file_;
+    if (std::string address = cluster::AddressIn(data_dir_, kind); !address.empty()) return address;
+    CHECK(process_->alive() && Clock::now() < limit) << "ebla-standalone does not start in " << data_dir_;
   }
 }
 

@@ -25,7 +25,7 @@ class EblaStandalone {
   // The address of its server of this kind ("thrift", "http"), once it is there.
   std::string Address(const std::string& kind) const;
 
-  const std::string address_file_;
+  const std::string data_dir_;
   std::optional<MeasuredProcess> process_;
   std::optional<Client> client_;
 };

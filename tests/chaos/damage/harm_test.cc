@@ -11,6 +11,8 @@
 #include <fstream>
 #include <set>
 
+#include "common/testing/test_files.h"
+
 namespace ebla::chaos {
 namespace {
 
@@ -29,10 +31,6 @@ class HarmTest : public ::testing::Test {
   static void Put(const std::string& path, const std::string& bytes) {
     fs::create_directories(fs::path(path).parent_path());
     std::ofstream(path, std::ios::binary) << bytes;
-  }
-  static std::string Text(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
   }
   // Ten pages, each of another letter, and two of zeros.
   static std::string Pages() {
@@ -57,7 +55,7 @@ class HarmTest : public ::testing::Test {
     Put(dir_ + "/file", Pages());
     const auto done = Inflict({.path = dir_ + "/file", .older = dir_ + "/older", .damage = damage, .place = place});
     EXPECT_TRUE(done.has_value()) << done.error();
-    return Text(dir_ + "/file");
+    return testing::FileBytes(dir_ + "/file");
   }
 
   std::string dir_;
@@ -98,7 +96,7 @@ TEST_F(HarmTest, PagesThatAreZeroOrAlikeAreNotChosen) {
     for (const int place : {0, 25, 50, 75, 100}) {
       Put(dir_ + "/file", text);
       ASSERT_TRUE(Inflict({.path = dir_ + "/file", .damage = damage, .place = place}).has_value());
-      EXPECT_EQ(PagesChanged(text, Text(dir_ + "/file")), damage == Damage::kPage ? 1 : 2) << place;
+      EXPECT_EQ(PagesChanged(text, testing::FileBytes(dir_ + "/file")), damage == Damage::kPage ? 1 : 2) << place;
     }
   }
 }
@@ -115,15 +113,15 @@ TEST_F(HarmTest, AnOlderCopyTakesThePlaceOfTheFileThatIsOpen) {
   Put(dir_ + "/file", Pages());
   std::ifstream open(dir_ + "/file", std::ios::binary);
   ASSERT_TRUE(Inflict({.path = dir_ + "/file", .older = dir_ + "/older", .damage = Damage::kOlder}).has_value());
-  EXPECT_EQ((std::string{std::istreambuf_iterator<char>(open), {}}), Text(dir_ + "/older"));
+  EXPECT_EQ((std::string{std::istreambuf_iterator<char>(open), {}}), testing::FileBytes(dir_ + "/older"));
 }
 
 TEST_F(HarmTest, AnotherServersFileTakesThePlaceAndItselfStays) {
   Put(dir_ + "/ts-2", "other");
   Put(dir_ + "/file", Pages());
   ASSERT_TRUE(Inflict({.path = dir_ + "/file", .older = dir_ + "/ts-2", .damage = Damage::kForeign}).has_value());
-  EXPECT_EQ(Text(dir_ + "/file"), "other");
-  EXPECT_EQ(Text(dir_ + "/ts-2"), "other");
+  EXPECT_EQ(testing::FileBytes(dir_ + "/file"), "other");
+  EXPECT_EQ(testing::FileBytes(dir_ + "/ts-2"), "other");
 }
 
 TEST_F(HarmTest, ADirectoryTakesThePlaceOfAFile) {
@@ -139,16 +137,16 @@ TEST_F(HarmTest, WhatIsExchangedOrForbiddenIsUndone) {
     Put(other + name, "2");
     const Harm swapped{.path = one, .older = other, .damage = Damage::kSwapped, .directory = directory};
     ASSERT_TRUE(Inflict(swapped).has_value());
-    EXPECT_EQ(Text(one + name), "2");
-    EXPECT_EQ(Text(other + name), "1");
+    EXPECT_EQ(testing::FileBytes(one + name), "2");
+    EXPECT_EQ(testing::FileBytes(other + name), "1");
     ASSERT_TRUE(Undo(swapped).ok());
-    EXPECT_EQ(Text(one + name), "1");
+    EXPECT_EQ(testing::FileBytes(one + name), "1");
     const Harm forbidden{.path = one, .damage = Damage::kForbidden, .directory = directory};
     ASSERT_TRUE(Inflict(forbidden).has_value());
     EXPECT_EQ(fs::status(one).permissions(), fs::perms::none);
     ASSERT_TRUE(Undo(forbidden).ok());
     EXPECT_NE(fs::status(one).permissions() & fs::perms::owner_read, fs::perms::none);
-    EXPECT_EQ(Text(one + name), "1");
+    EXPECT_EQ(testing::FileBytes(one + name), "1");
     fs::remove_all(one);
     fs::remove_all(other);
   }
@@ -160,8 +158,8 @@ TEST_F(HarmTest, OfASmallFileAPieceIsAPage) {
   for (const Damage damage : {Damage::kPage, Damage::kExchanged}) {
     Put(dir_ + "/IDENTITY", text);
     ASSERT_TRUE(Inflict({.path = dir_ + "/IDENTITY", .damage = damage, .place = 50}).has_value());
-    EXPECT_NE(Text(dir_ + "/IDENTITY"), text);
-    EXPECT_EQ(Text(dir_ + "/IDENTITY").size(), text.size());
+    EXPECT_NE(testing::FileBytes(dir_ + "/IDENTITY"), text);
+    EXPECT_EQ(testing::FileBytes(dir_ + "/IDENTITY").size(), text.size());
   }
 }
 
@@ -186,7 +184,7 @@ TEST_F(HarmTest, DirectoriesAreEmptiedDeletedOrOlder) {
   };
   make();
   ASSERT_TRUE(Inflict({.path = store, .older = older, .damage = Damage::kOlder, .directory = true}).has_value());
-  EXPECT_EQ(Text(store + "/log/1"), "then");
+  EXPECT_EQ(testing::FileBytes(store + "/log/1"), "then");
   ASSERT_TRUE(Inflict({.path = store, .damage = Damage::kEmptied, .directory = true}).has_value());
   EXPECT_TRUE(fs::is_directory(store) && fs::is_empty(store));
   make();
