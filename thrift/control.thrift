@@ -58,7 +58,8 @@ struct ConfigureReply { 1: types.Status status, 2: list<ConfigureResult> results
 
 // leapFrom: the epoch that the replica has promised, if `epoch` exceeds it by more than masters count up. A server that
 // has promised exactly this epoch accepts the leap, because the sender knows of it.
-struct FenceTablet { 1: i64 tabletId, 2: i64 epoch, 3: optional i64 leapFrom }
+// `had`: other servers remember that the disk there had the log through this entry; unset: none does.
+struct FenceTablet { 1: i64 tabletId, 2: i64 epoch, 3: optional i64 leapFrom, 4: optional types.LogPosition had }
 struct FenceRequest { 1: ControlHeader header, 2: list<FenceTablet> tablets }
 struct FenceResult {
   1: i64 tabletId
@@ -73,8 +74,8 @@ struct FenceResult {
   10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a
                                       // SPLIT in it is applied
   12: bool lost                       // its disk lost a part of the log: entries and promises may lack (PROTOCOL 5)
-  11: map<string, types.LogPosition> vouched  // other servers' disks had the log of that epoch through there, as they
-                                      // told this server in the epoch
+  11: map<string, types.LogPosition> vouched  // other servers' disks had this entry, as they told this server in its
+                                      // epoch
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 

@@ -86,8 +86,8 @@ struct ReplicaProgress {
   4: bool incomplete                  // not to be promoted, not counted
   5: i64 flushedLsn                   // durable there, as far as is known in this epoch
   6: i64 silentMs                     // since its latest answer; -1: none in this epoch
-  7: i64 acknowledgedLsn              // its disk had the log through here, as it said in this epoch; unlike flushedLsn
-                                      // it outlives restarts of that server
+  7: i64 acknowledgedLsn              // its disk had this entry of the very epoch led, as it said; unlike flushedLsn it
+                                      // outlives restarts of that server
 }
 
 // Details of a replica that the catalog lacks.
@@ -206,8 +206,8 @@ struct HeartbeatReply {
   7: i32 clusterLevel                 // the cluster's feature level; 0: not said
   8: i64 timeOfDayMs                  // by the master's clock; 0: not said
   9: string boot                      // of the master's machine: a server of the same boot has the same clock
-  10: optional i64 nextId             // the catalog has drawn no id from this one on; 0: it may be older than the
-                                      // reports, or a live server has not reported
+  10: optional i64 nextId             // the catalog has drawn no id from this one on, nor does a server hold one. 0 or
+                                      // unset: that is not sure, as a server has not reported, or holds one
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }

@@ -27,8 +27,8 @@ struct TabletAppend {
   5: i64 committedLsn
   6: i64 tabletTimeMs
   7: i64 retainLsn                    // some replica may still need the log from here on
-  8: i64 acknowledgedLsn              // the receiver has said in this epoch that its disk has the log through here; 0:
-                                      // not known
+  8: i64 acknowledgedLsn              // the receiver has said that its disk has this entry of this very epoch; 0: not
+                                      // known
 }
 enum AppendResult { STORED = 0, MISMATCH = 1, STALE_EPOCH = 2, UNKNOWN_TABLET = 3, INCOMPLETE = 4, BUSY = 5 }
 struct TabletAppendReply {
@@ -58,7 +58,7 @@ struct HeartbeatTablet {
   7: i64 retainLsn
   8: i64 round                        // of confirmation: the latest begun
   9: i64 acknowledgedLsn              // as in an append
-  10: i64 flushedLsn                  // the sender's own disk has the log through here; 0: not known
+  10: i64 flushedLsn                  // the sender's own disk has this entry of this very epoch; 0: not known
 }
 struct PeerHeartbeatRequest { 1: PeerHeader header, 2: list<HeartbeatTablet> tablets }
 struct HeartbeatTabletReply {

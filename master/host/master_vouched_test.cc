@@ -40,6 +40,22 @@ TEST_F(MasterVouchedTest, TheLastReportOfAPrimaryThatIsGoneCountsToo) {
   EXPECT_FALSE(FailsOver());
 }
 
+// The replica is told what it had, and notes that. The report which showed it is gone with the first master.
+TEST_F(MasterVouchedTest, ALaterMasterDoesNotCountItEither) {
+  Begin();
+  Vouch(first_.primary, first_.epoch);
+  cluster().scheduler().RunFor(3s);
+  ServerOf(first_.primary).Stop();
+  EXPECT_FALSE(FailsOver());
+  EXPECT_TRUE(ServerOf(followers_[0]).replicas().at(first_.tabletId).lost);
+  EXPECT_FALSE(ServerOf(followers_[1]).replicas().at(first_.tabletId).lost) << "it has all that it had";
+  const size_t master = cluster().Leader().value();
+  cluster().KillMaster(master);
+  cluster().StartMaster(master);
+  ASSERT_TRUE(cluster().WaitForLeader());
+  EXPECT_FALSE(FailsOver());
+}
+
 // In a later epoch than that, a primary may have removed the end of the log.
 TEST_F(MasterVouchedTest, OnlyTheCatalogsEpochCounts) {
   Begin();

@@ -194,7 +194,7 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
     reply.servers =
         Addresses(leader_term, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
     reply.describe = leader_term.context().stale_catalog.Why().has_value();
-    const bool sure = !reply.describe && AllReported(leader_term.context()).ok();
+    const bool sure = !reply.describe && IsEachReportKnown(leader_term.context());
     reply.__set_nextId(sure ? static_cast<int64_t>(leader_term.image().next_id()) : 0);
     reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
     reply.clusterLevel = leader_term.cluster_level().level();

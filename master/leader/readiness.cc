@@ -25,6 +25,11 @@ Status AllReported(const Context& context) {
   return {};
 }
 
+bool IsEachReportKnown(const Context& context) {
+  const auto reported = [](const auto& item) { return item.second.report.has_value(); };
+  return AllReported(context).ok() && std::ranges::all_of(context.servers.all(), reported);
+}
+
 Status MayDraw(const Context& context) {
   EBLA_TRY(AllReported(context));
   for (const auto& [name, server] : context.servers.all()) {

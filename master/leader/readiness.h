@@ -16,6 +16,8 @@ namespace ebla::master {
 
 // OK once every server that lives has reported to this master; else UNAVAILABLE.
 Status AllReported(const Context& context);
+// Whether those that do not live now have reported to this master, too, so that no server holds what is not known here.
+bool IsEachReportKnown(const Context& context);
 // Whether an id may be drawn. UNAVAILABLE: not at present.
 Status MayDraw(const Context& context);
 // Whether a table of so many replicas may be made. UNAVAILABLE: not at present.

@@ -1,6 +1,7 @@
 #include "master/procedures/choose_primary.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "master/catalog/rules.h"
 
@@ -12,6 +13,9 @@ bool HasLog(const FenceAnswer& answer, bool created_empty) {
   if (!answer.known) return created_empty;
   return !answer.incomplete;
 }
+
+// A replica that has lost nothing is preferred where logs are equal.
+std::pair<Version, bool> Rank(const FenceAnswer& answer) { return {answer.last, !answer.may_have_lost_writes}; }
 
 // The median, and of two values the earlier. A clock that is hours ahead would expire every dedup window, while a clock
 // that is behind merely pauses tablet time, because no entry's time may exceed it.
@@ -97,12 +101,13 @@ void ChooseWithoutVotersLog(const std::vector<ServerName>& voters, const std::ve
 
 }  // namespace
 
-void DoubtShortLogs(const std::map<ServerName, Lsn>& had, std::vector<FenceAnswer>& answers) {
-  for (FenceAnswer& answer : answers) {
-    const auto found = had.find(answer.server);
-    const bool is_short = found != had.end() && answer.last.lsn < found->second && !answer.incomplete;
-    answer.may_have_lost_writes = answer.may_have_lost_writes || is_short;
-  }
+bool IsShort(const FenceAnswer& answer, const std::map<ServerName, Version>& had) {
+  const auto found = had.find(answer.server);
+  return found != had.end() && answer.last < found->second && !answer.incomplete;
+}
+
+void DoubtShortLogs(const std::map<ServerName, Version>& had, std::vector<FenceAnswer>& answers) {
+  for (FenceAnswer& answer : answers) answer.may_have_lost_writes = answer.may_have_lost_writes || IsShort(answer, had);
 }
 
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
@@ -110,7 +115,7 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
   PrimaryChoice choice;
   const size_t majority = voters.size() / 2 + 1;
   size_t promised = 0, remembering = 0, logs = 0;
-  const FenceAnswer* best = nullptr;        // of those that remember
+  const FenceAnswer* best = nullptr;        // of those that are not lost
   const FenceAnswer* best_lossy = nullptr;  // of all
   std::vector<int64_t> clocks;
   for (const FenceAnswer& answer : answers) {
@@ -118,14 +123,15 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
     clocks.push_back(answer.time_of_day_ms);
     ++promised;
-    // An incomplete replica's promise counts, its log does not; that of one that may have lost writes counts neither
-    // way. A lost one keeps its present promise, but nothing in its log, or missing there, proves anything.
+    // An incomplete replica's promise counts, its log does not. The log of a replica that may have lost writes adds
+    // nothing to the majority, but it may be the longest: a log that has lost its end is one that the tablet had. A
+    // lost one keeps its present promise, and leads only once an operator accepts the loss.
     const bool sure = !answer.may_have_lost_writes && !answer.lost;
     if (sure) ++remembering;
     if (!HasLog(answer, created_empty)) continue;
     if (answer.fits) ++logs;
     if (answer.fits && (!best_lossy || answer.last > best_lossy->last)) best_lossy = &answer;
-    if (sure && (!best || answer.last > best->last)) best = &answer;
+    if (!answer.lost && (!best || Rank(answer) > Rank(*best))) best = &answer;
   }
   if (choice.tablet_time_ms == 0) choice.time_of_day_ms = Median(std::move(clocks));
   const std::string counts = std::to_string(promised) + " of " + std::to_string(voters.size()) + " voters answered, " +

@@ -55,10 +55,12 @@ struct MemoryRules {
   std::vector<ServerName> learners;
 };
 
-// `had`: through there replicas had the log on their disks in the catalog's present epoch, as other servers remember.
-// Until a later epoch has a primary, no replica removes what it acknowledged, so the disk of one that answers with less
-// has lost it. In this round such an answer counts like that of a replica that may have lost writes (PROTOCOL 5).
-void DoubtShortLogs(const std::map<ServerName, Lsn>& had, std::vector<FenceAnswer>& answers);
+// Whether the answer's log ends before `had`: an entry of the catalog's present epoch that the replica's disk had, as
+// other servers remember. Until a later epoch has a primary, no replica removes what it acknowledged, so its disk has
+// lost it.
+bool IsShort(const FenceAnswer& answer, const std::map<ServerName, Version>& had);
+// In this round a short answer counts like that of a replica that may have lost writes (PROTOCOL 5).
+void DoubtShortLogs(const std::map<ServerName, Version>& had, std::vector<FenceAnswer>& answers);
 
 // `created_empty`: the tablet never served, so a voter that does not know it is complete and empty. For a memory tablet
 // the choice may be a learner, if no voter has a log; it then becomes a voter.

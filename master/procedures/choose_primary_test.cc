@@ -36,11 +36,10 @@ TEST(ChoosePrimaryTest, AnIncompleteReplicaPromisesButOffersNoLog) {
   EXPECT_FALSE(ChoosePrimary({"b"}, {incomplete}, false).primary);
 }
 
-TEST(ChoosePrimaryTest, AReplicaThatMayHaveLostWritesCountsNeitherWayUntilAllHaveAnswered) {
+TEST(ChoosePrimaryTest, AReplicaThatMayHaveLostWritesMakesNoMajorityUntilAllHaveAnswered) {
   FenceAnswer lossy = Answer("b", 5, 50);
   lossy.may_have_lost_writes = true;
   EXPECT_FALSE(ChoosePrimary(kThree, {Answer("a", 2, 9), lossy}, false).primary);
-  EXPECT_EQ(ChoosePrimary(kThree, {Answer("a", 2, 9), lossy, Answer("c", 2, 8)}, false).primary, "a");
   FenceAnswer other = Answer("c", 2, 8);
   other.may_have_lost_writes = true;
   const auto choice = ChoosePrimary(kThree, {Answer("a", 2, 9), lossy, other}, false);
@@ -49,11 +48,26 @@ TEST(ChoosePrimaryTest, AReplicaThatMayHaveLostWritesCountsNeitherWayUntilAllHav
   EXPECT_TRUE(ChoosePrimary({"b"}, {lossy}, false).loss_possible);
 }
 
+// Its further entries are not committed, and were perhaps acknowledged at PRIMARY.
+TEST(ChoosePrimaryTest, WhereAMajorityIsSureTheLongestLogMayBeOfAReplicaThatMayHaveLostWrites) {
+  FenceAnswer lossy = Answer("b", 2, 50);
+  lossy.may_have_lost_writes = true;
+  auto choice = ChoosePrimary(kThree, {Answer("a", 2, 9), lossy, Answer("c", 2, 8)}, false);
+  EXPECT_EQ(choice.primary, "b");
+  EXPECT_EQ(choice.presumed, (Version{Epoch{2}, Lsn{50}}));
+  EXPECT_FALSE(choice.loss_possible);
+  lossy.last = {Epoch{2}, Lsn{9}};
+  EXPECT_EQ(ChoosePrimary(kThree, {lossy, Answer("a", 2, 9), Answer("c", 2, 8)}, false).primary, "a")
+      << "of equal logs that of one that has lost nothing";
+  lossy.last = {Epoch{2}, Lsn{8}};
+  EXPECT_EQ(ChoosePrimary(kThree, {lossy, Answer("a", 2, 9), Answer("c", 2, 8)}, false).primary, "a");
+}
+
 // b and c are a majority without the entries that b's disk has lost, and a, which led, is away.
 TEST(ChoosePrimaryTest, AnAnswerWithLessThanItsDiskHadIsNotBelieved) {
   std::vector<FenceAnswer> answers = {Answer("b", 2, 5), Answer("c", 2, 5)};
   EXPECT_TRUE(ChoosePrimary(kThree, answers, false).primary) << "as nobody knows of a loss";
-  DoubtShortLogs({{"b", Lsn{9}}, {"c", Lsn{5}}}, answers);
+  DoubtShortLogs({{"b", {Epoch{2}, Lsn{9}}}, {"c", {Epoch{2}, Lsn{5}}}}, answers);
   EXPECT_TRUE(answers[0].may_have_lost_writes);
   EXPECT_FALSE(answers[1].may_have_lost_writes) << "it has all that it had";
   EXPECT_FALSE(ChoosePrimary(kThree, answers, false).primary);
@@ -62,8 +76,11 @@ TEST(ChoosePrimaryTest, AnAnswerWithLessThanItsDiskHadIsNotBelieved) {
   FenceAnswer copied = Answer("b", 2, 5);
   copied.incomplete = true;
   answers = {copied};
-  DoubtShortLogs({{"b", Lsn{9}}}, answers);
+  DoubtShortLogs({{"b", {Epoch{2}, Lsn{9}}}}, answers);
   EXPECT_FALSE(answers[0].may_have_lost_writes) << "its promise counts";
+  answers = {Answer("b", 1, 12)};
+  DoubtShortLogs({{"b", {Epoch{2}, Lsn{9}}}}, answers);
+  EXPECT_TRUE(answers[0].may_have_lost_writes) << "a longer end, of an earlier epoch";
 }
 
 FenceAnswer Lost(ServerName server, uint64_t epoch, uint64_t lsn) {  // a part of its log, by its disk

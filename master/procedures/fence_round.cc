@@ -37,7 +37,7 @@ FenceRound::FenceRound(const Context& context, std::vector<FenceItem> items, Rea
 FenceRound::~FenceRound() { context_.executor.Cancel(timer_); }
 
 void FenceRound::Start() {
-  std::map<ServerName, std::vector<idl::FenceTablet>> orders;
+  Orders orders;
   for (const FenceItem& wanted : wanted_) {
     Fencing fencing;
     fencing.item.tablet = wanted.tablet;
@@ -110,8 +110,10 @@ void FenceRound::TakeReport(Fencing& fencing) const {
   const Server* primary = context_.servers.Find(fencing.node.info.primary);
   const idl::TabletLoad* load = primary && primary->report ? primary->report->Find(fencing.item.tablet) : nullptr;
   if (!load || !load->leading || load->epoch != fencing.node.info.epoch) return;
-  for (const idl::ReplicaProgress& peer : load->peers)
-    fencing.had[peer.server] = Lsn{static_cast<uint64_t>(peer.acknowledgedLsn)};
+  for (const idl::ReplicaProgress& peer : load->peers) {
+    const Lsn acknowledged{static_cast<uint64_t>(peer.acknowledgedLsn)};
+    if (acknowledged) fencing.had[peer.server] = {Epoch{static_cast<uint64_t>(load->epoch)}, acknowledged};
+  }
 }
 
 void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results) {
@@ -141,8 +143,8 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   if (result.status.code != idl::Code::OK) return TakeRefusal(fencing, server, result);
   for (const auto& [other, position] : result.vouched) {
     if (position.epoch != fencing.node.info.epoch) continue;
-    Lsn& had = fencing.had[other];
-    had = std::max(had, rpc::FromIdl(position).lsn);
+    Version& had = fencing.had[other];
+    had = std::max(had, rpc::FromIdl(position));
   }
   FenceAnswer answer;
   answer.server = server;
@@ -249,6 +251,7 @@ PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
 void FenceRound::Emit() {
   const MonotonicTime now = context_.executor.Now();
   std::vector<BatchItem> items = std::exchange(ended_, {});
+  Orders reminders;
   for (auto it = fencing_.begin(); it != fencing_.end();) {
     const Fencing& fencing = it->second;
     const bool graced = fencing.decidable && now - *fencing.decidable >= kFenceGrace;
@@ -256,6 +259,7 @@ void FenceRound::Emit() {
       ++it;
       continue;
     }
+    AddReminders(fencing, reminders);
     items.push_back(Decide(std::move(it->second)));
     it = fencing_.erase(it);
   }
@@ -264,7 +268,25 @@ void FenceRound::Emit() {
     const bool some = std::ranges::any_of(fencing_, [](const auto& item) { return item.second.decidable.has_value(); });
     timer_ = context_.executor.After(some ? kFenceGrace : deadline_ - now, if_alive_([this] { Emit(); }));
   }
+  // The next fence of those servers asks for the outcome.
+  for (auto& [server, tablets] : reminders)
+    context_.tablet_server_client.Fence(server, std::move(tablets), [](auto) {});
   if (!items.empty()) ready_(std::move(items), over);
+}
+
+void FenceRound::AddReminders(const Fencing& fencing, Orders& orders) const {
+  const std::optional<ServerName> primary = Choose(fencing).primary;
+  for (const FenceAnswer& answer : fencing.answers) {
+    if (!IsShort(answer, fencing.had) || answer.lost || answer.server == primary) continue;
+    const Version had = fencing.had.at(answer.server);
+    LOG(ERROR) << "tablet " << fencing.item.tablet << ": the log on " << answer.server << " ends at " << answer.last
+               << ", and other servers remember that its disk had " << had << ", so it has lost a part of its log";
+    idl::FenceTablet order;
+    order.tabletId = static_cast<int64_t>(fencing.item.tablet.value);
+    order.epoch = static_cast<int64_t>(fencing.item.epoch.value);
+    order.__set_had(rpc::ToPosition(had));
+    orders[answer.server].push_back(std::move(order));
+  }
 }
 
 BatchItem FenceRound::Decide(Fencing fencing) const {

@@ -14,7 +14,8 @@
 //             unless a majority of the voters turns out to be back.
 //             Servers remember how far the logs of others were on their disks in the catalog's epoch: a primary of its
 //             peers, peers of their primary. Answers tell it, and so does the primary's last report. An answer with
-//             less is not believed (PROTOCOL 5).
+//             less is not believed (PROTOCOL 5). A second fence tells the replica, so that it notes its loss, and a
+//             later master sees it, too.
 // Place:      tablet_reconciler.h begins rounds, and passes decisions to a TabletBatch.
 // Invariants: 1. Each item is returned exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.
@@ -66,6 +67,7 @@ class FenceRound {
   void Start();
 
  private:
+  using Orders = std::map<ServerName, std::vector<idl::FenceTablet>>;
   struct Fencing {
     BatchItem item;
     std::vector<ServerName> asked;
@@ -78,7 +80,7 @@ class FenceRound {
     ServerName before;
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;
-    std::map<ServerName, Lsn> had;           // on their disks, in the catalog's epoch, as other servers remember
+    std::map<ServerName, Version> had;       // on their disks, of the catalog's epoch, as other servers remember
     std::map<ServerName, std::string> ends;  // of a memory tablet: where a log leaves it to end
     size_t waiting = 0;                      // for answers
     std::optional<MonotonicTime> decidable;  // since when
@@ -96,6 +98,8 @@ class FenceRound {
   bool ExplainUnknown(Fencing& fencing, FenceAnswer& answer) const;
   void TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const;
   PrimaryChoice Choose(const Fencing& fencing) const;
+  // To replicas whose answers are short, but for the one that is to lead: what they had.
+  void AddReminders(const Fencing& fencing, Orders& orders) const;
   bool late() const { return context_.executor.Now() >= deadline_; }
   void Emit();
   BatchItem Decide(Fencing fencing) const;

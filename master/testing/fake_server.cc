@@ -462,6 +462,8 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
           silence = std::max(silence, replica->heard + kLease - executor_->Now());
         }
         replica->leading = 0;
+        if (order.__isset.had && !replica->incomplete && rpc::FromIdl(replica->last) < rpc::FromIdl(order.had))
+          replica->lost = true;
         result.lastAppended = replica->last;
         result.incomplete = replica->incomplete;
         result.forgetful = replica->forgetful || replica->lost;

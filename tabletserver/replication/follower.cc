@@ -32,7 +32,7 @@ void Follower::OnAppend(const PeerRequest& request, const AppendMessage& append)
     return say(common_.failure.ok() ? AppendResult::kStaleEpoch : AppendResult::kBusy);
   }
   answer.clock = request.now;
-  CompareWith(append.acknowledged);
+  if (append.acknowledged) role_.CompareWith({append.epoch, append.acknowledged});
   answer.granted = grants_.Grant(append.epoch, request.now);
   followed_.Learn({}, append.retain);
   answer.receiving = copies_.awaited();
@@ -102,19 +102,6 @@ Status Follower::Take(const AppendMessage& append) {
   return {};
 }
 
-// Within one epoch a replica keeps what it has acknowledged, until a copy. A message that was sent before a copy began
-// may arrive after its end, in the same life.
-void Follower::CompareWith(Lsn acknowledged) {
-  const Version last = common_.log.last();
-  if (last.lsn >= acknowledged || common_.state.incomplete || copies_.began_one()) return;
-  if (common_.state.lost || !rules::ShortPeerIsNotBelieved()) return;
-  LOG(ERROR) << "tablet " << common_.options.tablet << ": the log here ends at " << last << ", and this server has "
-             << "acknowledged it through " << acknowledged << " to " << role_.primary() << " in epoch " << common_.epoch
-             << ": its disk has lost a part of what it had. The replica does not vote until it is made anew. A disk "
-             << "that does this again is to be replaced (ebla server drain)";
-  common_.NoteLost();
-}
-
 // ---- heartbeats -----------------------------------------------------------------------------------------------------
 
 void Follower::OnHeartbeat(const PeerRequest& request, const HeartbeatMessage& heartbeat) {
@@ -122,7 +109,7 @@ void Follower::OnHeartbeat(const PeerRequest& request, const HeartbeatMessage& h
   answer.known = role_.kind() != RoleKind::kAbsent;
   const bool believed = role_.AcceptsPrimary(request.peer, heartbeat.epoch);
   if (answer.known && believed && role_.Follow(request.peer, heartbeat.epoch, request.now)) {
-    CompareWith(heartbeat.acknowledged);
+    if (heartbeat.acknowledged) role_.CompareWith({heartbeat.epoch, heartbeat.acknowledged});
     if (heartbeat.flushed) common_.vouched[request.peer] = {heartbeat.epoch, heartbeat.flushed};
     answer.granted = grants_.Grant(heartbeat.epoch, request.now);
     answer.clock = request.now;

@@ -39,7 +39,6 @@ class Follower {
   Result<std::optional<Version>> Conflict(Version previous) const;
   Status Take(const AppendMessage& append);
   // The primary remembers that this replica had the log through there on its disk.
-  void CompareWith(Lsn acknowledged);
 
   ReplicaCommon& common_;
   ReplicaRole& role_;

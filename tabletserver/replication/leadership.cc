@@ -103,7 +103,9 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
       peer.match = std::max(peer.match, answer.flushed);
       peer.proven = true;
       peer.incomplete = answer.incomplete;
-      if (answer.synced && !answer.incomplete) peer.acknowledged = std::max(peer.acknowledged, answer.flushed);
+      // Below the Barrier a position is none without its entry's epoch: the end of another history may be longer.
+      if (answer.synced && !answer.incomplete && answer.flushed >= barrier_)
+        peer.acknowledged = std::max(peer.acknowledged, answer.flushed);
       peer.next = std::max(peer.next, peer.match.Next());
       if (peer.mode == Mode::kProbe) peer.mode = Mode::kReplicate;
       peer.paused = false;

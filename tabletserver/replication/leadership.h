@@ -107,7 +107,7 @@ class Leadership {
     bool incomplete = false;      // stores, but is not counted
     bool proven = false;          // has stored something of this epoch
     Lsn match;                    // durable there
-    Lsn acknowledged;             // on its disk, as it said; unlike `match` it outlives a restart, but no copy
+    Lsn acknowledged;             // of this epoch, on its disk; unlike `match` it outlives a restart, but no copy
     Lsn next;                     // to be sent
     uint64_t ignore_through = 0;  // answers to messages up to this number are of an earlier probe
     size_t bytes_in_flight = 0;

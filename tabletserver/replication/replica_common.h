@@ -50,7 +50,7 @@ struct ReplicaCommon {
   bool commit_news = false;  // the host is yet to hear of it
   MonotonicTime now;         // the greatest seen
   std::vector<EntryPtr> rolled_back;
-  std::map<ServerName, Version> vouched;  // others' disks had the log of `epoch` through there, as they said
+  std::map<ServerName, Version> vouched;  // others' disks had the log through there, as they said in `epoch`
   Status failure;                         // not OK: the store lied, the replica is dead
 
   void ObserveTimeOf(const auto& input) {

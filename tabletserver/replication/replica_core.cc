@@ -195,7 +195,8 @@ ReplicaOutput ReplicaCore::TakeOutput() {
       const Lsn known = std::min(committed(), std::max(log().applied().lsn, lead->split_announced()));
       Status status = lead->TakeMessages(log(), known, common_.now, output.messages, output.copies);
       if (!status.ok()) role_.Fail(std::move(status));
-      const Lsn flushed = common_.KeepsFlushed() ? log().flushed() : Lsn{};
+      const bool vouches = common_.KeepsFlushed() && log().flushed() >= lead->barrier();
+      const Lsn flushed = vouches ? log().flushed() : Lsn{};
       for (PeerMessage& message : output.messages) {
         if (auto* heartbeat = std::get_if<HeartbeatMessage>(&message.body)) heartbeat->flushed = flushed;
       }

@@ -191,6 +191,7 @@ void ReplicaOrders::Step(const FenceReplica& input) {
   if (rules::FenceEndsLeadership()) role_.StepDown();
   if (!role_.Leads()) role_.DropUnstored();  // refused by the store so far: no part of what is reported
   if (!absent() || rules::UnknownTabletPromises()) role_.Promise(input.epoch);
+  if (input.had) role_.CompareWith(input.had);
   // A replica that reports "no log" must not have one a moment later, because in memory no other replica may have it
   // (PROTOCOL 5).
   if (common_.options.flush_mode == FlushMode::kMemory && copies_.under_way()) {

@@ -110,6 +110,20 @@ bool ReplicaRole::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
   return true;
 }
 
+// A replica keeps what it has acknowledged until a primary of a later epoch replaces it, so that the log then ends with
+// a later version; or until a copy. A message that was sent before a copy began may arrive after its end, in the same
+// life.
+void ReplicaRole::CompareWith(Version had) {
+  const Version last = common_.log.last();
+  if (last >= had || kind() == RoleKind::kAbsent || common_.state.incomplete || copies_.began_one()) return;
+  if (common_.state.lost || !rules::ShortPeerIsNotBelieved()) return;
+  LOG(ERROR) << "tablet " << common_.options.tablet << ": the log here ends at " << last << ", and other servers "
+             << "remember that this server has acknowledged it through " << had << ": its disk has lost a part of what "
+             << "it had. The replica does not vote until it is made anew. A disk that does this again is to be "
+             << "replaced (ebla server drain)";
+  common_.NoteLost();
+}
+
 void ReplicaRole::StepDown(bool keep_log) {
   if (!leadership_) return;
   for (ConfirmReply& reply : leadership_->Abandon()) confirms_.push_back(std::move(reply));

@@ -71,6 +71,8 @@ class ReplicaRole {
   bool AcceptsPrimary(const ServerName& peer, Epoch epoch) const;
   // Obeys an epoch's primary from now on; false: it is not the present one.
   bool Follow(const ServerName& peer, Epoch epoch, MonotonicTime now);
+  // Other servers remember that the disk here had the log through `had`. Notes a loss if the log ends before it.
+  void CompareWith(Version had);
   // PROTOCOL 3: for good. Entries that the store never got are given up, unless `keep_log`; the rest stays in the log
   // for the next primary.
   void StepDown(bool keep_log = false);

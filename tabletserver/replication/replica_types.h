@@ -71,6 +71,7 @@ struct FenceReplica {
   Epoch epoch;
   MonotonicTime now;
   std::optional<Epoch> leap_from;  // the promise that the master knows of, where the epoch is far beyond it
+  Version had;                     // other servers remember that this disk had the log through here; none: none does
 };
 
 // Transfers the leadership to `target`, which the catalog names for the next epoch already. The primary stops
@@ -207,7 +208,7 @@ struct AppendMessage {
   Lsn committed;
   Lsn retain;        // a replica may still need the log from here on
   TabletTime time;   // filled by TabletCore
-  Lsn acknowledged;  // by the receiver in this epoch, from its disk: an honest disk cannot have less
+  Lsn acknowledged;  // an entry of this epoch that the receiver said its disk has: an honest disk cannot have less
 };
 
 enum class AppendResult : uint8_t {
@@ -241,7 +242,7 @@ struct HeartbeatMessage {
   Lsn echo_committed;
   TabletTime time;   // filled by TabletCore
   Lsn acknowledged;  // as in AppendMessage
-  Lsn flushed;       // of the sender's log, on its disk
+  Lsn flushed;       // an entry of this epoch on the sender's disk
 };
 
 struct HeartbeatAnswer {
@@ -362,7 +363,7 @@ struct ControlReply {
   bool incomplete = false;
   bool may_have_lost_writes = false;      // may have lost what it acknowledged (PROTOCOL 5)
   bool lost = false;                      // its disk lost a part of the log: it neither votes nor offers its log
-  std::map<ServerName, Version> vouched;  // others' disks had the log of that epoch through there, they said
+  std::map<ServerName, Version> vouched;  // others' disks had the log through there, they said in that epoch
   bool dropped = false;               // this Drop, or an earlier one, made a tombstone: the host removes what is left
   std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
   Version freeze;                     // to a FreezeTablet that is applied, and durable at every voter
@@ -397,7 +398,7 @@ struct PeerProgress {
   bool incomplete = false;
   Lsn flushed;          // durable there, as far as is known in this epoch
   MonotonicTime heard;  // of the latest answer; zero: none in this epoch
-  Lsn acknowledged;     // on its disk, as it said in this epoch, whatever its process is now
+  Lsn acknowledged;     // an entry of this epoch on its disk, as it said, whatever its process is now
 };
 
 struct ReplicaOutput {

@@ -68,7 +68,7 @@ EBLA_RULE(LostReplicaDoesNotVote, vote_of_who_has_forgotten)
 EBLA_RULE(LostReplicaAcknowledgesNothing, lost_replica_acknowledges)
 // PROTOCOL 5: it grants no lease and confirms no leadership, for the same reason.
 EBLA_RULE(LostReplicaGrantsNothing, lost_replica_grants)
-// PROTOCOL 5: a replica that has less than it acknowledged to its primary in this epoch is lost.
+// PROTOCOL 5: a replica that has less than other servers remember of its disk is lost.
 EBLA_RULE(ShortPeerIsNotBelieved, short_peer_believed)
 // PROTOCOL 6: a tablet that is unknown after such a loss may be one that the disk has forgotten.
 EBLA_RULE(UnknownMayBeForgotten, forgotten_is_newborn)

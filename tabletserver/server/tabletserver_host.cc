@@ -306,7 +306,7 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
 // So the master has to agree, and it does not while a report is beyond the catalog. The master's own number may be an
 // older one, of a master that has been replaced.
 void TabletServer::LearnNextId(const idl::HeartbeatReply& reply) {
-  if (!next_id_ || (reply.__isset.nextId && reply.nextId <= 0)) return;
+  if (!next_id_ || reply.nextId <= 0) return;
   LostReplicas& lost = ports_.store.lost_replicas();
   const TabletId next{std::max(std::exchange(next_id_, std::nullopt)->value, static_cast<uint64_t>(reply.nextId))};
   if (next >= lost.forgot_below()) return;

@@ -23,6 +23,7 @@ class TabletServerLostTest : public TabletServerTest {
     admin_->Multi({coordination::Op::Create(coordination::layout::kNextId, coordination::EncodeNode(next_id))},
                   [&](auto result) { made = result.has_value(); });
     ASSERT_TRUE(Until([&] { return made; }));
+    master_->next_id = kNextId;
     ASSERT_EQ(Put("k", "v").header.code, idl::Code::OK);
   }
   void Restart(bool lost) {
@@ -62,6 +63,15 @@ TEST_F(TabletServerLostTest, ItLeadsOnlyOnceTheLossIsAccepted) {
   EXPECT_EQ(Get("k").record.value, "v");
   Restart(false);
   EXPECT_FALSE(FenceOf(100, 3).lost) << "and for good";
+}
+
+// A copy to it may be half done, because the mark of that may be lost, too.
+TEST_F(TabletServerLostTest, ItServesNoReadsBeforeThat) {
+  Restart(true);
+  for (const auto level : {idl::ReadLevel::EVENTUAL, idl::ReadLevel::SESSION, idl::ReadLevel::BOUNDED})
+    EXPECT_EQ(Get("k", level).header.code, idl::Code::NOT_PRIMARY) << level;
+  Restart(false);
+  EXPECT_EQ(Get("k", idl::ReadLevel::EVENTUAL).header.code, idl::Code::NOT_PRIMARY) << "it is still lost";
 }
 
 TEST_F(TabletServerLostTest, DroppedAndMadeAgainItIsLikeAnyOther) {
@@ -126,6 +136,9 @@ TEST_F(TabletServerLostTest, UntilItIsKnownWhichIdsAreNewAllMayBeForgotten) {
   ASSERT_TRUE(Until([&] { return master_->heartbeats > before; }));
   scheduler_.RunFor(2s);
   EXPECT_EQ(below(), TabletId{UINT64_MAX}) << "the master says that the coordinator's state may be an older one";
+  master_->next_id.reset();
+  scheduler_.RunFor(2s);
+  EXPECT_EQ(below(), TabletId{UINT64_MAX}) << "a master that does not tell is not sure";
   master_->next_id = kNextId + 5;
   ASSERT_TRUE(Until([&] { return below() == TabletId{kNextId + 5}; })) << "the greater one of both";
   scheduler_.RunFor(2s);

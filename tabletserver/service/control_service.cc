@@ -243,9 +243,11 @@ void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& re
   ForEachTablet(
       std::move(cob), request,
       [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::FenceTablet& order, auto done) {
-        std::optional<Epoch> leap_from;
-        if (order.__isset.leapFrom) leap_from = Epoch{static_cast<uint64_t>(std::max<int64_t>(order.leapFrom, 0))};
-        orders.Fence(tablet, epoch, leap_from, std::move(done));
+        FenceReplica input{.epoch = epoch};
+        if (order.__isset.leapFrom)
+          input.leap_from = Epoch{static_cast<uint64_t>(std::max<int64_t>(order.leapFrom, 0))};
+        if (IsPosition(order.had)) input.had = FromIdl(order.had);  // an impossible one is none
+        orders.Fence(tablet, std::move(input), std::move(done));
       },
       [this](const ControlReply& reply, idl::FenceResult& result) {
         FillFence(reply, result);

@@ -143,13 +143,13 @@ void TabletOrders::Refuse(const ShardTablet& tablet, Status why, ControlDone& do
   done(std::move(reply));
 }
 
-void TabletOrders::Fence(TabletId id, Epoch epoch, std::optional<Epoch> leap_from, ControlDone done) {
-  auto fence = [this, id, epoch, leap_from, done = std::move(done)]() mutable {
+void TabletOrders::Fence(TabletId id, FenceReplica input, ControlDone done) {
+  auto fence = [this, id, input, done = std::move(done)]() mutable {
     if (RefuseMerging(id, done)) return;
     const auto tablet = shard_.tablets.FindOrMake(id);
-    shard_.tablets.Step(
-        tablet,
-        FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = shard_.Now(), .leap_from = leap_from});
+    input.token = Expect(std::move(done));
+    input.now = shard_.Now();
+    shard_.tablets.Step(tablet, input);
   };
   shard_.executor().Post([this, id, fence = std::move(fence)]() mutable {
     // The fence reports the log, so all input before the fence counts, and the end of this turn stores it. A tablet

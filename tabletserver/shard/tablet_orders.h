@@ -33,7 +33,7 @@ class TabletOrders {
   TabletOrders(const ShardContext& shard, const Parts& parts) : shard_(shard), parts_(parts) {}
 
   void Configure(TabletId tablet, ConfigureTablet input, ControlDone done);
-  void Fence(TabletId tablet, Epoch epoch, std::optional<Epoch> leap_from, ControlDone done);
+  void Fence(TabletId tablet, FenceReplica input, ControlDone done);
   void Drop(TabletId tablet, Epoch epoch, std::vector<TabletId> splits, ControlDone done);
   void Split(TabletId tablet, Epoch epoch, std::string key, TabletId child, ControlDone done);
   void Freeze(TabletId tablet, Epoch epoch, TabletId into, ControlDone done);

@@ -48,9 +48,9 @@ RequestToken CoreRig::Configure(ConfigureReplica configure, TabletTime learnt, i
   return token;
 }
 
-RequestToken CoreRig::Fence(Epoch epoch, std::optional<Epoch> leap_from) {
+RequestToken CoreRig::Fence(Epoch epoch, std::optional<Epoch> leap_from, Version had) {
   const RequestToken token = NextToken();
-  Step(FenceReplica{token, epoch, now_, leap_from});
+  Step(FenceReplica{token, epoch, now_, leap_from, had});
   return token;
 }
 

@@ -27,7 +27,7 @@ class CoreRig {
   // ---- inputs, each carried through until nothing is left to do but what is held ----
   // `time_of_day_ms`: the median of the fence's answers; 0: its own.
   RequestToken Configure(ConfigureReplica configure, TabletTime learnt = {}, int64_t time_of_day_ms = 0);
-  RequestToken Fence(Epoch epoch, std::optional<Epoch> leap_from = {});
+  RequestToken Fence(Epoch epoch, std::optional<Epoch> leap_from = {}, Version had = {});
   RequestToken Drop(Epoch epoch);
   RequestToken Alter(TabletSchema schema);
   void Forget();

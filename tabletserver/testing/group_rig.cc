@@ -11,7 +11,7 @@ struct GroupRig::Fencing {
   GroupCatalog seen;
   Epoch epoch;
   std::map<ServerName, ControlReply> answers;
-  std::map<ServerName, Lsn> had;  // on their disks, as others remember it
+  std::map<ServerName, Version> had;  // on their disks, as others remember it
   std::vector<int64_t> clocks;
   bool over = false;
   Told done;
@@ -305,14 +305,14 @@ void GroupRig::Failover(Told done) {
 void GroupRig::OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerName& by, const ControlReply* reply) {
   if (fencing->over || reply == nullptr || !reply->status.ok()) return;
   for (const auto& [server, position] : reply->vouched) {
-    if (position.epoch == fencing->seen.epoch) fencing->had[server] = std::max(fencing->had[server], position.lsn);
+    if (position.epoch == fencing->seen.epoch) fencing->had[server] = std::max(fencing->had[server], position);
   }
   if (!reply->may_have_lost_writes) {
     fencing->answers[by] = *reply;
     fencing->clocks.push_back(at(by).time_of_day_ms());
   }
   std::erase_if(fencing->answers, [&](const auto& answer) {
-    return !answer.second.incomplete && answer.second.last_appended.lsn < fencing->had[answer.first];
+    return !answer.second.incomplete && answer.second.last_appended < fencing->had[answer.first];
   });
   const size_t majority = fencing->seen.voters.size() / 2 + 1;
   if (fencing->answers.size() < majority) return;

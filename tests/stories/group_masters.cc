@@ -56,10 +56,11 @@ void GroupMasters::Order(const std::string& to, std::function<ts::RequestToken(C
   });
 }
 
-// fence NAME epoch=N
+// fence NAME epoch=N [had=VERSION]
 void GroupMasters::Fence(Arguments& arguments) {
   const std::string name = ParseServer(group_, arguments);
-  Order(name, [epoch = Epoch{arguments.Number("epoch", 0)}](CoreRig& rig) { return rig.Fence(epoch); });
+  const Version had = ParseVersion(arguments.Text("had", "none"));
+  Order(name, [epoch = Epoch{arguments.Number("epoch", 0)}, had](CoreRig& rig) { return rig.Fence(epoch, {}, had); });
 }
 
 // configure NAME and what ParseConfigure takes [learnt=MS]
