@@ -79,8 +79,8 @@ int main(int argc, char** argv) {
   };
   options.server.registration.takeover_limit = 3 * zookeeper.session_timeout;
   std::atomic<int> exit_code = 0;
-  options.server.on_refused = [&exit_code](const Status& status) {
-    ebla::process::Complain(status);
+  options.server.on_refused = [&exit_code, data_dir = options.data_dir](const Status& status) {
+    ebla::process::Complain(Status(status.code(), data_dir + ": " + status.message()));
     exit_code = 1;  // the flags are right, and the cluster may take this server later
     ebla::process::RequestTermination();
   };

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -33,42 +34,61 @@ constexpr int kFramesTold = 14;
 constexpr int kHandlerFrames = 2;  // the handler itself, and its return to the thread
 constexpr std::chrono::milliseconds kAnswersWithin{50};
 constexpr size_t kNameBytesMax = 100;
+constexpr std::chrono::minutes kLinesWithin{1};
 
 int StackSignal() { return SIGRTMIN + 5; }
 
-// The stack that the handler of a stalled thread writes. Never destroyed, because a handler may run late.
+// The stack that the handler of a stalled thread writes. The signal carries its address.
 struct Capture {
-  Mutex mutex;                  // of the watches that ask
-  std::atomic<pid_t> asked{0};  // the thread; 0: it has answered
+  std::atomic<bool> answered{false};
   std::array<void*, kFramesMax> frames{};
   int count = 0;
 };
 
-Capture& TheCapture() {
-  static Capture* const capture = new Capture;
-  return *capture;
+// Captures without an answer in time, because their handlers may run late. Never destroyed.
+struct LateCaptures {
+  void Keep(std::unique_ptr<Capture> capture) {
+    const MutexLock lock(mutex);
+    std::erase_if(captures, [](const auto& one) { return one->answered.load(std::memory_order_acquire); });
+    captures.push_back(std::move(capture));
+  }
+  Mutex mutex;
+  std::vector<std::unique_ptr<Capture>> captures EBLA_GUARDED_BY(mutex);
+};
+
+LateCaptures& TheLateCaptures() {
+  static LateCaptures* const late = new LateCaptures;
+  return *late;
 }
 
-void OnSignal(int) {
+// From this process alone, as no other knows an address here.
+void OnSignal(int, siginfo_t* info, void*) {
+  if (info->si_code != SI_QUEUE || info->si_pid != getpid()) return;
   const int before = errno;
-  Capture& capture = TheCapture();
-  if (capture.asked.load(std::memory_order_acquire) == static_cast<pid_t>(syscall(SYS_gettid))) {
-    capture.count = backtrace(capture.frames.data(), static_cast<int>(capture.frames.size()));
-    capture.asked.store(0, std::memory_order_release);
-  }
+  auto& capture = *static_cast<Capture*>(info->si_value.sival_ptr);
+  capture.count = backtrace(capture.frames.data(), static_cast<int>(capture.frames.size()));
+  capture.answered.store(true, std::memory_order_release);
   errno = before;
+}
+
+bool Ask(pid_t thread, Capture* capture) {
+  siginfo_t info{};
+  info.si_code = SI_QUEUE;
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value.sival_ptr = capture;
+  return syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, StackSignal(), &info) == 0;
 }
 
 // The first backtrace() loads a library, which no handler may.
 void Prepare() {
   static std::once_flag once;
   std::call_once(once, [] {
-    TheCapture();
     std::array<void*, 2> frames{};
     (void)backtrace(frames.data(), static_cast<int>(frames.size()));
     struct sigaction action{};
-    action.sa_handler = OnSignal;
-    action.sa_flags = SA_RESTART;
+    action.sa_sigaction = OnSignal;
+    action.sa_flags = SA_RESTART | SA_SIGINFO;
     PCHECK(sigaction(StackSignal(), &action, nullptr) == 0);
     absl::InitializeSymbolizer("/proc/self/exe");
   });
@@ -94,23 +114,20 @@ std::string NameOf(void* frame) {
 
 // Empty: the thread has not answered in time.
 std::string StackOf(pid_t thread) {
-  Capture& capture = TheCapture();
-  const MutexLock lock(capture.mutex);
-  if (capture.asked.load(std::memory_order_acquire) != 0) return {};  // an earlier one has yet to answer
-  capture.asked.store(thread, std::memory_order_release);
-  if (syscall(SYS_tgkill, getpid(), thread, StackSignal()) != 0) {
-    capture.asked.store(0, std::memory_order_release);
-    return {};
-  }
+  auto capture = std::make_unique<Capture>();
+  if (!Ask(thread, capture.get())) return {};
   const Clock::time_point until = Clock::now() + kAnswersWithin;
-  while (capture.asked.load(std::memory_order_acquire) != 0) {
-    if (Clock::now() >= until) return {};
+  while (!capture->answered.load(std::memory_order_acquire)) {
+    if (Clock::now() >= until) {
+      TheLateCaptures().Keep(std::move(capture));
+      return {};
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   std::string stack;
-  const int end = std::min(capture.count, kHandlerFrames + kFramesTold);
+  const int end = std::min(capture->count, kHandlerFrames + kFramesTold);
   for (int i = kHandlerFrames; i < end; ++i)
-    stack += (stack.empty() ? "" : " < ") + NameOf(capture.frames[static_cast<size_t>(i)]);
+    stack += (stack.empty() ? "" : " < ") + NameOf(capture->frames[static_cast<size_t>(i)]);
   return stack;
 }
 
@@ -192,6 +209,7 @@ class StallWatch::Impl {
       const Clock::duration lasts = now - one->given;
       if (lasts < one->tell_at) return;
       one->tell_at *= 10;
+      if (!MayTell(now)) return;
       const pid_t thread = one->thread;
       const std::string state = StateOf(thread);  // before the signal changes it
       const std::string stack = StackOf(thread);
@@ -200,7 +218,7 @@ class StallWatch::Impl {
       return;
     }
     if (const Clock::duration lasted = one->ran.load() - one->given.time_since_epoch(); lasted >= kLong) {
-      Say(of + "was held up for " + Milliseconds(lasted) + also);
+      if (MayTell(now)) Say(of + "was held up for " + Milliseconds(lasted) + also);
       const MutexLock lock(mutex_);
       ++one->figures.stalls;
       one->figures.stalled += lasted;
@@ -219,12 +237,26 @@ class StallWatch::Impl {
     });
   }
 
+  // On a machine that is overloaded every loop stalls all the time.
+  bool MayTell(Clock::time_point now) {
+    if (now - lines_from_ >= kLinesWithin) {
+      if (untold_ > 0) Say(std::to_string(untold_) + " more lines on loops that were held up are left out");
+      lines_from_ = now;
+      told_ = untold_ = 0;
+    }
+    ++(told_ < kLinesMax ? told_ : untold_);
+    return untold_ == 0;
+  }
+
   void Say(const std::string& line) const {
     if (tell_) return tell_(line);
     LOG(WARNING) << line;
   }
 
   const Tell tell_;
+  // The watch's.
+  Clock::time_point lines_from_;
+  int told_ = 0, untold_ = 0;
   std::vector<std::shared_ptr<Watched>> loops_;
   mutable Mutex mutex_;
   CondVar stop_;

@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
 
+#include <algorithm>
 #include <future>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -61,6 +65,61 @@ TEST(StallWatchTest, ALoopThatIsHeldUpIsToldWithTheFunctionThatDoesIt) {
   }
   loop.Stop();
   other.Stop();
+}
+
+size_t CountOf(const std::vector<std::string>& lines, const std::string& text) {
+  return static_cast<size_t>(std::ranges::count_if(lines, [&](const auto& line) { return line.contains(text); }));
+}
+
+// A thread that blocks the signal is like one that waits for a disk within the kernel, or that ends just then.
+TEST(StallWatchTest, AThreadThatNeverAnswersHidesNoOther) {
+  EventLoop mute("mute"), loop("shard-7");
+  mute.Start();
+  loop.Start();
+  Lines lines;
+  std::promise<void> release_mute, release;
+  {
+    StallWatch watch({&mute, &loop}, lines.Tell());
+    mute.Post([&] {
+      sigset_t all, before;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, &before);
+      HoldsTheLoopUp(release_mute.get_future());
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    });
+    ASSERT_TRUE(WaitFor([&] { return CountOf(lines.All(), "the loop mute has been held up") > 0; }));
+    EXPECT_THAT(lines.All(), Contains(HasSubstr(": no stack (")));
+    loop.Post([&] { HoldsTheLoopUp(release.get_future()); });
+    EXPECT_TRUE(WaitFor([&] { return CountOf(lines.All(), "HoldsTheLoopUp < ") > 0; }));
+    release_mute.set_value();
+    release.set_value();
+  }
+  loop.Stop();
+  mute.Stop();
+}
+
+TEST(StallWatchTest, AnOverloadedMachineFillsNoLog) {
+  constexpr size_t kLoops = StallWatch::kLinesMax + 4;
+  std::vector<std::unique_ptr<EventLoop>> loops;
+  std::vector<EventLoop*> watched;
+  for (size_t i = 0; i < kLoops; ++i) {
+    watched.push_back(loops.emplace_back(std::make_unique<EventLoop>("loop-" + std::to_string(i))).get());
+    loops.back()->Start();
+  }
+  Lines lines;
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  {
+    StallWatch watch(watched, lines.Tell());
+    for (const auto& loop : loops) loop->Post([released] { released.wait(); });
+    EXPECT_TRUE(WaitFor([&] { return lines.All().size() == StallWatch::kLinesMax; }));
+    release.set_value();
+    EXPECT_TRUE(WaitFor([&] {
+      return std::ranges::all_of(watch.figures(), [](const StallWatch::Figures& one) { return one.stalls > 0; });
+    }));
+    EXPECT_EQ(lines.All().size(), static_cast<size_t>(StallWatch::kLinesMax));
+  }
+  for (const auto& loop : loops) loop->Stop();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
@@ -59,11 +60,13 @@ bool ReadAttempt::Admit(const KeyRange* touched, std::string_view key, Monotonic
                                                               : touched->Overlaps({view.split_key, view.range.end}));
   if (leads && of_child && level != ReadLevel::kEventual && rules::ChildsReadsWait())
     return Postpone({.kind = NextStep::Kind::kAwait, .upto = view.splitting});
-  if (level == ReadLevel::kEventual && !view.incomplete) return true;
+  // The copy of a lost replica may be half done: its mark may have been at the log's end.
+  const bool whole = !view.incomplete && !view.lost;
+  if (level == ReadLevel::kEventual && whole) return true;
   // A merged tablet that has applied nothing of its own may be one that was given up: it knows no later epoch of the
   // two, and would judge a session's versions without it.
   const bool merged_only = view.merged && view.applied == view.merged->position;
-  if (level == ReadLevel::kSession && !view.incomplete && !merged_only) {
+  if (level == ReadLevel::kSession && whole && !merged_only) {
     // Within this tablet: of what lies beyond it, its history knows nothing.
     const KeyRange keys =
         touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : touched->Intersect(view.range);
@@ -72,7 +75,7 @@ bool ReadAttempt::Admit(const KeyRange* touched, std::string_view key, Monotonic
   }
   // The state's age counts from the moment of its last proven completeness, by an echo or the end of a lease.
   const bool fresh = view.fresh_as_of != MonotonicTime{} && now - view.fresh_as_of <= bound();
-  if (level == ReadLevel::kBounded && !leads && !view.incomplete && fresh) return true;
+  if (level == ReadLevel::kBounded && !leads && whole && fresh) return true;
   if (leads) return AdmitAtPrimary(now);
   if (view.primary.empty())
     return Refuse(Status(Code::kNotPrimary, "no primary of this tablet is known yet"), kNotReadyRetryMs);
@@ -105,8 +108,12 @@ bool ReadAttempt::AdmitSession(const KeyRange& touched) {
 // May the primary serve it now, under its lease or confirmed?
 bool ReadAttempt::AdmitAtPrimary(MonotonicTime now) {
   const TabletView& view = *answer_.view;
-  if (!view.barrier_applied)
+  if (!view.barrier_applied) {
+    if (store_.damage().Hits(view.tablet, view.table))
+      return Refuse(Status(Code::kUnavailable, "files of table " + std::to_string(view.table.value) +
+                                                   " are damaged on this server, so its primary cannot serve"));
     return Refuse(Status(Code::kComeAgain, "the tablet's new primary has not begun to serve yet"), kNotReadyRetryMs);
+  }
   const bool bounded = answer_.level == ReadLevel::kBounded && view.lease_until != MonotonicTime::Max();
   const MonotonicTime good_until = bounded ? view.lease_until + bound() : view.lease_until;
   if (view.frozen && (answer_.level == ReadLevel::kStrong || now >= good_until))

@@ -37,11 +37,13 @@ struct NextStep {
   std::vector<ExpiredKey> expired;
 };
 
+class TabletStore;
+
 class ReadAttempt {
  public:
   // `handle`: null, if no replica is here.
-  ReadAttempt(const ReadCall& call, TabletHandle* handle, ReadAnswer& answer)
-      : call_(call), handle_(handle), answer_(answer) {}
+  ReadAttempt(const TabletStore& store, const ReadCall& call, TabletHandle* handle, ReadAnswer& answer)
+      : store_(store), call_(call), handle_(handle), answer_(answer) {}
 
   // Decides what the view allows and fills the answer's common part; true: read now. `now` was taken before. The read
   // is of one key, or of those that it touches.
@@ -75,6 +77,7 @@ class ReadAttempt {
   bool Refuse(Status why, int64_t retry_after_ms = -1);
   bool Postpone(NextStep step);
 
+  const TabletStore& store_;
   const ReadCall& call_;
   TabletHandle* const handle_;
   ReadAnswer& answer_;

@@ -66,7 +66,7 @@ bool ReadPath::ShouldOffload(const TabletHandle& handle, size_t weight) const {
 // ---- one attempt ----------------------------------------------------------------------------------------------------
 
 NextStep ReadPath::Read(TabletHandle* handle, const ReadCall& call, std::string_view key, GetResult& result) const {
-  ReadAttempt attempt(call, handle, result);
+  ReadAttempt attempt(ports_.store, call, handle, result);
   if (!attempt.Admit(key, ports_.loop.Now())) return attempt.TakeStep();
   TimedRead read(ports_.store, ports_.loop, *handle);
   const LoggedSlice* logged = attempt.logged();
@@ -88,7 +88,7 @@ NextStep ReadPath::Read(TabletHandle* handle, const ReadCall& call, std::string_
 }
 
 NextStep ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGetResult& result) const {
-  ReadAttempt attempt(call, handle, result);
+  ReadAttempt attempt(ports_.store, call, handle, result);
   const KeyRange touched = call.keys.empty() ? KeyRange::All() : KeysOf(call);
   if (!attempt.Admit(touched, ports_.loop.Now())) return attempt.TakeStep();
   result.items.assign(call.keys.size(), {});
@@ -146,7 +146,7 @@ NextStep ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGet
 }
 
 NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& result) const {
-  ReadAttempt attempt(call, handle, result);
+  ReadAttempt attempt(ports_.store, call, handle, result);
   if (!attempt.Admit(call.range, ports_.loop.Now())) return attempt.TakeStep();
   const KeyRange& tablet = result.view->range;
   // A reader may come to it when it has been split since it was found: what the scan begins with is another's then.

@@ -157,9 +157,6 @@ bool EachTabletChanged(const char*, bool value) {
 }
 DEFINE_validator(metrics_of_each_tablet, &EachTabletChanged);
 
-// Files and sockets that it opens beside its clients' connections: tables, segments of the log, HTTP, peers.
-constexpr size_t kOtherFiles = 2'048;
-
 // The memory of this machine, or of the container that limits this process.
 int64_t MachineMemoryBytes() {
   const int64_t all = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
@@ -215,7 +212,6 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   EBLA_ASSIGN(options.rpc.listen, process::ListenFlag("listen", FLAGS_listen));
   options.rpc.frame_bytes_max = static_cast<size_t>(Megabytes(FLAGS_max_frame_mb));
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
-  process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles, "max_connections");
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.rpc.user_calls = std::make_shared<rpc::CallWindow>(static_cast<size_t>(FLAGS_user_calls_least));
   options.advertise = FLAGS_advertise;

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <future>
 #include <iterator>
 #include <tuple>
@@ -27,6 +28,18 @@ constexpr rpc::Scheduling kInBackground{.nicer = 5};
 // Merges take most of a processor for minutes, and clients wait for none of them.
 constexpr rpc::Scheduling kMerges{.nicer = 15};
 constexpr Duration kDrainPatience = std::chrono::seconds(3);
+// Files and sockets beside its clients' connections and the files of its tables: segments of the log, HTTP, peers, and
+// tables to come.
+constexpr size_t kOtherFiles = 2'048;
+
+// Each b-tree and each run has a descriptor.
+size_t CountTableFiles(const std::string& store) {
+  size_t files = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(store, error), end; !error && at != end; at.increment(error))
+    if (at->path().extension() == ".wt") ++files;
+  return files;
+}
 
 std::vector<std::unique_ptr<rpc::EventLoop>> MakeLoops(const std::string& name, size_t count,
                                                        rpc::EventLoop::Turns turns = rpc::EventLoop::Turns::kOwn) {
@@ -140,6 +153,8 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
 }
 
 Status ServerProcess::OpenServer(ServerProcessOptions& options) {
+  process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles + CountTableFiles(options.store.directory),
+                          "max_connections");
   loops_ = MakeLoops("loop", options.event_loops);
   loop_threads_ = std::make_unique<rpc::LoopThreads>(Pointers<rpc::EventLoop>(loops_));
   loop_threads_->Start();

@@ -8,7 +8,8 @@
 namespace ebla::tabletserver {
 namespace {
 
-// A caller that flushes at once has other work to do, so a slow disk ends such flushes for a while.
+// A caller that flushes at once has other work to do, so a slow disk ends such flushes for a while. A single slow write
+// tells nothing, because a busy machine may have taken the processor away.
 constexpr Duration kPatience = std::chrono::milliseconds(5), kMistrust = std::chrono::seconds(10);
 constexpr Duration kSlowSync = std::chrono::milliseconds(250);
 
@@ -78,7 +79,10 @@ std::optional<Status> LogFlusher::FlushAtOnce() {
   // Only after the write, because an fsync that ends meanwhile does not cover it.
   MutexLock lock(mutex_);
   if (flushed) NoteUnsynced();
-  if (now - began > kPatience) slow_until_ = now + kMistrust;
+  if (now - began > kPatience) {
+    if (now < suspected_until_) slow_until_ = now + kMistrust;
+    suspected_until_ = now + 2 * kMistrust;
+  }
   return flushed;
 }
 

@@ -40,7 +40,7 @@ class LogFlusher {
 
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done);
   // Flushes to the operating system, on the caller's thread. Does nothing and returns no status when the flush would
-  // wait, when other requests wait, or when a recent flush took long (the kernel makes writers wait for a slow disk).
+  // wait, when other requests wait, or when two recent ones took long (the kernel makes writers wait for a slow disk).
   std::optional<Status> FlushAtOnce();
   // Answers at once, also while the disk hangs.
   SyncTimes::Figures sync_times() const { return sync_times_.Of(executor_.Now()); }
@@ -79,9 +79,10 @@ class LogFlusher {
   std::vector<Waiter> waiters_ EBLA_GUARDED_BY(mutex_);
   bool wants_disk_ EBLA_GUARDED_BY(mutex_) = false;  // a waiter, or the end of an interval, wants an fsync
   bool posted_ EBLA_GUARDED_BY(mutex_) = false;
-  bool unsynced_ EBLA_GUARDED_BY(mutex_) = false;     // flushed to the operating system since the last fsync
-  TimerId timer_ EBLA_GUARDED_BY(mutex_);             // of the interval's end
-  MonotonicTime slow_until_ EBLA_GUARDED_BY(mutex_);  // nothing is flushed at once
+  bool unsynced_ EBLA_GUARDED_BY(mutex_) = false;          // flushed to the operating system since the last fsync
+  TimerId timer_ EBLA_GUARDED_BY(mutex_);                  // of the interval's end
+  MonotonicTime suspected_until_ EBLA_GUARDED_BY(mutex_);  // a slow write until then is the second one
+  MonotonicTime slow_until_ EBLA_GUARDED_BY(mutex_);       // nothing is flushed at once
   std::map<TableId, TableInterval> tables_ EBLA_GUARDED_BY(mutex_);
   Duration interval_ EBLA_GUARDED_BY(mutex_);
 };

@@ -57,15 +57,14 @@ class Places {
 
 }  // namespace
 
-Status LostReplicas::CheckExplained() const {
-  EBLA_ASSIGN(const std::vector<TabletId> applied, records_.Tablets());
+Status CheckExplained(const SharedLog& log, RecordStore& records, const LogLoss& loss) {
+  EBLA_ASSIGN(const std::vector<TabletId> applied, records.Tablets());
   for (const TabletId tablet : applied) {
-    EBLA_ASSIGN(const std::optional<std::string> encoded, log_.Get(ReplicaStateKey(tablet)));
+    EBLA_ASSIGN(const std::optional<std::string> encoded, log.Get(ReplicaStateKey(tablet)));
     EBLA_ASSIGN(const ReplicaState state, encoded ? DecodeReplicaState(*encoded) : ReplicaState());
     if (state.table) continue;
-    return Error(Code::kInternal, (loss_ ? Describe(*loss_) : "the log lacks a part") +
-                                      ", and it has lost that tablet " + std::to_string(tablet.value) +
-                                      " is here, whose records are whole");
+    return Error(Code::kInternal, Describe(loss) + ", and it has lost that tablet " + std::to_string(tablet.value) +
+                                      " is here, whose records are whole: put the file back");
   }
   return {};
 }

@@ -18,11 +18,16 @@
 #include <vector>
 
 #include "tabletserver/storage/log/log_extent.h"
+#include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/tablet_log.h"
 
 namespace ebla::tabletserver {
+
+// INTERNAL: the checkpoint has a tablet that the rest of the log does not know. If every server has lost as much, its
+// records here are among the last, so no start removes them. Asked before the start changes the log.
+Status CheckExplained(const SharedLog& log, RecordStore& records, const LogLoss& loss);
 
 class LostReplicas {
  public:
@@ -35,9 +40,6 @@ class LostReplicas {
   const std::optional<LogLoss>& loss() const { return loss_; }
   // Takes the marks of earlier lives. `replicas`: all of the log, by growing id.
   Status Recover(Replicas& replicas);
-  // INTERNAL: the checkpoint has a tablet that the rest of the log does not know. If every server has lost as much, its
-  // records here are among the last, so no start removes them.
-  Status CheckExplained() const;
   // Marks every replica as lost, on the disk, and forgets what neither log nor checkpoint explains. Tombstones may hide
   // later replicas. So all tablets may have been here, until LowerForgotBelow.
   Status Mark(Replicas& replicas);

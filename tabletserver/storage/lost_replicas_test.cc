@@ -75,21 +75,6 @@ TEST_P(LostReplicasTest, WhatTheLogDoesNotKnowIsForgottenWithItsRecords) {
   EXPECT_THAT(Found(kOther).dedup_window, IsEmpty());
 }
 
-// Every server may have lost the same part of its log.
-TEST_P(LostReplicasTest, RecordsOfATabletThatTheLogDoesNotKnowAreNotToBeRemoved) {
-  PutState(kAnyTablet, [](ReplicaState&) {});
-  Append(kAnyTablet, 1, 2);
-  Apply(kAnyTablet, 2, "a", kLeft);
-  EXPECT_EQ(Lost().CheckExplained(), Status());
-  Append(kOther, 1, 3);
-  Apply(kOther, 3, "p", kRight);
-  const Status refused = Lost().CheckExplained();
-  EXPECT_EQ(refused.code(), Code::kInternal);
-  EXPECT_TRUE(refused.message().contains("tablet " + std::to_string(kOther.value) + " is here")) << refused;
-  PutState(kOther, [](ReplicaState&) {});
-  EXPECT_EQ(Lost().CheckExplained(), Status());
-}
-
 // It was merged, split or dropped since, and replaying its log would write into the younger tablet.
 TEST_P(LostReplicasTest, AReplicaBelowAYoungerTabletIsForgotten) {
   PutState(kAnyTablet, [](ReplicaState&) {});

@@ -192,8 +192,8 @@ int main(int argc, char** argv) {
   if (server.begin_empty) SetAside(server);
   ebla::standalone::StandaloneOptions options = OptionsFor(std::move(server), salvage.get());
   std::atomic<int> exit_code = 0;
-  options.server.server.on_refused = [&exit_code](const Status& status) {
-    ebla::process::Complain(status);
+  options.server.server.on_refused = [&exit_code, data_dir = options.server.data_dir](const Status& status) {
+    ebla::process::Complain(Status(status.code(), data_dir + ": " + status.message()));
     exit_code = ebla::process::ExitCode(status);
     ebla::process::RequestTermination();
   };

@@ -250,6 +250,15 @@ TEST_F(SalvageRunsTest, ATableWithoutItsFileIsNamedAndTheOtherIsServed) {
   EndSalvage();
 }
 
+TEST_F(SalvageTest, TheViewOfAKilledProcessIsRemoved) {
+  WriteAndStop();
+  BeginSalvage();
+  Stop(SIGKILL);
+  ASSERT_FALSE(fs::is_empty(dir_ + "/tmp"));
+  BeginSalvage();
+  EndSalvage();
+}
+
 TEST_F(SalvageRunsTest, NeitherCatalogNorIdentityIsNeeded) {
   Write("carts");
   for (const auto& [part, other] : {std::pair("coordinator", "CATALOG"), std::pair("IDENTITY", "INVENTORY")}) {

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -21,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kPrefix = "ebla-salvage-";
 // Replaced as a whole by those that write them.
 constexpr std::array<std::string_view, 4> kCopied = {"FORMAT", "WiredTiger", "WiredTiger.lock", "WiredTiger.turtle"};
 // Useless without the process that made them; INVENTORY is read where it lies.
@@ -53,6 +56,22 @@ Status MakeDirectory(const std::string& path) {
   return Failed("make " + path, error);
 }
 
+// Removes the views of killed processes. A view is locked as long as it is in use, and one without a file is just being
+// made.
+void RemoveLeftViews(const fs::path& temporary) {
+  std::error_code error;
+  for (fs::directory_iterator at(temporary, error), end; !error && at != end; at.increment(error)) {
+    const fs::path& path = at->path();
+    if (!path.filename().string().starts_with(kPrefix)) continue;
+    const Descriptor view(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat found{};
+    std::error_code ignored;
+    if (!view.valid() || ::fstat(view.get(), &found) != 0 || found.st_uid != ::geteuid()) continue;
+    if (fs::is_empty(path, ignored) || ::flock(view.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    fs::remove_all(path, ignored);
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SalvageView>> SalvageView::Make(const std::string& data_dir, const ServerName& name) {
@@ -64,10 +83,13 @@ Result<std::unique_ptr<SalvageView>> SalvageView::Make(const std::string& data_d
   std::unique_ptr<SalvageView> view(new SalvageView(absolute));
   EBLA_TRY(view->Lock(absolute + "/LOCK"));
   EBLA_TRY(view->Lock(absolute + "/store/LOCK"));
-  std::string path = fs::temp_directory_path(error) / "ebla-salvage-XXXXXX";
+  const fs::path temporary = fs::temp_directory_path(error);
+  RemoveLeftViews(temporary);
+  std::string path = temporary / (std::string(kPrefix) + "XXXXXX");
   if (mkdtemp(path.data()) == nullptr)
     return SystemError(Code::kInternal, "cannot make " + path + ", for which TMPDIR may name another place");
   view->path_ = path;
+  EBLA_TRY(view->Lock(path));
   EBLA_TRY(view->MakeIdentity(name));
   EBLA_TRY(view->MakeStore());
   EBLA_TRY(view->LinkLog());

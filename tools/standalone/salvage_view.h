@@ -5,7 +5,8 @@
 //          the store reads and never writes (wiredtiger/unwritten_file.h, log/posix_log_disk.h). Small files that are
 //          written as a whole are copies. The coordinator's database is left out, because the catalog is made of what
 //          the store reports. Without a readable IDENTITY the view has a new one.
-// Locks:   those of the real directory, as long as the view lives, so that no server starts on it meanwhile.
+// Locks:   those of the real directory, as long as the view lives, so that no server starts on it meanwhile. The view's
+//          own directory is locked, too, so that the next salvage knows and removes the views of killed processes.
 // Errors:  UNAVAILABLE: a server runs there. INVALID_ARGUMENT: it has no store. INTERNAL: the disk refused, with the
 //          file.
 // Threads: the main thread.

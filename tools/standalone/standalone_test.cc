@@ -152,6 +152,31 @@ TEST_F(StandaloneTest, FilesThatAreLostAreNamed) {
   EXPECT_EQ(Connect().OpenTable("carts")->Get("anna")->value, "cart of anna");
 }
 
+// Its primary cannot begin to serve, and no other server will ever have one.
+TEST_F(StandaloneTest, ReadersOfATableWithoutItsFileAreToldSo) {
+  const std::vector<std::string> in_place = {"--sorted_tables=false"};
+  StartAndWait(in_place);
+  std::string lost;
+  {
+    Client client = Connect();
+    ASSERT_TRUE(client.CreateTable("carts"));
+    for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/data/store"))
+      if (entry.path().filename().string().starts_with("data_")) lost = entry.path();
+    ASSERT_TRUE(client.CreateTable("users"));
+    for (const std::string table : {"carts", "users"}) ASSERT_TRUE(client.OpenTable(table)->Put("anna", "1"));
+  }
+  ASSERT_TRUE(cluster::Signal(process_, SIGTERM).ok());
+  ASSERT_EQ(cluster::ExitCode(process_, 10s), 0);
+  ASSERT_TRUE(std::filesystem::remove(lost)) << lost;
+  StartAndWait(in_place);
+  const Client client =
+      Client::Connect({.masters = {cluster::AddressIn(dir_ + "/data", "thrift")}, .deadline = 3s}).value();
+  EXPECT_EQ(client.OpenTable("users")->Get("anna").value().value, "1");
+  const auto read = client.OpenTable("carts")->Get("anna");
+  ASSERT_FALSE(read);
+  EXPECT_TRUE(read.error().message().contains("damaged on this server")) << read.error();
+}
+
 TEST_F(StandaloneTest, BeginEmptySetsAsideWhatNoStartCanUse) {
   namespace fs = std::filesystem;
   ExpectRefused("has no data: start without --begin_empty", {"--begin_empty"}, 2);

@@ -49,10 +49,17 @@ int64_t EntriesBytes(const SharedLog::Batch& batch) {
 
 Result<std::unique_ptr<SharedLog>> SharedLog::Open(LogDisk& disk, SharedLogOptions options) {
   std::unique_ptr<SharedLog> log(new SharedLog(disk, std::move(options)));
+  SegmentHeader next;
+  {
+    MutexLock writing(log->writing_);
+    MutexLock lock(log->mutex_);
+    const bool salvages = log->options_.salvage != nullptr;
+    EBLA_ASSIGN(next, salvages ? LogSalvage(*log).Replay() : log->Replay());
+  }
+  log->counts_.SetExtent({.log = next.log, .last_segment = next.number - 1, .needed = next.first_sequence - 1});
+  if (log->options_.before_begin) EBLA_TRY(log->options_.before_begin(*log));
   MutexLock writing(log->writing_);
   MutexLock lock(log->mutex_);
-  const bool salvages = log->options_.salvage != nullptr;
-  EBLA_ASSIGN(const SegmentHeader next, salvages ? LogSalvage(*log).Replay() : log->Replay());
   log->next_segment_ = next.number;
   log->next_sequence_ = next.first_sequence;
   EBLA_TRY(log->writer_.Begin(next, log->options_.segment_bytes));
@@ -106,7 +113,10 @@ Result<SegmentHeader> SharedLog::Replay() {
     if (options_.progress) options_.progress(static_cast<int64_t>(i) + 1, std::ssize(found));
   }
   EBLA_ASSIGN(loss_, CheckEnd(end, options_.expected, options_.joins_short));
-  EBLA_TRY(index_.CheckWhole());
+  if (const Status whole = index_.CheckWhole(); !whole.ok()) {
+    return Error(Code::kInternal, found.front().name + " or a later segment is an older copy, as " + whole.message() +
+                                      ": put the newest files back");
+  }
   return next;
 }
 

@@ -38,6 +38,8 @@
 
 namespace ebla::tabletserver {
 
+class SharedLog;
+
 struct SharedLogOptions {
   int64_t segment_bytes = int64_t{64} << 20;
   int64_t tail_bytes = int64_t{32} << 20;  // frames kept in memory once they are written
@@ -53,6 +55,9 @@ struct SharedLogOptions {
   std::vector<LogLoss>* salvage = nullptr;
   // Notes extent() durably outside the log. Called before a segment is removed that a start would miss.
   std::function<Status()> before_remove;
+  // Open calls it once it has read all, before it begins the next segment. extent() is then what was read. An error
+  // ends Open, and a file that lacks may still be put back.
+  std::function<Status(const SharedLog& log)> before_begin;
   // Told while Open reads: segments read, and of how many.
   std::function<void(int64_t done, int64_t all)> progress;
 };

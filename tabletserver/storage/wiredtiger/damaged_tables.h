@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <set>
 #include <vector>
 
@@ -30,13 +31,19 @@ class DamagedTables {
     any_lost_ = true;
     lost_.insert(table);
   }
+  // The same for a file of a sorted table, whose number no other file gets.
+  void NoteLostRun(uint64_t number) {
+    MutexLock lock(mutex_);
+    any_lost_ = true;
+    lost_runs_.insert(number);
+  }
   // Its file is gone.
   void Forget(TableId table) {
     MutexLock lock(mutex_);
     tables_.erase(table);
     lost_.erase(table);
     any_ = !tables_.empty();
-    any_lost_ = !lost_.empty();
+    any_lost_ = !lost_.empty() || !lost_runs_.empty();
   }
   bool Has(TableId table) const {
     if (!any_) return false;
@@ -47,6 +54,11 @@ class DamagedTables {
     if (!any_lost_) return false;
     MutexLock lock(mutex_);
     return lost_.contains(table);
+  }
+  bool IsLostRun(uint64_t number) const {
+    if (!any_lost_) return false;
+    MutexLock lock(mutex_);
+    return lost_runs_.contains(number);
   }
   std::vector<TableId> All() const {
     if (!any_) return {};
@@ -60,6 +72,7 @@ class DamagedTables {
   mutable Mutex mutex_;
   std::set<TableId> tables_ EBLA_GUARDED_BY(mutex_);
   std::set<TableId> lost_ EBLA_GUARDED_BY(mutex_);
+  std::set<uint64_t> lost_runs_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::tabletserver

@@ -58,7 +58,9 @@ int FileRecycler::Remove(const std::string& path, const std::string& directory) 
     const std::string to = directory + "/" + kRemoved + "/" + name + "." + std::to_string(moved++);
     if (rename(path.c_str(), to.c_str()) == 0) return 0;
   }
-  return unlink(path.c_str());
+  if (unlink(path.c_str()) == 0) return 0;
+  if (errno != EISDIR) return -1;
+  return rmdir(path.c_str()) == 0 ? 0 : rename(path.c_str(), (path + ".aside").c_str());
 }
 
 FileRecycler::FileRecycler(const std::string& directory) : removed_(directory + "/" + kRemoved) {

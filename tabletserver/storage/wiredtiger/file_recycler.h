@@ -29,7 +29,7 @@ class FileRecycler {
   static constexpr int64_t kSmallBytes = int64_t{256} << 10;  // a file of less is freed by Remove itself
 
   // Does and returns the same as unlink(). But the space of a large file in a FileRecycler's directory is given back
-  // later.
+  // later. A directory in a file's place is removed, or renamed to "<path>.aside" where it is not empty.
   static int Remove(const std::string& path);
   // The same for a file that lies elsewhere on the filesystem of that directory.
   static int Remove(const std::string& path, const std::string& directory);

@@ -399,6 +399,32 @@ TEST_F(InventoryOfStoreTest, WhereItJoinsShortEachStartTellsUntilThatIsDealtWith
   EXPECT_EQ(OpenError(), "");
 }
 
+// Every server may have lost the same part of its log. A refused start leaves the log as it was for the file to return.
+TEST_F(InventoryOfStoreTest, RecordsOfATabletThatTheLogDoesNotKnowAreNotToBeRemoved) {
+  WtStoreOptions options = Options();
+  options.joins_short = true;
+  Write(*MustOpen(options), 20);
+  const std::string last = Segments().back(), before = FileBytes(last);
+  {
+    const auto store = MustOpen(options);
+    ASSERT_TRUE((*store)->EnsureTable(kInventoryTable, TableCompression::kNone).ok());
+    ASSERT_TRUE((*store)->PutReplicaState(kInventoryTablet, {.table = kInventoryTable}).ok());
+    const LogEntry entry = Entry(last_, {Put("key", "value")});
+    ASSERT_TRUE(ApplyOne(**store, kInventoryTablet, kInventoryTable, entry).ok());
+    ASSERT_TRUE(CheckpointNow(**store));
+  }
+  const std::string newest = Segments().back(), whole = FileBytes(newest);
+  ASSERT_NE(newest, last);
+  for (int start = 0; start < 2; ++start) {
+    fs::resize_file(newest, 4096);
+    EXPECT_THAT(OpenError(options),
+                AllOf(HasSubstr(newest + " ends at byte 4096"), HasSubstr("it has lost that tablet 70 is here")));
+  }
+  EXPECT_EQ(Segments().back(), newest) << "none is begun";
+  SetFileBytes(newest, whole);
+  EXPECT_FALSE((*MustOpen(options))->lost_replicas().loss());
+}
+
 TEST_F(InventoryOfStoreTest, ALogWithoutItsInventoryIsNotTrusted) {
   Write(*MustOpen(), 3);
   const std::string last = Segments().back();

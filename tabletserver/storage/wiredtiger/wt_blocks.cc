@@ -40,6 +40,8 @@ bool BlockIsWhole(std::span<char> block) {
   return ChecksumIsRight(block, kChecksumAt, whole ? block.size() : kPartlyCovered);
 }
 
+uint32_t BlockChecksum(std::span<const char> block) { return NumberAt(block, kChecksumAt); }
+
 size_t BlockSizeAt(std::span<const char> head) { return NumberAt(head, kSizeAt); }
 
 bool FileBlockIsWhole(std::span<char> block) {

@@ -25,6 +25,8 @@ inline constexpr int kDamagedBlock = EBADMSG;
 // Covers each byte of it, where the table has whole checksums: a damage of a single byte never passes. The block is
 // changed meanwhile, and then as it was.
 bool BlockIsWhole(std::span<char> block);
+// The checksum that the block's head names.
+uint32_t BlockChecksum(std::span<const char> block);
 // The size that the block's head names. At least 64 bytes of it.
 size_t BlockSizeAt(std::span<const char> head);
 // The block that describes a file, its first: 4 bytes of magic, 4 of the version, 4 of its CRC-32C, and no more.

@@ -209,6 +209,9 @@ Result<std::vector<RecordStore::RangeSize>> WtRanges::EstimateSizes(TableId tabl
   constexpr int64_t kCountedTableBytes = int64_t{32} << 20, kCountedRows = 100'000;
   constexpr int64_t kExactRows = 1000;
   constexpr size_t kSampleRows = 400;
+  // Its statistics would open the file, too.
+  if (sessions_.damaged().IsLost(table))
+    return std::unexpected(sessions_.CheckTable(kDamagedBlock, table, "estimating a size"));
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   TableBytes bytes;
   const int measured = RunRead([&] { return ReadTableBytes(*session, table, bytes); });

@@ -1,5 +1,8 @@
 #include "tabletserver/storage/wiredtiger/wt_run_merge.h"
 
+#include <cerrno>
+#include <cstring>
+#include <string>
 #include <utility>
 
 #include "tabletserver/storage/runs/merge_plan.h"
@@ -57,7 +60,13 @@ int64_t WtRunMerge::bytes_expected() const {
   return BytesThatStay(bytes_left(), records, deletes);
 }
 
-Status WtRunMerge::Begin() { return sessions_.Check(writer_.Begin(RecordsOf(merge_)), "merging runs"); }
+// The merge is tried again later if the new file cannot be made, because its inputs stay.
+Status WtRunMerge::Begin() {
+  const int error = writer_.Begin(RecordsOf(merge_));
+  if (IsShortage(error) || error == EIO)
+    return Error(Code::kComeAgain, std::string("a new run cannot be made: ") + std::strerror(error));
+  return sessions_.Check(error, "merging runs");
+}
 
 Result<bool> WtRunMerge::Step(int64_t bytes) {
   if (table()->dropped) return Error(Code::kNoSuchTable, "the table was dropped");

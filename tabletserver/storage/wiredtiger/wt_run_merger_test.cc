@@ -1,8 +1,10 @@
 // Merges of sorted runs, step by step, on a real database.
 #include "tabletserver/storage/wiredtiger/wt_run_merger.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
@@ -13,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/descriptor.h"
 #include "tabletserver/storage/testing/run_merger_fixture.h"
 #include "tabletserver/storage/wiredtiger/wt_run_rows.h"
 
@@ -51,6 +54,29 @@ TEST_F(RunMergerTest, ASmallMergeEndsBeforeALargeOneThatBeganEarlier) {
   Checkpoint();
   EXPECT_EQ(Files(), Named());
   Reopen();
+  ExpectModel(20);
+}
+
+// The inputs stay, and a later merge takes them.
+TEST_F(RunMergerTest, AMergeWithoutAFileIsTriedAgain) {
+  Open();
+  for (int run = 0; run < 3; ++run) WriteRows(10 * run, 20);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const Descriptor lowest(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const rlimit none{static_cast<rlim_t>(lowest.get()) + 1, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto merged = store_->merger.MergeAll(Table());
+  ASSERT_TRUE(ApplyRows(100, 5).ok());
+  const Status written = store_->sorted.Write(*Table());
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(merged.has_value());
+  EXPECT_EQ(merged.error().code(), Code::kComeAgain) << merged.error();
+  EXPECT_EQ(written.code(), Code::kOverloaded) << written;
+  EXPECT_EQ(Runs(), 3u);
+  ExpectModel(20);
+  EXPECT_TRUE(store_->merger.MergeAll(Table()).value_or(false));
+  EXPECT_EQ(Runs(), 1u);
   ExpectModel(20);
 }
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "tabletserver/storage/wiredtiger/wt_block_lists.h"
+#include "tabletserver/storage/wiredtiger/wt_checkpoint_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 #include "tabletserver/storage/wiredtiger/wt_run_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
@@ -37,19 +37,18 @@ int WtScrub::ReadStretch(WtSession& session, const std::string& uri, std::string
   return error;
 }
 
-// Or does not begin as it was written.
-bool WtScrub::IsMissing(const std::string& uri) const {
-  return CheckTableFile(options_.directory + "/" + FileOfTable(uri)) == kDamagedBlock;
-}
-
-// A tree that is used has lists of blocks, too, which no checkpoint's cursor reads.
-int WtScrub::Open(TableId table) {
-  if (IsMissing(DataTableUri(table))) return tables_.Has(table) ? kDamagedBlock : ENOENT;
+// Another error: it was dropped just now, or the next pass tells.
+int WtScrub::CheckFile(const std::string& uri) {
   const auto session = sessions_.ForThisThread();
   if (!session) return 0;
-  if (const int error = WtCursor(**session, table).error()) return error;
-  // Another error: it was dropped just now, or the next pass tells.
-  return CheckBlockLists(**session, table) == kDamagedBlock ? kDamagedBlock : 0;
+  const int error = CheckCheckpointBlocks(**session, FileOfTable(uri));
+  return error == kDamagedBlock || error == kOtherFile || IsBarred(error) ? error : 0;
+}
+
+int WtScrub::Open(TableId table) {
+  if (const int error = CheckFile(DataTableUri(table))) return tables_.Has(table) ? error : ENOENT;
+  const auto session = sessions_.ForThisThread();
+  return session ? WtCursor(**session, table).error() : 0;
 }
 
 int WtScrub::Read(const std::string& uri, const RecordFiles::Pace& pace, bool& stopped) {
@@ -74,7 +73,10 @@ int WtScrub::CheckRuns(const SortedTable& table, const RecordFiles::Pace& pace, 
   for (const RunSetPtr runs = table.buffer.runs(); const RunOfTable& run : runs->runs)
     files.push_back({run.file->run.number});
   for (const RunFileId file : files) {
-    const int error = CheckRunBlocks(options_.directory + "/" + RunFileName(file), pace, stopped);
+    const int other = CheckFile(RunFileUri(file));
+    if (other == kOtherFile) sessions_.damaged().NoteLostRun(file.number);
+    const int error =
+        other != 0 ? kDamagedBlock : CheckRunBlocks(options_.directory + "/" + RunFileName(file), pace, stopped);
     if (stopped) return 0;
     if (error != 0 && error != kDamagedBlock) {
       LOG(WARNING) << RunFileName(file) << " is not scrubbed: " << std::strerror(error);
@@ -94,7 +96,8 @@ Status WtScrub::Run(const RecordFiles::Pace& pace) {
   const Status beside = beside_();
   for (size_t i = 0; i < kSystemTables && !stopped; ++i) {
     const std::string uri = SystemTableUri(static_cast<SystemTable>(i));
-    if (IsMissing(uri)) return sessions_.Check(EIO, FileOfTable(uri) + " is missing or damaged at its beginning");
+    if (const int error = CheckFile(uri); error == kDamagedBlock || error == kOtherFile)
+      return sessions_.Check(EIO, FileOfTable(uri) + " " + DescribeDamage(error));
     EBLA_TRY(sessions_.Check(OfSystemTable(Read(uri, pace, stopped)), "scrubbing " + uri));
   }
   for (const TableId table : tables_.Ids()) {

@@ -4,8 +4,8 @@
 //          each block of them. A tree is read a stretch at a time, each in the checkpoint of that moment: an open
 //          checkpoint keeps the room of what was changed since. Pages that are only in an older checkpoint do not
 //          count.
-//          A file's first block is checked by its path, because a cursor that is open reads on in a file that was
-//          removed.
+//          A file's first block, and those that the checkpoint names, are checked by its path, because a cursor that
+//          is open reads on in a file that was removed.
 // Finds:   damage of a table (DamagedTables), or of a system table, which fails the store because it holds rows of all
 //          tablets.
 // Threads: one at a time; the store is destroyed only after Run has returned.
@@ -31,7 +31,8 @@ class WtScrub {
   Status Run(const RecordFiles::Pace& pace);
 
  private:
-  bool IsMissing(const std::string& uri) const;
+  // 0, or an error for which a file cannot be opened, or may not be (wt_checkpoint_blocks.h).
+  int CheckFile(const std::string& uri);
   int Open(TableId table);
   // Checks one b-tree. Returns a WiredTiger error, also 0 at its end.
   int Read(const std::string& uri, const RecordFiles::Pace& pace, bool& stopped);

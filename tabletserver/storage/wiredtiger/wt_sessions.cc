@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/base/mutex.h"
+#include "tabletserver/storage/wiredtiger/wt_checkpoint_blocks.h"
 
 namespace ebla::tabletserver {
 
@@ -100,12 +101,14 @@ int WtSession::RunCursor(RunFileId file, PageUse use, WT_CURSOR** cursor) {
     if (const int error = connection->open_session(connection, nullptr, "isolation=read-uncommitted", &runs_session_))
       return error;
   }
+  if (damaged_ != nullptr && damaged_->IsLostRun(file.number)) return kDamagedBlock;
   WT_CURSOR*& slot = runs_[file.number][static_cast<size_t>(use)];
   if (slot == nullptr) {
     const char* const config = use == PageUse::kOnce ? "read_once=true" : nullptr;
     if (const int error = runs_session_->open_cursor(runs_session_, RunFileUri(file).c_str(), nullptr, config, &slot)) {
       slot = nullptr;
-      return error == WT_ERROR || error == ENOENT ? kDamagedBlock : error;  // of the file's first block
+      // A damaged first block is WT_ERROR.
+      return error == WT_ERROR || error == ENOENT || IsBarred(error) ? kDamagedBlock : error;
     }
   }
   *cursor = slot;
@@ -154,17 +157,24 @@ WtSessions::WtSessions(WtConnection& connection, int sessions_max)
 
 WtSessions::~WtSessions() { Close(); }
 
-std::string WtSessions::PathOf(TableId table) const {
+std::string WtSessions::PathOf(const std::string& uri) const {
   WT_CONNECTION* const connection = connection_.get();
-  return std::string(connection->get_home(connection)) + "/" + FileOfTable(DataTableUri(table));
+  return std::string(connection->get_home(connection)) + "/" + FileOfTable(uri);
+}
+
+// Other causes have WiredTiger's errors for damage, too.
+bool WtSessions::CannotOpen(int error, TableId table) const {
+  if (error == kOtherFile || IsBarred(error)) return true;
+  return (error == ENOENT || error == WT_ERROR) && in_place_.Has(table) &&
+         CheckTableFile(PathOf(DataTableUri(table))) == kDamagedBlock;
 }
 
 Status WtSessions::CheckTable(int error, TableId table, std::string_view doing) {
-  const bool cannot_open =
-      (error == ENOENT || error == WT_ERROR) && in_place_.Has(table) && CheckTableFile(PathOf(table)) == kDamagedBlock;
+  const bool cannot_open = CannotOpen(error, table);
   if (error == kDamagedBlock || cannot_open) {
     const bool known = !damaged_.Note(table);
-    if (cannot_open || (!known && in_place_.Has(table) && IsCutShort(PathOf(table)))) damaged_.NoteLost(table);
+    if (cannot_open || (!known && in_place_.Has(table) && IsCutShort(PathOf(DataTableUri(table)))))
+      damaged_.NoteLost(table);
     if (!known) {
       LOG(ERROR) << doing << ": the file of table " << table
                  << " is damaged on this server's disk; its replicas here are to be made anew"
@@ -173,13 +183,15 @@ Status WtSessions::CheckTable(int error, TableId table, std::string_view doing) 
     if (cannot_open && !in_place_.Has(table)) damaged_.Forget(table);  // dropped just now
     return Error(Code::kUnavailable, "the file of table " + std::to_string(table.value) + " is damaged on this server");
   }
+  if (IsShortage(error)) return ShortageError(error, doing);
   if (error != ENOENT) return Check(error, doing);
   return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
 }
 
-bool WtSessions::NoteIfDamaged(TableId table, const std::string& path) {
-  if (CheckTableFile(path) != kDamagedBlock) return false;
-  (void)CheckTable(kDamagedBlock, table, path + " is missing, or does not begin as it was written");
+bool WtSessions::NoteIfDamaged(WtSession& session, TableId table, const std::string& file) {
+  const int error = CheckCheckpointBlocks(session, file);
+  if (error == 0 || IsShortage(error)) return false;
+  (void)CheckTable(kDamagedBlock, table, PathOf(file) + " " + DescribeDamage(error));
   return true;
 }
 

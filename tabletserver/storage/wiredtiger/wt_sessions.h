@@ -194,12 +194,12 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   Result<Use> ForThisThread();
 
   // WtConnection::Check for a table of records. Returns NO_SUCH_TABLE if there is no such table. A damaged block, or a
-  // missing file, is UNAVAILABLE: the table is noted, and the store lives.
+  // missing file, is UNAVAILABLE: the table is noted, and the store lives. Want of descriptors is OVERLOADED.
   Status Check(int error, std::string_view doing) { return connection_.Check(error, doing); }
   Status CheckTable(int error, TableId table, std::string_view doing);
-  // For a file that the metadata names, before a cursor opens it. True: it is missing, or does not begin as it was
-  // written, and the table is noted.
-  bool NoteIfDamaged(TableId table, const std::string& path);
+  // For a file that the metadata names, before a cursor opens it. True: no cursor can, or WiredTiger would panic
+  // (wt_checkpoint_blocks.h). Then the table is noted.
+  bool NoteIfDamaged(WtSession& session, TableId table, const std::string& file);
   DamagedTables& damaged() { return damaged_; }
   TablesInPlace& in_place() { return in_place_; }
 
@@ -216,7 +216,8 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   void CloseCursors(ToClose closed);
   Result<WtSession*> Open();
   void ThreadEnded(WtSession* session);
-  std::string PathOf(TableId table) const;
+  std::string PathOf(const std::string& uri) const;
+  bool CannotOpen(int error, TableId table) const;
 
   WtConnection& connection_;
   const size_t sessions_max_;

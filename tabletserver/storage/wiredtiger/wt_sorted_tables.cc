@@ -88,7 +88,9 @@ Status WtSortedTables::Open() {
       const auto table = std::make_shared<SortedTable>(found.table, found.compression, buffer_bytes_);
       for (const RunOfTable& run : found.runs.runs) {
         next_file_ = std::max(next_file_.load(), run.file->run.number + 1);
-        sessions_.NoteIfDamaged(found.table, options_.directory + "/" + RunFileName({run.file->run.number}));
+        const RunFileId file{run.file->run.number};
+        if (sessions_.NoteIfDamaged(*session, found.table, RunFileName(file)))
+          sessions_.damaged().NoteLostRun(file.number);
       }
       {
         const MutexLock lock(table->buffer.write_mutex());
@@ -339,6 +341,7 @@ Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneratio
         return error == 0;
       });
     }
+    if (IsShortage(error)) return ShortageError(error, "writing a run");
     std::shared_ptr<const RunFile> run;
     if (error == 0) error = writer.Finish(table.next_order++, run);
     EBLA_TRY(sessions_.Check(error, "writing a run"));

@@ -24,7 +24,7 @@ namespace {
 // No file is whole, and there was one: nothing tells where the log ended.
 LogLoss UnknownEnd(const StoreInventory& inventory, const LogDisk& disk, const LogExtent& found) {
   LOG(ERROR) << inventory.files()[0] << " and " << inventory.files()[1] << " are missing or damaged";
-  return {.file = disk.Name(found.last_segment - 1), .from = found.needed + 1};
+  return {.file = disk.Name(found.last_segment), .from = found.needed + 1};
 }
 
 // WiredTiger opens an older copy of its files as it opens the newest.
@@ -58,7 +58,8 @@ struct WtStore::Parts {
 
     // Opens the log, and compares it with the inventory.
     Status OpenLog(const WtStoreOptions& options);
-    Status FindLoss(const WtStoreOptions& options);
+    Status FindLoss(const WtStoreOptions& options, const SharedLog& read);
+    Status CheckRecordsExplained(const WtStoreOptions& options, const SharedLog& read) const;
 
     StoreDirectory directory;
     FileRecycler recycler;
@@ -151,29 +152,39 @@ Status WtStore::Parts::Files::OpenLog(const WtStoreOptions& options) {
   if (salvaged != nullptr) log_options.salvage = &salvaged->holes();
   log_options.joins_short = options.joins_short;
   log_options.before_remove = [this] { return keeper->WriteBoth(); };
+  log_options.before_begin = [&](const SharedLog& read) { return FindLoss(options, read); };
   EBLA_ASSIGN(log, SharedLog::Open(*log_disk, std::move(log_options)));
   keeper = std::make_unique<InventoryKeeper>(*inventory, *log, options);
-  return FindLoss(options);
+  if (!loss) return {};
+  // Before the inventory agrees with what is left, so that the next start tells it as well.
+  EBLA_TRY(log->Put(kLogLossKey, EncodeLogLoss(*loss)));
+  return log->Flush(SharedLog::Depth::kDisk);
 }
 
-// A loss is in the log before the inventory agrees with what is left, so that the next start tells it as well.
-Status WtStore::Parts::Files::FindLoss(const WtStoreOptions& options) {
+Status WtStore::Parts::Files::FindLoss(const WtStoreOptions& options, const SharedLog& read) {
   if (options.salvage) return {};  // the log's holes tell
-  loss = log->loss();
+  loss = read.loss();
   if (!inventory->found()) {
-    EBLA_ASSIGN(const std::optional<std::string> inventoried, log->Get(kInventoriedKey));
-    if (inventoried) loss = UnknownEnd(*inventory, *log_disk, log->extent());
+    EBLA_ASSIGN(const std::optional<std::string> inventoried, read.Get(kInventoriedKey));
+    if (inventoried) loss = UnknownEnd(*inventory, *log_disk, read.extent());
   }
   if (loss && !options.joins_short) return Error(Code::kInternal, Describe(*loss));
   if (loss) {
     LOG(ERROR) << Describe(*loss);
-    EBLA_TRY(log->Put(kLogLossKey, EncodeLogLoss(*loss)));
-    return log->Flush(SharedLog::Depth::kDisk);
+    return CheckRecordsExplained(options, read);
   }
-  EBLA_ASSIGN(const std::optional<std::string> noted, log->Get(kLogLossKey));
+  EBLA_ASSIGN(const std::optional<std::string> noted, read.Get(kLogLossKey));
   if (!noted) return {};
   EBLA_ASSIGN(loss, DecodeLogLoss(*noted));
-  return {};
+  return CheckRecordsExplained(options, read);
+}
+
+// In a database of their own, because a start opens it only once it has the log.
+Status WtStore::Parts::Files::CheckRecordsExplained(const WtStoreOptions& options, const SharedLog& read) const {
+  EBLA_ASSIGN(const std::unique_ptr<WtConnection> connection, WtConnection::Open(options));
+  WtRecordStore records(options, *connection, reserve);
+  EBLA_TRY(records.Open());
+  return CheckExplained(read, records, *loss);
 }
 
 // The key is in the log only once an inventory exists.
@@ -218,7 +229,6 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   EBLA_TRY(parts->BeginInventory());
   EBLA_TRY(parts->records.Begin());
   EBLA_TRY(parts->store.Open());
-  if (parts->files->loss) EBLA_TRY(parts->store.lost_replicas().CheckExplained());
   parts->connection->NoteOpened();
   Executor& writer = parts->options.inventory != nullptr ? *parts->options.inventory : *parts->options.watcher;
   parts->files->keeper->Start(writer, [&parts = *parts](Status status) { std::ignore = parts.owner.Fail(status); });

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include "common/base/descriptor.h"
 #include "common/base/read_at.h"
@@ -37,6 +38,11 @@ int CheckTableFile(const std::string& path) {
   if (!fd.valid()) return errno == ENOENT || errno == EIO ? kDamagedBlock : errno;
   // Twice, as a wire may have erred and not the disk.
   return BeginsWhole(fd.get()) || BeginsWhole(fd.get()) ? 0 : kDamagedBlock;
+}
+
+Error ShortageError(int error, std::string_view doing) {
+  return {Code::kOverloaded, std::string(doing) + ": " + std::strerror(error) +
+                                 (error == ENOMEM ? "" : ": raise the limit (LimitNOFILE= of systemd, ulimit -Hn)")};
 }
 
 bool IsCutShort(const std::string& path) {

@@ -9,6 +9,7 @@
 
 #include <wiredtiger.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -18,6 +19,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/mutex.h"
+#include "common/base/status.h"
 
 namespace ebla::tabletserver {
 
@@ -27,6 +29,14 @@ std::string FileOfTable(const std::string& uri);
 // Reads the first block from the disk. 0: it is whole. kDamagedBlock: there is no file, or it is shorter than its first
 // block, or that is damaged or cannot be read. Another errno: the file cannot be opened, which tells nothing of it.
 int CheckTableFile(const std::string& path);
+
+// An error of opening a file: the process lacks descriptors or memory, and the file may be whole.
+inline bool IsShortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
+Error ShortageError(int error, std::string_view doing);
+
+// An error of opening a file: a directory is in its place, or the process may not open it.
+inline bool IsBarred(int error) { return error == EISDIR || error == EACCES || error == EPERM; }
 
 // There is a file, and it is shorter than its first block.
 bool IsCutShort(const std::string& path);

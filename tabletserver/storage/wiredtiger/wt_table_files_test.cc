@@ -1,5 +1,5 @@
-// Files that are missing, emptied, cut or damaged at their beginning. Pins the rules of WiredTiger on which the store
-// relies, and whose damage each of them is.
+// Files that are missing, emptied, cut or damaged at their beginning, and directories in their place. Pins the rules of
+// WiredTiger on which the store relies, and whose damage each of them is.
 #include "tabletserver/storage/wiredtiger/wt_table_files.h"
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 #include "common/base/descriptor.h"
 #include "common/base/read_all.h"
-#include "tabletserver/storage/testing/store_fixture.h"
+#include "tabletserver/storage/testing/table_files_fixture.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 
@@ -25,10 +25,11 @@ namespace fs = std::filesystem;
 using ::testing::Combine;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using ::testing::Values;
 
-enum class Damage { kMissing, kEmptied, kCut, kZeroBlock };
-constexpr auto kDamages = {Damage::kMissing, Damage::kEmptied, Damage::kCut, Damage::kZeroBlock};
+enum class Damage { kMissing, kEmptied, kCut, kZeroBlock, kDirectory };
+constexpr auto kDamages = {Damage::kMissing, Damage::kEmptied, Damage::kCut, Damage::kZeroBlock, Damage::kDirectory};
 
 std::string NameOf(Damage damage) {
   switch (damage) {
@@ -36,6 +37,7 @@ std::string NameOf(Damage damage) {
     case Damage::kEmptied: return "Emptied";
     case Damage::kCut: return "Cut";
     case Damage::kZeroBlock: return "ZeroBlock";
+    case Damage::kDirectory: return "Directory";
   }
   return {};
 }
@@ -46,6 +48,10 @@ void Do(Damage damage, const fs::path& file) {
     case Damage::kMissing: fs::remove(file); break;
     case Damage::kEmptied: fs::resize_file(file, 0); break;
     case Damage::kCut: fs::resize_file(file, 100); break;
+    case Damage::kDirectory:
+      fs::remove(file);
+      fs::create_directories(file / "with something in it");
+      break;
     case Damage::kZeroBlock: {
       const Descriptor fd(open(file.c_str(), O_WRONLY | O_CLOEXEC));
       const std::string zeros(4096, '\0');
@@ -115,7 +121,7 @@ class WiredTigerFilesTest : public ::testing::TestWithParam<Damage> {
 TEST_P(WiredTigerFilesTest, EveryCallThatOpensTheFileFailsAndNothingElse) {
   Do(GetParam(), File());
   Open();
-  const int expected = GetParam() == Damage::kMissing ? ENOENT : WT_ERROR;
+  const int expected = GetParam() == Damage::kMissing ? ENOENT : GetParam() == Damage::kDirectory ? EISDIR : WT_ERROR;
   for (int attempt = 0; attempt < 2; ++attempt) {
     EXPECT_EQ(OpenCursor(kDamaged), expected);
     EXPECT_EQ(OpenCursor(kDamaged, "checkpoint=WiredTigerCheckpoint"), expected);
@@ -153,126 +159,10 @@ INSTANTIATE_TEST_SUITE_P(, WiredTigerFilesTest, ::testing::ValuesIn(kDamages),
 
 // ---- tables ---------------------------------------------------------------------------------------------------------
 
-constexpr TableId kDamaged{3}, kWhole{4};
-constexpr TabletId kOfDamaged{30}, kOfWhole{40};
-constexpr int kRows = 50;
-const TabletStore::ScrubPace kAtOnce = [](int64_t) { return true; };
-
-std::string KeyOf(int row) { return "key" + std::to_string(1000 + row); }
-std::string ValueOf(int row) { return std::string(400, static_cast<char>('a' + row % 26)) + std::to_string(row); }
-
-// A store of two tables of one tablet each, all of it in files.
-class TableFilesFixture : public ::testing::Test {
- protected:
-  Result<std::unique_ptr<WtStore>> TryOpen() {
-    WtStoreOptions options = SmallStore(path_, flusher_, background_);
-    options.sorted_tables = sorted_;
-    return WtStore::Open(std::move(options));
-  }
-  void Open() {
-    store_.reset();
-    auto opened = TryOpen();
-    ASSERT_TRUE(opened.has_value()) << opened.error();
-    store_ = *std::move(opened);
-    const auto replicas = (*store_)->Recover();
-    ASSERT_TRUE(replicas.has_value()) << replicas.error();
-  }
-  void Fill() {
-    ASSERT_NO_FATAL_FAILURE(Open());
-    FillTable(kOfDamaged, kDamaged);
-    files_ = TableFiles();
-    ASSERT_EQ(files_.size(), 1u);
-    FillTable(kOfWhole, kWhole);
-  }
-  void FillTable(TabletId tablet, TableId table) {
-    ASSERT_TRUE((*store_)->EnsureTable(table, TableCompression::kNone).ok());
-    ASSERT_TRUE((*store_)->PutReplicaState(tablet, {.table = table, .promised = Epoch{2}}).ok());
-    for (int row = 0; row < kRows; ++row)
-      Write(tablet, table, static_cast<uint64_t>(row) + 1, KeyOf(row), ValueOf(row));
-    ASSERT_TRUE(CheckpointNow(**store_).has_value());
-  }
-  void Write(TabletId tablet, TableId table, uint64_t lsn, const std::string& key, const std::string& value) {
-    const LogEntry entry = Entry(lsn, {Put(key, value)});
-    ASSERT_TRUE(AppendOne(**store_, tablet, entry).ok());
-    const Status applied = ApplyOne(**store_, tablet, table, entry);
-    ASSERT_TRUE(applied.ok()) << applied;
-  }
-  std::vector<fs::path> TableFiles() const {
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(path_)) {
-      const std::string name = entry.path().filename();
-      if (name.starts_with("data_") || name.starts_with("run_")) files.push_back(entry.path());
-    }
-    return files;
-  }
-  std::vector<TableId> DamagedTables() { return (*store_)->damage().tables; }
-  std::string Value(TableId table, int row) {
-    const auto record = (*store_)->Get(table, KeyOf(row));
-    if (!record) return record.error().ToString();
-    return record->value_or(StoredRecord{}).value;
-  }
-  void ExpectAlive() { EXPECT_TRUE((*store_)->health().status.ok()) << (*store_)->health().status; }
-
-  // Every call leaves the store alive, and does not take the table for one that is not there.
-  void ExpectDamaged(uint64_t lsn) {
-    EXPECT_THAT(DamagedTables(), ElementsAre(kDamaged));
-    EXPECT_TRUE((*store_)->EnsureTable(kDamaged, TableCompression::kNone).ok());
-    EXPECT_TRUE((*store_)->Scrub(kAtOnce).ok());
-    const std::vector<KeyRange> all(1);
-    const auto sizes = (*store_)->EstimateSizes(kDamaged, all);
-    EXPECT_TRUE(sizes.has_value() || sizes.error().code() == Code::kUnavailable) << sizes.error();
-    const auto compacted = (*store_)->Compact(kDamaged, std::chrono::seconds(1));
-    EXPECT_TRUE(compacted.has_value() || compacted.error().code() != Code::kNoSuchTable) << compacted.error();
-    ExpectAlive();
-    EXPECT_THAT(DamagedTables(), ElementsAre(kDamaged));
-    EXPECT_EQ(Value(kWhole, 7), ValueOf(7));
-    Write(kOfWhole, kWhole, lsn, "another", "value");
-    // It may be served by the file that is open; its log has it in any case.
-    const LogEntry entry = Entry(lsn, {Put(KeyOf(7), "new")});
-    EXPECT_TRUE(AppendOne(**store_, kOfDamaged, entry).ok());
-    const Status applied = ApplyOne(**store_, kOfDamaged, kDamaged, entry);
-    EXPECT_TRUE(applied.ok() || applied.code() == Code::kUnavailable) << applied;
-    EXPECT_TRUE(CheckpointNow(**store_).has_value());
-    ExpectAlive();
-  }
-  // The same as repair does.
-  void DropAndMakeAnew() {
-    const ReplicaState gone{.table = kDamaged, .promised = Epoch{3}, .tombstone = true};
-    ASSERT_TRUE((*store_)->PutReplicaState(kOfDamaged, gone).ok());
-    ASSERT_TRUE((*store_)->TruncateRange(kDamaged, {}).ok());
-    const Status forgotten = (*store_)->ForgetReplica(kOfDamaged);
-    ASSERT_TRUE(forgotten.ok()) << forgotten;
-    EXPECT_THAT(DamagedTables(), ElementsAre());
-    ASSERT_TRUE(CheckpointNow(**store_).has_value());
-    ASSERT_TRUE((*store_)->EnsureTable(kDamaged, TableCompression::kNone).ok());
-    EXPECT_EQ(Dump(**store_, kDamaged), "");
-    const TabletId fresh{31};
-    ASSERT_TRUE((*store_)->PutReplicaState(fresh, {.table = kDamaged, .promised = Epoch{4}}).ok());
-    Write(fresh, kDamaged, 1, KeyOf(0), "made anew");
-    ASSERT_TRUE(CheckpointNow(**store_).has_value());
-    for (int start = 0; start < 2; ++start) {
-      ASSERT_TRUE((*store_)->Scrub(kAtOnce).ok());
-      EXPECT_THAT(DamagedTables(), ElementsAre());
-      EXPECT_EQ(Value(kDamaged, 0), "made anew");
-      EXPECT_EQ(Value(kWhole, 7), ValueOf(7));
-      ASSERT_NO_FATAL_FAILURE(Open());
-    }
-  }
-
-  TemporaryDirectory directory_;
-  const std::string path_ = directory_ / "store";
-  bool sorted_ = false;
-  ebla::testing::ThreadExecutor flusher_, background_;
-  std::unique_ptr<WtStore> store_;
-  std::vector<fs::path> files_;  // of the table that is to be damaged
-};
-
-enum class Tables { kInPlace, kSorted };
-
-class WtTableFilesTest : public TableFilesFixture, public ::testing::WithParamInterface<std::tuple<Damage, Tables>> {
+class WtTableFilesTest : public TableFilesFixture, public ::testing::WithParamInterface<std::tuple<Damage, TableKind>> {
  protected:
   WtTableFilesTest() {
-    sorted_ = std::get<Tables>(GetParam()) == Tables::kSorted;
+    sorted_ = std::get<TableKind>(GetParam()) == TableKind::kSorted;
     Fill();
   }
   Damage damage() const { return std::get<Damage>(GetParam()); }
@@ -296,11 +186,11 @@ TEST_P(WtTableFilesTest, AStartNotesATableWhoseFileIsDamaged) {
 TEST_P(WtTableFilesTest, TheScrubOfARunningStoreFindsIt) {
   EXPECT_EQ(Value(kDamaged, 7), ValueOf(7));
   Do(damage(), files_[0]);
-  ASSERT_TRUE((*store_)->Scrub(kAtOnce).ok());
+  ASSERT_TRUE((*store_)->Scrub(AtOnce).ok());
   ExpectDamaged(kRows + 1);
   ASSERT_NO_FATAL_FAILURE(Open());
   // WiredTiger has made a cut file as long as before, of zeros, which are right in the first block alone.
-  ASSERT_TRUE((*store_)->Scrub(kAtOnce).ok());
+  ASSERT_TRUE((*store_)->Scrub(AtOnce).ok());
   ExpectDamaged(kRows + 2);
   DropAndMakeAnew();
 }
@@ -317,10 +207,10 @@ TEST_P(WtTableFilesTest, AReadThatOpensTheFileFindsIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, WtTableFilesTest,
-                         Combine(::testing::ValuesIn(kDamages), Values(Tables::kInPlace, Tables::kSorted)),
+                         Combine(::testing::ValuesIn(kDamages), Values(TableKind::kInPlace, TableKind::kSorted)),
                          [](const auto& info) {
                            return NameOf(std::get<Damage>(info.param)) +
-                                  (std::get<Tables>(info.param) == Tables::kSorted ? "Sorted" : "InPlace");
+                                  (std::get<TableKind>(info.param) == TableKind::kSorted ? "Sorted" : "InPlace");
                          });
 
 // ---- the store's own files ------------------------------------------------------------------------------------------
@@ -353,10 +243,27 @@ TEST_F(WtStoreFilesTest, AStartWithoutASystemTableIsRefusedAndNamesItsFile) {
   }
 }
 
+// Its blocks are whole, and WiredTiger would panic without a word of its tablets.
+TEST_F(WtStoreFilesTest, AStartWithAnOlderFileOfASystemTableIsRefusedAndNamesIt) {
+  const std::string path = path_ + "/applied.wt";
+  fs::copy(path, directory_ / "older");
+  ASSERT_NO_FATAL_FAILURE(Open());
+  for (uint64_t lsn = kRows + 1; lsn <= kRows + 3; ++lsn) {
+    Write(kOfWhole, kWhole, lsn, "key", "value");
+    ASSERT_TRUE(CheckpointNow(**store_).has_value());
+  }
+  store_.reset();
+  fs::rename(path, path + ".whole");
+  fs::copy(directory_ / "older", path);
+  EXPECT_THAT(Refusal(), MatchesRegex(path + " is .*, and all tablets of this server need it"));
+  fs::rename(path + ".whole", path);
+  EXPECT_EQ(Refusal(), "none");
+}
+
 TEST_F(WtStoreFilesTest, TheScrubOfARunningStoreFindsASystemTableThatIsMissing) {
   ASSERT_NO_FATAL_FAILURE(Open());
   fs::remove(path_ + "/window.wt");
-  EXPECT_FALSE((*store_)->Scrub(kAtOnce).ok());
+  EXPECT_FALSE((*store_)->Scrub(AtOnce).ok());
   EXPECT_THAT((*store_)->health().status.message(), HasSubstr("window.wt is missing"));
 }
 

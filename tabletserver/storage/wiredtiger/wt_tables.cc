@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "common/base/key_range.h"
+#include "tabletserver/storage/wiredtiger/wt_checkpoint_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 
 namespace ebla::tabletserver {
@@ -48,29 +49,32 @@ Status WtTables::Open() {
   std::set<std::string> files;
   EBLA_TRY(sessions_.Check(ReadFileNames(session->get(), files), "reading the metadata"));
   for (size_t i = 0; i < kSystemTables; ++i) EBLA_TRY(OpenSystemTable(*session, static_cast<SystemTable>(i), files));
-  Find(files);
+  Find(*session, files);
   return {};
 }
 
 // WiredTiger would fail with an error that names no file.
 Status WtTables::OpenSystemTable(WtSession& session, SystemTable table, const std::set<std::string>& files) {
-  const std::string uri = SystemTableUri(table), path = PathOf(uri);
-  if (files.contains(FileOfTable(uri)) && CheckTableFile(path) == kDamagedBlock) {
-    return Error(Code::kInternal,
-                 path + " is missing or damaged at its beginning, and all tablets of this server need it");
+  const std::string uri = SystemTableUri(table);
+  if (files.contains(FileOfTable(uri))) {
+    const int error = CheckCheckpointBlocks(session, FileOfTable(uri));
+    if (error == kDamagedBlock || error == kOtherFile) {
+      return Error(Code::kInternal,
+                   PathOf(uri) + " " + DescribeDamage(error) + ", and all tablets of this server need it");
+    }
   }
   WT_SESSION* const raw = session.get();
   EBLA_TRY(sessions_.Check(raw->create(raw, uri.c_str(), kRowConfig), "making a table"));
   return sessions_.Check(WtCursor(session, table).error(), "opening " + uri);
 }
 
-void WtTables::Find(const std::set<std::string>& files) {
+void WtTables::Find(WtSession& session, const std::set<std::string>& files) {
   for (const std::string& file : files) {
     const auto number = NumberInName(file, "data_");
     if (!number) continue;
     const TableId table{*number};
     sessions_.in_place().Add(table);
-    if (sessions_.NoteIfDamaged(table, options_.directory + "/" + file)) sessions_.damaged().NoteLost(table);
+    if (sessions_.NoteIfDamaged(session, table, file)) sessions_.damaged().NoteLost(table);
   }
 }
 

@@ -24,8 +24,8 @@ std::string RunConfig(TableCompression compression);
 class WtTables {
  public:
   WtTables(const WtStoreOptions& options, WtSessions& sessions) : options_(options), sessions_(sessions) {}
-  // Makes the b-trees that every store has, and finds those of tables. INTERNAL: the file of a system table is missing
-  // or damaged; the message names it.
+  // Makes the b-trees that every store has, and finds those of tables. INTERNAL: the file of a system table is missing,
+  // damaged or another; the message names it.
   Status Open();
 
   // See the functions of the port. A damaged table is left as it is.
@@ -37,7 +37,7 @@ class WtTables {
 
  private:
   Status OpenSystemTable(WtSession& session, SystemTable table, const std::set<std::string>& files);
-  void Find(const std::set<std::string>& files);
+  void Find(WtSession& session, const std::set<std::string>& files);
   std::string PathOf(const std::string& uri) const { return options_.directory + "/" + FileOfTable(uri); }
 
   const WtStoreOptions& options_;

@@ -70,7 +70,7 @@ void JudgeNeed(Outcome& outcome, bool remade) {
     bad(Verdict::kNeedless, "nothing in this file counts");
   else if (facts.doubled && damage < Damage::kDirectory && stopped)
     bad(Verdict::kNeedless, "another file tells the same");
-  else if (damage == Damage::kForbidden && remade)
+  else if (damage == Damage::kForbidden && remade && facts.kind != FileKind::kTable && facts.kind != FileKind::kRun)
     bad(Verdict::kNeedless, "a missing permission is no damage");
   else if (whole_server && (damage == Damage::kForeign || damage == Damage::kSwapped) && served)
     bad(Verdict::kWrong, "it serves as another server");

@@ -4,7 +4,7 @@
 //          2. A refusal, of a start or of a read, names a file, a tablet or a server.
 //          3. Three replicas of which one disk lies are whole within a minute, unless the server refuses to start.
 //          4. Sound replicas are not made again. If the damaged file does not count, or another file tells the same,
-//             no replica is made again, and no start refused. A missing permission is no damage.
+//             no replica is made again, and no start refused. A missing permission is no damage, but for a table's.
 //          5. A server that has another's identity or store does not serve it.
 //          6. A search for damage ends.
 // Threads: values and functions of their arguments.

@@ -86,7 +86,8 @@ TEST(DamageVerdict, NothingStopsForAFileThatDoesNotCount) {
 }
 
 TEST(DamageVerdict, AMissingPermissionIsNoDamage) {
-  EXPECT_EQ(Judged(FileKind::kTable, Damage::kForbidden, Verdict::kMended, true), Verdict::kNeedless);
+  EXPECT_EQ(Judged(FileKind::kApplied, Damage::kForbidden, Verdict::kMended, true), Verdict::kNeedless);
+  EXPECT_EQ(Judged(FileKind::kTable, Damage::kForbidden, Verdict::kMended, true), Verdict::kMended);
   EXPECT_EQ(Judged(FileKind::kTable, Damage::kForbidden, Verdict::kRefused), Verdict::kRefused);
   EXPECT_EQ(Judged(FileKind::kTable, Damage::kBit, Verdict::kMended, true), Verdict::kMended);
 }

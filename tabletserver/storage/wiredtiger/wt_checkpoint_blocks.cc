@@ -1,4 +1,4 @@
-#include "tabletserver/storage/wiredtiger/wt_block_lists.h"
+#include "tabletserver/storage/wiredtiger/wt_checkpoint_blocks.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -6,12 +6,15 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "common/base/descriptor.h"
 #include "common/base/read_at.h"
+#include "tabletserver/storage/log/open_retrying.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
+#include "tabletserver/storage/wiredtiger/wt_table_files.h"
 
 namespace ebla::tabletserver {
 
@@ -56,9 +59,10 @@ int ReadAddress(WtSession& session, const std::string& uri, std::string& address
 struct Block {
   int64_t offset = 0;
   size_t bytes = 0;
+  uint32_t checksum = 0;
 };
 
-// A list that this build does not understand has none.
+// An address that this build does not understand has none.
 std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address) {
   std::string bytes;
   for (size_t at = 0; at + 2 <= address.size(); at += 2) {
@@ -74,37 +78,54 @@ std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address) {
     return {};
   }
   std::vector<Block> blocks;
-  for (size_t list = 3; list < n.size(); list += 3) {
-    if (n[list + 1] == 0) continue;
-    blocks.push_back({(static_cast<int64_t>(n[list]) + 1) * kUnit, static_cast<size_t>(n[list + 1]) * kUnit});
+  for (size_t at = 0; at < n.size(); at += 3) {
+    if (n[at + 1] == 0) continue;
+    blocks.push_back({(static_cast<int64_t>(n[at]) + 1) * kUnit, static_cast<size_t>(n[at + 1]) * kUnit,
+                      static_cast<uint32_t>(n[at + 2])});
   }
   return blocks;
 }
 
-bool IsWhole(int fd, const Block& block) {
+int CheckBlock(int fd, const Block& block) {
   std::string bytes(block.bytes, '\0');
   (void)posix_fadvise(fd, block.offset, static_cast<off_t>(block.bytes), POSIX_FADV_DONTNEED);
-  return ReadAt(fd, block.offset, bytes).bytes == bytes.size() && BlockIsWhole(bytes);
+  if (ReadAt(fd, block.offset, bytes).bytes < bytes.size() || !BlockIsWhole(bytes)) return kDamagedBlock;
+  return BlockChecksum(bytes) == block.checksum ? 0 : kOtherFile;
+}
+
+int CheckBlocks(int fd, const std::vector<Block>& blocks) {
+  for (const Block& block : blocks) {
+    int error = CheckBlock(fd, block);
+    if (error != 0) error = CheckBlock(fd, block);  // as a wire may have erred and not the disk
+    if (error != 0) return error;
+  }
+  return 0;
 }
 
 }  // namespace
 
-int CheckBlockLists(WtSession& session, TableId table) {
+int CheckCheckpointBlocks(WtSession& session, const std::string& file) {
   WT_CONNECTION* const connection = session.get()->connection;
-  const std::string file = "data_" + std::to_string(table.value) + ".wt", uri = "file:" + file;
-  const Descriptor fd(open((connection->get_home(connection) + ("/" + file)).c_str(), O_RDONLY | O_CLOEXEC));
+  const std::string path = connection->get_home(connection) + ("/" + file), uri = "file:" + file;
+  if (const int error = CheckTableFile(path)) return error;
+  const Descriptor fd(OpenRetrying(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return errno;
   std::string address;
   if (const int error = ReadAddress(session, uri, address)) return error;
   for (;;) {
-    bool whole = true;
-    for (const Block& block : BlocksOf(session.get(), address)) whole = whole && IsWhole(fd.get(), block);
-    if (whole) return 0;
+    const int damage = CheckBlocks(fd.get(), BlocksOf(session.get(), address));
+    if (damage == 0) return 0;
     // Once there is a newer checkpoint the blocks of this one may be written anew.
     const std::string before = address;
     if (const int error = ReadAddress(session, uri, address)) return error;
-    if (address == before) return kDamagedBlock;
+    if (address == before) return damage;
   }
+}
+
+std::string DescribeDamage(int error) {
+  if (error == kDamagedBlock) return "is missing or damaged";
+  if (error == kOtherFile) return "is an older copy, or another server's file";
+  return std::string("cannot be opened: ") + std::strerror(error);
 }
 
 }  // namespace ebla::tabletserver
