@@ -1,68 +1,23 @@
 // common/rpc/typed_call.h
 // One call with the structs of the IDL: as bytes; to a service in the same process, as the structs themselves. Every
 // method of our services takes one struct, as field 1, and returns one.
-// Place:   stubs.cc lays the generated interfaces over it, and client/core/calls the requests of the client. Few files
-//          include it: the generated serializers are slow to compile.
+// Place:   stubs.cc lays the generated interfaces over it, and client/core/calls the requests of the client. Only
+//          typed_call.cc instantiates it, once for each method of the IDL: the generated serializers are slow to
+//          compile.
 // Errors:  as the channel's. A reply that cannot be read is UNKNOWN_OUTCOME (it answers something, but not readably); a
 //          Thrift exception is INTERNAL, with its text. Nothing is thrown.
 // Threads: as Channel::Call; `done` runs on the channel's executor, never inside the call.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <string_view>
-#include <utility>
+#include <functional>
 
 #include "common/rpc/channel.h"
-#include "common/rpc/message_codec.h"
 
 namespace ebla::rpc {
-
-template <class Request>
-EncodedCall EncodeCall(const char* method, const Request& request) {
-  EncodedCall call;
-  call.message = codec::Write<codec::Binary>(method, MessageType::kCall, 0, 1, request);
-  // Version and type (4), length of the name (4), the name; then the sequence id.
-  call.sequence_offset = 8 + std::string_view(method).size();
-  return call;
-}
-
-template <class Reply>
-Result<Reply> DecodeReply(std::string_view message) {
-  const auto unreadable = [](const std::string& why) {
-    return Error(Code::kUnknownOutcome, "its reply cannot be read: " + why);
-  };
-  const Result<MessageHead> head = ParseMessageHead(message);
-  if (!head) return unreadable(head.error().message());
-  if (head->protocol != Protocol::kBinary) return unreadable("it has another protocol than the call");
-  const std::string_view body = message.substr(head->body_offset);
-  if (head->type == MessageType::kException) {
-    codec::thrift::TApplicationException exception;
-    const Result<bool> read = codec::Read<codec::Binary>(body, 0, exception);
-    if (!read) return unreadable(read.error().message());
-    return Error(Code::kInternal, std::string("it answered with an exception: ") + exception.what());
-  }
-  Reply reply;
-  const Result<bool> found = codec::Read<codec::Binary>(body, 0, reply);
-  if (!found) return unreadable(found.error().message());
-  if (!*found || head->type != MessageType::kReply) return unreadable("it holds no result");
-  return reply;
-}
 
 // `request` is not looked at once this returns.
 template <class Reply, class Request>
 void TypedCall(Channel& channel, const char* method, const Request& request, Duration timeout,
-               std::move_only_function<void(Result<Reply>)> done) {
-  if (LocalCalls* const here = channel.SameThreadCalls()) {
-    return here->Call(method, &request, timeout, [done = std::move(done)](Result<std::shared_ptr<void>> reply) mutable {
-      if (!reply) return done(Error(reply.error()));
-      done(std::move(*std::static_pointer_cast<Reply>(*std::move(reply))));
-    });
-  }
-  channel.Call(EncodeCall(method, request), timeout, [done = std::move(done)](Result<std::string> message) mutable {
-    if (!message) return done(Error(message.error()));
-    done(DecodeReply<Reply>(*message));
-  });
-}
+               std::move_only_function<void(Result<Reply>)> done);
 
 }  // namespace ebla::rpc
