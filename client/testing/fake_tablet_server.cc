@@ -5,7 +5,7 @@
 
 #include "client/testing/fake_handlers.h"
 #include "common/base/crc32.h"
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client::testing {

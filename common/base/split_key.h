@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/key_range.h"
+
 namespace ebla {
 
 // The part of a key that no split cuts; neither set: none. The keys of a group begin alike, either in their first
@@ -20,6 +22,8 @@ struct KeyGroupRule {
 
   // The first key of the group that `key` belongs to: the highest point at or below `key` that cuts no group.
   std::string Start(const std::string& key) const;
+  // The keys of its group.
+  KeyRange RangeOf(std::string_view key) const;
   friend bool operator==(const KeyGroupRule&, const KeyGroupRule&) = default;
 };
 

@@ -1,5 +1,5 @@
 // functions/items/item_function.h
-// A change of an item as a function of servers (common/base/record_functions.h).
+// A change of an item as a function of servers (common/base/functions.h).
 // Errors:  INTERNAL: the record holds no item.
 // Threads: functions.
 #pragma once
@@ -7,7 +7,7 @@
 #include <functional>
 #include <optional>
 
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
 #include "functions/items/item_step.h"
 
 namespace ebla {

@@ -1,5 +1,5 @@
 // functions/memcached/record_function.h
-// Memcached's commands of one item as a function of servers (common/base/record_functions.h) of the name "memcached".
+// Memcached's commands of one item as a function of servers (common/base/functions.h) of the name "memcached".
 // Its arguments, in the encoding of common/base/encoding.h, are an ItemOrder:
 //
 //   byte           the verb, as ItemOrder::Verb numbers them
@@ -26,7 +26,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
 #include "functions/memcached/item_order.h"
 
 namespace ebla::memcached {

@@ -1,5 +1,5 @@
 // functions/redis/record_function.h
-// Redis's commands of one key as a function of servers (common/base/record_functions.h), so that a command that must
+// Redis's commands of one key as a function of servers (common/base/functions.h), so that a command that must
 // know the value takes one round trip. Its name is "redis". Its arguments, in the encoding of common/base/encoding.h:
 //
 //   varint  protocol of the reply: 2 or 3
@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
 #include "functions/redis/command/update.h"
 
 namespace ebla::redis {

@@ -1,5 +1,5 @@
 // gateway/store/apply_function.h
-// Applies a function to a record (common/base/record_functions.h). A server applies it in one step, in one round trip.
+// Applies a function to a record (common/base/functions.h). A server applies it in one step, in one round trip.
 // If servers refuse, the gateway runs the same function on the record that it reads, and writes the result on the
 // condition that the record has not changed since.
 // Refused:    by servers of a build without the function; if the arguments exceed a record, or the answer exceeds
@@ -18,7 +18,7 @@
 #include <string_view>
 
 #include "common/base/executor.h"
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
 #include "gateway/store/store.h"
 
 namespace ebla::gateway {

@@ -31,7 +31,7 @@ class ApplyFunctionTest : public ::testing::Test {
   }
   // From now on.
   void HaveServersRunTheFunction() {
-    const auto functions = std::make_shared<RecordFunctions>();
+    const auto functions = std::make_shared<Functions>();
     functions->Add("mark", [this](const FunctionInput& input) {
       ++runs_at_servers_;
       return Run(input, Lifetime::Kept());

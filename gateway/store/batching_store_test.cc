@@ -80,7 +80,7 @@ TEST_F(BatchingStoreTest, GetsOfATurnAreOneCallWithAnAnswerEach) {
 }
 
 TEST_F(BatchingStoreTest, FunctionsGoWithTheOtherWritesOfATurn) {
-  const auto functions = std::make_shared<RecordFunctions>();
+  const auto functions = std::make_shared<Functions>();
   functions->Add("append", [](const FunctionInput& input) -> Result<FunctionResult> {
     const std::string old(input.record ? input.record->value : "");
     return FunctionResult{FunctionResult::Change::kPut, old + std::string(input.arguments), std::nullopt, old};

@@ -70,7 +70,7 @@ class Store {
   // A record keeps its expiry. A missing record is made, without expiry, or the answer is CONDITION_FAILED.
   virtual void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                          Callback<Result<int64_t>> done) = 0;
-  // A server applies its function to the record (common/base/record_functions.h), and returns the function's answer.
+  // A server applies its function to the record (common/base/functions.h), and returns the function's answer.
   // The version is that of the put or delete, or any if there was none. INVALID_ARGUMENT: refused without an effect;
   // the caller then uses Get and Put.
   virtual void Apply(std::string key, std::string_view function, std::string arguments, Until until,

@@ -21,7 +21,7 @@ class MemcachedTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     if (!GetParam()) return;
-    const auto functions = std::make_shared<RecordFunctions>();
+    const auto functions = std::make_shared<Functions>();
     functions->Add(std::string(kFunctionName), ApplyOrder);
     store_.SetFunctions(functions);
   }

@@ -60,7 +60,7 @@ void MemoryStore::SetSkew(milliseconds skew) {
   skew_ms_ = skew.count();
 }
 
-void MemoryStore::SetFunctions(std::shared_ptr<const RecordFunctions> functions) {
+void MemoryStore::SetFunctions(std::shared_ptr<const Functions> functions) {
   MutexLock lock(mutex_);
   functions_ = std::move(functions);
 }
@@ -214,7 +214,7 @@ Result<PartResult> MemoryStore::ApplyNow(const std::string& key, const std::stri
                                          const std::string& arguments) {
   EBLA_TRY(Meet("apply", key));
   MutexLock lock(mutex_);
-  const RecordFunction* const found = functions_ == nullptr ? nullptr : functions_->Find(function);
+  const Function* const found = functions_ == nullptr ? nullptr : functions_->Find(function);
   if (found == nullptr) return Error(Code::kInvalidArgument, "no such function");
   const Record* const record = Find(key);
   const auto expires = record == nullptr ? std::nullopt : record->expires;

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "common/base/functions.h"
 #include "common/base/mutex.h"
-#include "common/base/record_functions.h"
 #include "gateway/store/store.h"
 
 namespace ebla::gateway {
@@ -24,7 +24,7 @@ class MemoryStore final : public ManyStore {
 
   void SetFault(Fault fault);
   // Which Apply() knows; null: none.
-  void SetFunctions(std::shared_ptr<const RecordFunctions> functions);
+  void SetFunctions(std::shared_ptr<const Functions> functions);
   // From now on calls wait for Release(), which answers all that wait, or the oldest.
   void Hold();
   size_t Release(size_t most = SIZE_MAX);
@@ -72,7 +72,7 @@ class MemoryStore final : public ManyStore {
   std::map<std::string, Record> records_ EBLA_GUARDED_BY(mutex_);
   std::deque<Held> held_ EBLA_GUARDED_BY(mutex_);
   Fault fault_ EBLA_GUARDED_BY(mutex_);
-  std::shared_ptr<const RecordFunctions> functions_ EBLA_GUARDED_BY(mutex_);
+  std::shared_ptr<const Functions> functions_ EBLA_GUARDED_BY(mutex_);
   bool holding_ EBLA_GUARDED_BY(mutex_) = false;
   int64_t now_ms_ EBLA_GUARDED_BY(mutex_) = 1'700'000'000'000;
   int64_t skew_ms_ EBLA_GUARDED_BY(mutex_) = 0;

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "tabletserver/storage/merged_scan.h"
+
 namespace ebla::tabletserver {
 
 const StoredRecord* NewerThan(const SnapshotPosition& position, const LoggedSlice& logged, std::string_view key) {
@@ -11,37 +13,42 @@ const StoredRecord* NewerThan(const SnapshotPosition& position, const LoggedSlic
   return found != logged.records.end() && found->second.version.lsn > position.applied ? &found->second : nullptr;
 }
 
+namespace {
+
+// Of the slice's records in the range, those that a snapshot with this position lacks.
+class NewerRecords {
+ public:
+  using Row = std::pair<const std::string, StoredRecord>;
+
+  NewerRecords(const LoggedSlice& logged, const ScanBounds& bounds, const SnapshotPosition& position)
+      : position_(position) {
+    for (const Row& row : logged.records) {
+      if (bounds.range.Contains(row.first)) rest_.push_back(&row);
+    }
+    if (!bounds.reverse) std::reverse(rest_.begin(), rest_.end());
+  }
+
+  const Row* Peek() {
+    while (!rest_.empty() && rest_.back()->second.version.lsn <= position_.applied) rest_.pop_back();
+    return rest_.empty() ? nullptr : rest_.back();
+  }
+  void Pop() { rest_.pop_back(); }
+
+ private:
+  const SnapshotPosition& position_;
+  std::vector<const Row*> rest_;  // the next one last
+};
+
+}  // namespace
+
 Status ScanWith(TabletStore& store, TableId table, const ScanBounds& bounds, const LoggedSlice& logged,
                 SnapshotPosition& position, const TabletStore::Visitor& visit) {
-  std::vector<std::pair<std::string_view, const StoredRecord*>> rest;  // the next one last
-  for (const auto& [key, record] : logged.records) {
-    if (bounds.range.Contains(key)) rest.emplace_back(key, &record);
-  }
-  if (!bounds.reverse) std::reverse(rest.begin(), rest.end());
-  bool more = true;
-  const auto show = [&](std::string_view key, const StoredRecord& record) { return more = visit(key, record); };
-  // Shows the records before `key`, or all remaining ones without a key.
-  const auto show_before = [&](const std::string_view* key) {
-    while (more && !rest.empty()) {
-      const auto [next, record] = rest.back();
-      if (key != nullptr && (bounds.reverse ? next <= *key : next >= *key)) return;
-      rest.pop_back();
-      if (record->version.lsn > position.applied) show(next, *record);
-    }
-  };
-  if (bounds.range.Empty()) return Status::Ok();
-  EBLA_TRY(store.Scan(
-      table, bounds,
-      [&](std::string_view key, const StoredRecord& record) {
-        show_before(&key);
-        if (!more) return false;
-        const StoredRecord* newer = NewerThan(position, logged, key);
-        if (!rest.empty() && rest.back().first == key) rest.pop_back();
-        return show(key, newer == nullptr ? record : *newer);
-      },
-      &position));
-  show_before(nullptr);
-  return Status::Ok();
+  NewerRecords newer(logged, bounds, position);
+  const auto key_of = [](const NewerRecords::Row& row) -> std::string_view { return row.first; };
+  const auto show_newer = [&](const NewerRecords::Row& row) { return visit(row.first, row.second); };
+  return MergedScan(bounds, newer, key_of, show_newer, visit, [&](const ScanBounds& within, const auto& visitor) {
+    return store.Scan(table, within, visitor, &position);
+  });
 }
 
 }  // namespace ebla::tabletserver

@@ -7,8 +7,8 @@
 #include <atomic>
 #include <fstream>
 
+#include "common/base/functions.h"
 #include "common/base/processors.h"
-#include "common/base/record_functions.h"
 #include "common/process/addresses.h"
 #include "common/process/bounded_flag.h"
 #include "common/process/process.h"
@@ -260,7 +260,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.scrub.period = std::chrono::seconds(FLAGS_scrub_period_s);
   server.clock.leap_max = std::chrono::seconds(FLAGS_clock_leap_max_s);
   server.scrub.bytes_per_second = [] { return bounded_scrub_bytes_per_second.Get(); };
-  const auto functions = std::make_shared<RecordFunctions>();
+  const auto functions = std::make_shared<Functions>();
   functions->Add(std::string(memcached::kFunctionName), memcached::ApplyOrder);
   functions->Add(std::string(redis::kFunctionName), redis::ApplyCommand);
   server.shard.functions = functions;

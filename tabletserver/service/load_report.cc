@@ -59,7 +59,7 @@ void LoadReport::Learn(const TabletView& view) {
   schema_version_ = view.schema->version;
   auto schema = DecodeSchema(view.schema->encoded);
   if (!schema) return;  // the code that serves by it reports the error
-  group_ = std::move(schema->key_group);
+  group_ = std::move(schema->tablet.key_group);
   split_bytes_ = schema->split_bytes;
 }
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <variant>
 
+#include "common/base/functions.h"
 #include "common/base/mailbox.h"
-#include "common/base/record_functions.h"
 #include "common/base/split_key.h"
 #include "tabletserver/reads/tablet_handle.h"
 #include "tabletserver/replication/leadership.h"
@@ -32,7 +32,6 @@ struct DecodedSchema {
   ReadLevel default_read_level = ReadLevel::kStrong;
   Duration default_bounded{};
   TableCompression compression = TableCompression::kNone;
-  KeyGroupRule key_group;
   int64_t split_bytes = 0;  // 0: not said
   MemoryBounds memory;      // of a table in memory
 };
@@ -73,8 +72,8 @@ struct ShardOptions {
   Duration tombstone_retention = std::chrono::hours(24);  // in last_write_wins tables
   // of PRIMARY writes that were rolled back and are still unresolved; beyond it PRIMARY is OVERLOADED
   int64_t rolled_back_bytes_max = 256 << 20;
-  CopyOptions copy;                                  // of copies that begin here
-  std::shared_ptr<const RecordFunctions> functions;  // that writes may apply; null: none
+  CopyOptions copy;                            // of copies that begin here
+  std::shared_ptr<const Functions> functions;  // that writes may apply; null: none
 };
 
 // Where replies go: each event loop has one.

@@ -138,7 +138,7 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Dedup
   then.state.tombstone = false;
   then.state.incomplete = false;
   TabletReaders readers;
-  readers.records = [](std::span<const std::string_view> keys) {
+  readers.records.get = [](std::span<const std::string_view> keys) {
     return std::vector<std::optional<StoredRecord>>(keys.size());
   };
   readers.log = [&](Lsn from, Lsn last, size_t bytes_max) {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <variant>
 
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
 #include "tabletserver/replication/replica_core.h"
 #include "tabletserver/tablet/dedup_window.h"
 #include "tabletserver/tablet/tablet_clock.h"
@@ -30,7 +30,7 @@ struct TabletOptions {
   size_t unapplied_bytes_max = 64 << 20;
   size_t apply_bytes_max = 4 << 20;    // of one ApplyBatch, about
   int64_t tombstone_retention_ms = 0;  // last_write_wins: so long a delete is remembered, and a write may be on its way
-  std::shared_ptr<const RecordFunctions> functions;  // that writes may apply; null: none
+  std::shared_ptr<const Functions> functions;  // that writes may apply; null: none
   LeaseTerms lease;
   MonotonicTime started;                   // when this process began to answer
   bool may_have_lost_writes = false;       // it may have lost what it acknowledged (PROTOCOL 5)
@@ -38,7 +38,7 @@ struct TabletOptions {
 };
 
 struct TabletReaders {
-  RecordReader records;
+  RecordReaders records;
   LogReader log;  // store.ReadLog of this tablet
 };
 

@@ -424,7 +424,7 @@ TEST(TabletCore, ALogThatLacksAnEntryEndsTheReplica) {
   recovered.first_logged = {Epoch{1}, Lsn{1}};
   recovered.last_logged = {Epoch{1}, Lsn{3}};
   TabletReaders readers;
-  readers.records = [](std::span<const std::string_view> keys) {
+  readers.records.get = [](std::span<const std::string_view> keys) {
     return std::vector<std::optional<StoredRecord>>(keys.size());
   };
   readers.log = [](Lsn from, Lsn last, size_t) -> Result<std::vector<LogEntry>> {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/split_key.h"
 #include "tabletserver/replication/replica_types.h"
 #include "tabletserver/storage/log/flush_mode.h"
 #include "tabletserver/tablet/tablet_clock.h"
@@ -32,6 +33,7 @@ struct TabletSchema {
   int64_t default_ttl_ms = 0;                    // 0: records live until deleted
   bool last_write_wins = false;
   bool in_memory = false;  // alone: a start of the process has lost all that was applied and logged
+  KeyGroupRule key_group;
   std::string encoded;
 };
 

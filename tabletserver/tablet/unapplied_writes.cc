@@ -71,6 +71,22 @@ std::optional<UnappliedWrites::Item> UnappliedWrites::Find(std::string_view key,
   return place.first == key ? std::optional(item) : std::nullopt;
 }
 
+std::optional<UnappliedWrites::Item> UnappliedWrites::Next(const KeyRange& range, bool reverse) {
+  PutInOrder();
+  // The newest effect on a key is its last one in this order.
+  auto after = items_.end();
+  if (!reverse) {
+    const auto first = items_.lower_bound({range.start, Lsn{}});
+    if (first == items_.end()) return std::nullopt;
+    after = items_.upper_bound({first->first.first, Lsn{UINT64_MAX}});
+  } else if (!range.end.empty()) {
+    after = items_.lower_bound({range.end, Lsn{}});
+  }
+  if (after == items_.begin()) return std::nullopt;
+  const auto& [place, item] = *std::prev(after);
+  return range.Contains(place.first) ? std::optional(item) : std::nullopt;
+}
+
 void UnappliedWrites::Visit(const KeyRange& range, Lsn upto, const std::function<bool(const Item& item)>& visitor) {
   if (range.Empty()) return;
   PutInOrder();

@@ -38,6 +38,8 @@ class UnappliedWrites {
 
   // The newest effect on the key at or below `upto`.
   std::optional<Item> Find(std::string_view key, Lsn upto = Lsn{UINT64_MAX});
+  // The newest effect on the first key of the range that has one; in reverse, on the last one.
+  std::optional<Item> Next(const KeyRange& range, bool reverse);
   // Shows, of each key of a range in their order, the newest effect at or below `upto`, if it has any, until the
   // visitor returns false; deletes included, as they hide the store's record.
   void Visit(const KeyRange& range, Lsn upto, const std::function<bool(const Item& item)>& visitor);

@@ -182,9 +182,11 @@ Result<Evaluation> WriteAdmission::EvaluateInRange(std::vector<Write> writes, Ta
                                       .schema = *common_.schema,
                                       .unapplied = common_.unapplied,
                                       .read = common_.readers.records,
+                                      .range = common_.applied.range,
                                       .functions = common_.options.functions.get(),
                                       .server = common_.options.self,
-                                      .tombstone_retention_ms = common_.options.tombstone_retention_ms});
+                                      .tombstone_retention_ms = common_.options.tombstone_retention_ms,
+                                      .change_version = common_.replica.NextVersion()});
 }
 
 void WriteAdmission::Execute(AdmitWrite input, uint64_t digest, AckLevel level, TabletTime now) {
@@ -286,7 +288,7 @@ Result<std::vector<Effect>> WriteAdmission::PurgeEffects(const Purge& input, Tab
   std::vector<Effect> effects;
   std::set<std::string_view> named;
   for (size_t next = 0; next < keys.size();) {
-    EBLA_ASSIGN(const auto records, common_.readers.records(std::span(keys).subspan(next)));
+    EBLA_ASSIGN(const auto records, common_.readers.records.get(std::span(keys).subspan(next)));
     for (const std::optional<StoredRecord>& record : records) {
       const ExpiredKey& expired = *purged[next++];
       if (!record.has_value() || record->version != expired.version) continue;

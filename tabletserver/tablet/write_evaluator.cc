@@ -11,85 +11,49 @@
 #include "common/base/encoding.h"
 #include "common/base/key_range.h"
 #include "common/base/number_limits.h"
-#include "tabletserver/tablet/rules.h"
+#include "tabletserver/tablet/group_rows.h"
+#include "tabletserver/tablet/logged_records.h"
 
 namespace ebla::tabletserver {
 
 namespace {
 
-// A record as a condition sees it: what the log will have made of it, not expired.
-struct Present {
-  std::string value;
-  Version version;
-  TabletTime expires_at;
-};
-
-struct Seen {
-  std::optional<Present> live;
-  WriteStamp stamp;  // of the newest write, expired or a delete or not
-};
-
-// The writes of a batch that depend on what there is, and the records that they see. The store is asked for several at
-// a time.
-class Records {
- public:
-  Records(std::span<const Write> writes, const EvaluationContext& context);
-
-  // Called for one write after another.
-  Result<Seen> Look(const Write& write);
-
- private:
-  bool MustLook(const Write& write) const { return IsConditional(write) || context_.schema.last_write_wins; }
-  std::optional<UnappliedWrites::Item> Unapplied(const Write& write) const {
-    if (context_.unapplied.empty() || !rules::ConditionsSeeUnapplied()) return std::nullopt;
-    return context_.unapplied.Find(write.key);
-  }
-  // The next one's, to be taken.
-  Result<std::optional<StoredRecord>*> NextStored();
-
-  const EvaluationContext& context_;
-  std::vector<std::string_view> keys_;  // of the store's records that are still to be looked at
-  size_t next_ = 0;                     // of these
-  std::vector<std::optional<StoredRecord>> read_;
-  size_t taken_ = 0;  // of those read
-};
-
-Records::Records(std::span<const Write> writes, const EvaluationContext& context) : context_(context) {
-  for (const Write& write : writes) {
-    if (MustLook(write) && !Unapplied(write).has_value()) keys_.push_back(write.key);
-  }
-}
-
-Result<std::optional<StoredRecord>*> Records::NextStored() {
-  if (taken_ == read_.size()) {
-    EBLA_ASSIGN(read_, context_.read(std::span(keys_).subspan(next_)));
-    taken_ = 0;
-    next_ += read_.size();
-  }
-  return &read_[taken_++];
-}
-
-Result<Seen> Records::Look(const Write& write) {
-  Result<Seen> looked;
-  Seen& seen = *looked;
-  if (!MustLook(write)) return looked;
-  std::optional<Present>& newest = seen.live;
-  if (const auto item = Unapplied(write)) {
-    seen.stamp = {item->effect->write_time_ms, item->effect->writer};
-    if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};
-  } else {
-    EBLA_ASSIGN(std::optional<StoredRecord>* const stored, NextStored());
-    if (stored->has_value()) {
-      StoredRecord& record = **stored;
-      seen.stamp = {record.write_time_ms, std::move(record.writer)};
-      if (!record.tombstone) newest = Present{std::move(record.value), record.version, record.expires_at};
+// What a batch is evaluated with: its records and effects, and the room of its functions.
+struct Batch {
+  Batch(std::span<const Write> writes, const EvaluationContext& context)
+      : context(context),
+        effects(HasFunctions(writes), writes.size()),
+        records(effects, context.unapplied, context.read, context.now) {
+    outcome.counters.reserve(static_cast<size_t>(std::ranges::count(writes, WriteKind::kIncrement, &Write::kind)));
+    for (const Write& write : writes) {
+      if (MustLook(write)) records.Expect(write.key);
     }
   }
-  if (newest.has_value() && newest->expires_at && newest->expires_at <= context_.now) newest.reset();
-  return looked;
-}
 
-bool Holds(const Condition& condition, const std::optional<Present>& record) {
+  static bool HasFunctions(std::span<const Write> writes) {
+    return std::ranges::find(writes, WriteKind::kApply, &Write::kind) != writes.end();
+  }
+  bool MustLook(const Write& write) const { return IsConditional(write) || context.schema.last_write_wins; }
+
+  // Adds one whose value is still to come. `seen`: what the key has had.
+  Effect& AddEffect(std::string key, const SeenRecord& seen) {
+    Effect& effect = effects.On(std::move(key));
+    if (context.schema.last_write_wins) {
+      // Later than what it replaces, whatever clock that was written by: this write has seen it.
+      effect.write_time_ms = std::max(static_cast<int64_t>(context.now.value), seen.stamp.time_ms + 1);
+      effect.writer = context.server;
+    }
+    return effect;
+  }
+
+  const EvaluationContext& context;
+  BatchEffects effects;
+  LoggedRecords records;
+  FunctionRoom room;
+  Outcome outcome;
+};
+
+bool Holds(const Condition& condition, const std::optional<PresentRecord>& record) {
   switch (condition.kind) {
     case Condition::Kind::kNone: return true;
     case Condition::Kind::kAbsent: return !record.has_value();
@@ -99,7 +63,7 @@ bool Holds(const Condition& condition, const std::optional<Present>& record) {
   return false;
 }
 
-std::string WhyNot(const Condition& condition, const std::optional<Present>& record) {
+std::string WhyNot(const Condition& condition, const std::optional<PresentRecord>& record) {
   switch (condition.kind) {
     case Condition::Kind::kAbsent: return "the record exists, at version " + record->version.ToString();
     case Condition::Kind::kVersionIs:
@@ -117,34 +81,24 @@ TabletTime ExpiryAfter(TabletTime now, int64_t ttl_ms) {
   return ttl_ms == 0 ? TabletTime{} : TabletTime{now.value + static_cast<uint64_t>(ttl_ms)};
 }
 
-// Adds one whose value is still to come. It takes the write's key.
-Effect& AddEffectOn(Write& write, const Seen& seen, const EvaluationContext& context, Evaluation& evaluation) {
-  Effect& effect = evaluation.effects.emplace_back();
-  effect.key = std::move(write.key);
-  if (context.schema.last_write_wins) {
-    // Later than what it replaces, whatever clock that was written by: this write has seen it.
-    effect.write_time_ms = std::max(static_cast<int64_t>(context.now.value), seen.stamp.time_ms + 1);
-    effect.writer = context.server;
-  }
-  return effect;
-}
-
 // The refusal of the whole batch; none: the evaluation continues.
 using Refused = std::optional<Outcome>;
 
+Outcome RefusalOf(const Status& status, size_t index) {
+  return Refusal(Code::kInvalidArgument, status.message(), static_cast<int32_t>(index));
+}
+
 // A write that was accepted elsewhere, or here before a failover. In the order of their stamps or not, as often as they
 // come: the latest stays.
-Refused AddDelivered(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
-                     Evaluation& evaluation) {
+Refused AddDelivered(Write& write, size_t index, const SeenRecord& seen, Batch& batch) {
   if (*write.stamp <= seen.stamp) return std::nullopt;
   // A delete that was later than it may be forgotten by now.
-  if (write.stamp->time_ms + context.tombstone_retention_ms <= static_cast<int64_t>(context.now.value)) {
+  if (write.stamp->time_ms + batch.context.tombstone_retention_ms <= static_cast<int64_t>(batch.context.now.value)) {
     return Refusal(Code::kConditionFailed,
                    "the write was accepted too long ago: deletes that followed it may be forgotten",
                    static_cast<int32_t>(index));
   }
-  Effect& effect = evaluation.effects.emplace_back();
-  effect.key = std::move(write.key);
+  Effect& effect = batch.effects.On(std::move(write.key));
   effect.is_delete = write.kind == WriteKind::kDelete;
   effect.value = std::move(write.value);
   effect.expires_at = write.expires_at;
@@ -153,72 +107,73 @@ Refused AddDelivered(Write& write, size_t index, const Seen& seen, const Evaluat
   return std::nullopt;
 }
 
-// The room of a batch's functions together, because an entry has to fit in a peer's message and on a page of its log,
-// and a shard does nothing else meanwhile.
-struct FunctionRoom {
-  size_t bytes = kBatchBytesMax;  // of records that are given to them, and that come of it
-  size_t answer_bytes = kFunctionAnswersBytesMax;
-
-  // Whatever one function alone takes fits.
-  Status Take(const FunctionInput& input, const FunctionResult& result) {
-    const size_t taken = (input.record ? input.record->value.size() : 0) + result.value.size();
-    if (result.answer.size() > kFunctionAnswerBytesMax)
-      return Error(Code::kInvalidArgument,
-                   "the function's answer is larger than " + std::to_string(kFunctionAnswerBytesMax) + " bytes");
-    if (taken > bytes || result.answer.size() > answer_bytes)
-      return Error(Code::kInvalidArgument, "the functions of one batch take too much together: apply fewer at a time");
-    bytes -= taken;
-    answer_bytes -= result.answer.size();
-    const std::optional<int64_t>& expires_ms = result.expires_ms;
-    if (expires_ms && (*expires_ms < 0 || *expires_ms > limits::kExpiryMsMax))
-      return Error(Code::kInvalidArgument, "the function has the record expire at a time that no clock shows");
-    return CheckValue(result.value);
-  }
-};
-
-Result<FunctionResult> Apply(const Write& write, const std::optional<Present>& live, const EvaluationContext& context,
-                             FunctionRoom& room) {
-  const RecordFunction* const function =
-      context.functions == nullptr ? nullptr : context.functions->Find(write.function);
-  if (function == nullptr)
-    return Error(Code::kInvalidArgument, "this server has no function \"" + EscapeBytes(write.function) + "\"");
-  FunctionInput input{
-      .arguments = write.value, .now_ms = static_cast<int64_t>(context.now.value), .record = std::nullopt};
-  if (live) {
-    input.record.emplace(
-        FunctionInput::Record{.value = live->value, .version = live->version, .expires_ms = std::nullopt});
-    if (live->expires_at) input.record->expires_ms = static_cast<int64_t>(live->expires_at.value);
-  }
-  EBLA_ASSIGN(FunctionResult result, (*function)(input));
-  EBLA_TRY(room.Take(input, result));
-  return result;
-}
-
-// Adds what the function makes of the record, and its answer.
-Refused AddApplied(Write& write, size_t index, const Seen& seen, const EvaluationContext& context, FunctionRoom& room,
-                   Evaluation& evaluation) {
-  Result<FunctionResult> result = Apply(write, seen.live, context, room);
-  if (!result) return Refusal(Code::kInvalidArgument, result.error().message(), static_cast<int32_t>(index));
-  evaluation.outcome.message += ByteWriter().Bytes(result->answer).view();
-  if (result->change == FunctionResult::Change::kNone) return std::nullopt;
-  Effect& effect = AddEffectOn(write, seen, context, evaluation);
-  if (result->change == FunctionResult::Change::kDelete) {
-    effect.is_delete = true;
-  } else {
-    effect.value = std::move(result->value);
-    if (result->expires_ms) {
-      effect.expires_at = TabletTime{static_cast<uint64_t>(*result->expires_ms)};
-    } else if (seen.live.has_value()) {
-      effect.expires_at = seen.live->expires_at;
+// Adds the changes of other keys than the one that the write names.
+Status AddOthers(std::vector<FunctionResult::RowChange>&& others, Batch& batch) {
+  for (FunctionResult::RowChange& other : others) {
+    Result<SeenRecord> seen;
+    if (batch.context.schema.last_write_wins) {
+      EBLA_ASSIGN(*seen, batch.records.Get(other.key));
     }
+    Effect& effect = batch.AddEffect(std::move(other.key), *seen);
+    effect.is_delete = other.is_delete;
+    if (other.is_delete) continue;
+    effect.value = std::move(other.value);
+    effect.expires_at = TabletTime{static_cast<uint64_t>(other.expires_ms)};
   }
-  return std::nullopt;
+  return Status::Ok();
 }
 
-Refused AddIncrement(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
-                     Evaluation& evaluation) {
+void AddChange(Write& write, FunctionResult& result, const SeenRecord& seen, Batch& batch) {
+  if (result.change == FunctionResult::Change::kNone) return;
+  Effect& effect = batch.AddEffect(std::move(write.key), seen);
+  effect.is_delete = result.change == FunctionResult::Change::kDelete;
+  if (effect.is_delete) return;
+  effect.value = std::move(result.value);
+  if (result.expires_ms) {
+    effect.expires_at = TabletTime{static_cast<uint64_t>(*result.expires_ms)};
+  } else if (seen.live) {
+    effect.expires_at = seen.live->expires_at;
+  }
+}
+
+// Adds what the function makes of the record or the group, and its answer. An error is the store's.
+Result<Refused> AddApplied(Write& write, size_t index, const SeenRecord& seen, Batch& batch) {
+  const EvaluationContext& context = batch.context;
+  const Function* const function = context.functions == nullptr ? nullptr : context.functions->Find(write.function);
+  if (function == nullptr) {
+    return RefusalOf(
+        Error(Code::kInvalidArgument, "this server has no function \"" + EscapeBytes(write.function) + "\""), index);
+  }
+  FunctionInput input{.arguments = write.value,
+                      .now_ms = static_cast<int64_t>(context.now.value),
+                      .record = std::nullopt,
+                      .key = write.key,
+                      .change_version = context.change_version};
+  if (seen.live) {
+    input.record = {.value = seen.live->value, .version = seen.live->version, .expires_ms = std::nullopt};
+    if (seen.live->expires_at) input.record->expires_ms = static_cast<int64_t>(seen.live->expires_at.value);
+  }
+  std::optional<LoggedGroupRows> rows;
+  KeyRange group;
+  if (function->scope == FunctionScope::kGroup) {
+    group = context.schema.key_group.RangeOf(write.key).Intersect(context.range);
+    input.rows = &rows.emplace(group, batch.records, batch.room);
+  } else {
+    group = {write.key, KeyAfter(write.key)};
+  }
+  Result<FunctionResult> result = function->run(input);
+  if (rows && !rows->store_failure().ok()) return Error(rows->store_failure());
+  if (!result) return RefusalOf(result.error(), index);
+  if (const Status taken = batch.room.TakeResult(input, *result, group); !taken.ok()) return RefusalOf(taken, index);
+  batch.outcome.message += ByteWriter().Bytes(result->answer).view();
+  AddChange(write, *result, seen, batch);
+  EBLA_TRY(AddOthers(std::move(result->others), batch));
+  return Refused();
+}
+
+Refused AddIncrement(Write& write, size_t index, const SeenRecord& seen, Batch& batch) {
   int64_t counter = 0;
-  if (seen.live.has_value()) {
+  if (seen.live) {
     const std::optional<int64_t> parsed = ParseCounter(seen.live->value);
     if (!parsed.has_value()) {
       return Refusal(Code::kInvalidArgument, "the value to increment is not a decimal 64-bit integer",
@@ -228,44 +183,49 @@ Refused AddIncrement(Write& write, size_t index, const Seen& seen, const Evaluat
   }
   if (__builtin_add_overflow(counter, write.delta, &counter))
     return Refusal(Code::kInvalidArgument, "the increment overflows a 64-bit integer", static_cast<int32_t>(index));
-  Effect& effect = AddEffectOn(write, seen, context, evaluation);
+  Effect& effect = batch.AddEffect(std::move(write.key), seen);
   effect.value = std::to_string(counter);
+  const TabletTime now = batch.context.now;
   if (write.ttl_ms.has_value()) {
-    effect.expires_at = ExpiryAfter(context.now, *write.ttl_ms);
+    effect.expires_at = ExpiryAfter(now, *write.ttl_ms);
   } else if (seen.live.has_value()) {
     effect.expires_at = seen.live->expires_at;
   } else {
-    effect.expires_at = ExpiryAfter(context.now, write.new_ttl_ms.value_or(context.schema.default_ttl_ms));
+    effect.expires_at = ExpiryAfter(now, write.new_ttl_ms.value_or(batch.context.schema.default_ttl_ms));
   }
-  evaluation.outcome.counters.push_back(counter);
+  batch.outcome.counters.push_back(counter);
   return std::nullopt;
 }
 
 // Adds the write's effect, which takes its key and value.
-Refused AddEffect(Write& write, size_t index, const Seen& seen, const EvaluationContext& context, FunctionRoom& room,
-                  Evaluation& evaluation) {
-  if (write.kind == WriteKind::kCheck) return std::nullopt;
-  if (write.stamp.has_value()) return AddDelivered(write, index, seen, context, evaluation);
-  if (write.kind == WriteKind::kApply) return AddApplied(write, index, seen, context, room, evaluation);
-  if (write.kind == WriteKind::kIncrement) return AddIncrement(write, index, seen, context, evaluation);
-  Effect& effect = AddEffectOn(write, seen, context, evaluation);
+Result<Refused> AddEffect(Write& write, size_t index, const SeenRecord& seen, Batch& batch) {
+  if (write.kind == WriteKind::kCheck) return Refused();
+  if (write.stamp.has_value()) return AddDelivered(write, index, seen, batch);
+  if (write.kind == WriteKind::kApply) return AddApplied(write, index, seen, batch);
+  if (write.kind == WriteKind::kIncrement) return AddIncrement(write, index, seen, batch);
+  Effect& effect = batch.AddEffect(std::move(write.key), seen);
   effect.is_delete = write.kind == WriteKind::kDelete;
-  if (effect.is_delete) return std::nullopt;
+  if (effect.is_delete) return Refused();
   effect.value = std::move(write.value);
-  effect.expires_at = ExpiryOf(write, context.now, context.schema);
-  return std::nullopt;
+  effect.expires_at = ExpiryOf(write, batch.context.now, batch.context.schema);
+  return Refused();
 }
 
+// Functions may meet at a key: each sees what the earlier ones have done.
 Status CheckDistinct(std::span<const Write> writes) {
   if (writes.size() == 1) return {};
   std::vector<std::string_view> keys;
   keys.reserve(writes.size());
   for (const Write& write : writes) keys.push_back(write.key);
   if (HaveDistinctHashes(keys)) return {};
-  std::ranges::sort(keys);
-  const auto twice = std::ranges::adjacent_find(keys);
-  if (twice == keys.end()) return {};
-  return Error(Code::kInvalidArgument, "the batch names the key \"" + EscapeBytes(*twice) + "\" twice");
+  std::vector<const Write*> in_order;
+  for (const Write& write : writes) in_order.push_back(&write);
+  std::ranges::sort(in_order, {}, [](const Write* write) -> const std::string& { return write->key; });
+  const auto clash = std::ranges::adjacent_find(in_order, [](const Write* one, const Write* next) {
+    return one->key == next->key && (one->kind != WriteKind::kApply || next->kind != WriteKind::kApply);
+  });
+  if (clash == in_order.end()) return {};
+  return Error(Code::kInvalidArgument, "the batch names the key \"" + EscapeBytes((*clash)->key) + "\" twice");
 }
 
 }  // namespace
@@ -310,27 +270,23 @@ Status CheckBatch(std::span<const Write> writes) {
 }
 
 Result<Evaluation> Evaluate(std::vector<Write> writes, const EvaluationContext& context) {
-  Evaluation evaluation;
-  evaluation.effects.reserve(writes.size());
-  evaluation.outcome.counters.reserve(
-      static_cast<size_t>(std::ranges::count(writes, WriteKind::kIncrement, &Write::kind)));
-  Records records(writes, context);
-  FunctionRoom room;
+  Batch batch(writes, context);
   for (size_t i = 0; i < writes.size(); ++i) {
     Write& write = writes[i];
-    const Result<Seen> looked = records.Look(write);
-    if (!looked) return Error(looked.error());
-    const Seen& seen = *looked;
+    Result<SeenRecord> seen;
+    if (batch.MustLook(write)) {
+      EBLA_ASSIGN(*seen, batch.records.Next(write.key));
+    }
     Refused refused;
-    if (!Holds(write.condition, seen.live)) {
-      refused = Refusal(Code::kConditionFailed, WhyNot(write.condition, seen.live), static_cast<int32_t>(i));
+    if (!Holds(write.condition, seen->live)) {
+      refused = Refusal(Code::kConditionFailed, WhyNot(write.condition, seen->live), static_cast<int32_t>(i));
     } else {
-      refused = AddEffect(write, i, seen, context, room, evaluation);
+      EBLA_ASSIGN(refused, AddEffect(write, i, *seen, batch));
     }
     if (refused) return Evaluation{*std::move(refused), {}};
   }
-  evaluation.outcome.wrote = !evaluation.effects.empty();
-  return evaluation;
+  batch.outcome.wrote = batch.effects.size() > 0;
+  return Evaluation{std::move(batch.outcome), batch.effects.Take()};
 }
 
 uint64_t DigestOf(std::span<const Write> writes) {

@@ -3,7 +3,8 @@
 // they are after everything in the log. Pure.
 // Place:      tablet_core.h calls it once for each new write and logs the result, refusals included (PROTOCOL 18).
 // Invariants: 1. All conditions hold and all writes take effect, or there are no effects.
-//             2. No key occurs twice in a batch, so the order of its writes does not matter.
+//             2. A write sees what the earlier ones of its batch have done. Only functions may meet at a key, so
+//                without functions the order of a batch does not matter.
 //             3. In a last_write_wins table a key's stamps (time, server) only grow. A client's write is later than
 //                the value that it replaces, even if clocks disagree, and a delivered write has no effect unless it is
 //                later. A delete has a time like a put, and stays as a tombstone until a purge (PROTOCOL 22).
@@ -16,24 +17,23 @@
 #include <string_view>
 #include <vector>
 
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
+#include "tabletserver/tablet/logged_records.h"
 #include "tabletserver/tablet/tablet_types.h"
 #include "tabletserver/tablet/unapplied_writes.h"
 
 namespace ebla::tabletserver {
 
-// The applied records of keys, as the store has them, expired or not: of the first ones, one at least, in their order.
-using RecordReader =
-    std::function<Result<std::vector<std::optional<StoredRecord>>>(std::span<const std::string_view> keys)>;
-
 struct EvaluationContext {
   TabletTime now;  // of the entry to be
   const TabletSchema& schema;
   UnappliedWrites& unapplied;
-  const RecordReader& read;
-  const RecordFunctions* functions = nullptr;  // null: there are none
-  const ServerName& server;                    // last_write_wins: the write's accepting server, unless it names one
-  int64_t tombstone_retention_ms = 0;          // last_write_wins: older writes are refused
+  const RecordReaders& read;
+  const KeyRange& range;                 // of the tablet
+  const Functions* functions = nullptr;  // null: there are none
+  const ServerName& server;              // last_write_wins: the write's accepting server, unless it names one
+  int64_t tombstone_retention_ms = 0;    // last_write_wins: older writes are refused
+  Version change_version = {};           // of the entry to be
 };
 
 struct Evaluation {
@@ -41,8 +41,8 @@ struct Evaluation {
   std::vector<Effect> effects;  // empty unless the outcome is OK
 };
 
-// Checks a batch, independent of records: INVALID_ARGUMENT (empty, too large, bad key or value, a key twice, a TTL out
-// of bounds). The refusal is not logged, because any later attempt is refused alike.
+// Checks a batch, independent of records: INVALID_ARGUMENT (empty, too large, bad key or value, a key twice, unless
+// functions are applied to it each time, a TTL out of bounds). The refusal is not logged, because any later attempt is refused alike.
 Status CheckBatch(std::span<const Write> writes);
 
 // When what a put writes at this time expires; none: never.

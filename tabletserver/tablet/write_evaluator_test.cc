@@ -15,6 +15,8 @@ namespace {
 
 using testing::Pick;
 
+const KeyRange kAll = KeyRange::All();
+
 Write Put(std::string key, std::string value) {
   return {.kind = WriteKind::kPut, .key = std::move(key), .value = std::move(value)};
 }
@@ -67,15 +69,18 @@ TEST(ParseCounter, TakesDecimalIntegersAlone) {
 TEST(Evaluate, AReaderThatFailsDecidesNothing) {
   UnappliedWrites unapplied;
   const TabletSchema schema;
-  const RecordReader broken =
-      [](std::span<const std::string_view>) -> Result<std::vector<std::optional<StoredRecord>>> {
-    return Error(Code::kInternal, "disk");
-  };
+  const RecordReaders broken{
+      .get = [](std::span<const std::string_view>) -> Result<std::vector<std::optional<StoredRecord>>> {
+        return Error(Code::kInternal, "disk");
+      }};
   Write increment{.kind = WriteKind::kIncrement, .key = "a", .delta = 1};
   const ServerName server = "ts-1";
-  const auto result =
-      Evaluate(std::vector{increment},
-               {.now = TabletTime{1}, .schema = schema, .unapplied = unapplied, .read = broken, .server = server});
+  const auto result = Evaluate(std::vector{increment}, {.now = TabletTime{1},
+                                                        .schema = schema,
+                                                        .unapplied = unapplied,
+                                                        .read = broken,
+                                                        .range = kAll,
+                                                        .server = server});
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code(), Code::kInternal);
 }
@@ -203,20 +208,21 @@ void EvaluateOneBatch(Tablet& tablet, Model& model, uint64_t lsn, uint64_t now, 
   TabletSchema schema;
   schema.default_ttl_ms = default_ttl;
   const size_t at_once = Pick<size_t>(1, 3);
-  const RecordReader read = [&](std::span<const std::string_view> keys) {
+  const RecordReaders read{.get = [&](std::span<const std::string_view> keys) {
     std::vector<std::optional<StoredRecord>> records;
     for (const std::string_view key : keys.first(std::min(at_once, keys.size()))) {
       const auto found = tablet.store.find(std::string(key));
       records.push_back(found == tablet.store.end() ? std::nullopt : std::optional(found->second));
     }
     return records;
-  };
+  }};
   const ServerName server = "ts-1";
   const auto functions = TestFunctions();
   const auto result = Evaluate(writes, {.now = TabletTime{now},
                                         .schema = schema,
                                         .unapplied = tablet.unapplied,
                                         .read = read,
+                                        .range = kAll,
                                         .functions = functions.get(),
                                         .server = server});
   const Version version{Epoch{1}, Lsn{lsn}};
@@ -259,11 +265,10 @@ TEST(Evaluate, DoesWhatAMapWould) {
 TEST(Evaluate, AFunctionThatGoesTooFarIsRefused) {
   UnappliedWrites unapplied;
   const TabletSchema schema;
-  const RecordReader none = [](std::span<const std::string_view>) {
-    return std::vector<std::optional<StoredRecord>>(1);
-  };
+  const RecordReaders none{
+      .get = [](std::span<const std::string_view>) { return std::vector<std::optional<StoredRecord>>(1); }};
   const ServerName server = "ts-1";
-  RecordFunctions functions;
+  Functions functions;
   const auto evaluated = [&](FunctionResult result) {
     functions.Add("f", [result](const FunctionInput&) -> Result<FunctionResult> { return result; });
     const Write write{.kind = WriteKind::kApply, .key = "a", .function = "f"};
@@ -271,6 +276,7 @@ TEST(Evaluate, AFunctionThatGoesTooFarIsRefused) {
                                          .schema = schema,
                                          .unapplied = unapplied,
                                          .read = none,
+                                         .range = kAll,
                                          .functions = &functions,
                                          .server = server})
         ->outcome.code;
@@ -288,11 +294,11 @@ TEST(Evaluate, FunctionsOfABatchTakeSoMuchTogether) {
   UnappliedWrites unapplied;
   const TabletSchema schema;
   std::string stored;
-  const RecordReader read = [&](std::span<const std::string_view> keys) {
+  const RecordReaders read{.get = [&](std::span<const std::string_view> keys) {
     return std::vector<std::optional<StoredRecord>>(keys.size(), StoredRecord{.value = stored});
-  };
+  }};
   const ServerName server = "ts-1";
-  RecordFunctions functions;
+  Functions functions;
   const auto evaluated = [&](int writes, FunctionResult result) {
     functions.Add("f", [result](const FunctionInput&) -> Result<FunctionResult> { return result; });
     std::vector<Write> batch;
@@ -302,6 +308,7 @@ TEST(Evaluate, FunctionsOfABatchTakeSoMuchTogether) {
                             .schema = schema,
                             .unapplied = unapplied,
                             .read = read,
+                            .range = kAll,
                             .functions = &functions,
                             .server = server})
         ->outcome;
@@ -331,6 +338,7 @@ class LastWriteWins : public ::testing::Test {
                                          .schema = schema_,
                                          .unapplied = unapplied_,
                                          .read = read_,
+                                         .range = kAll,
                                          .server = server_,
                                          .tombstone_retention_ms = kTombstoneRetention});
   }
@@ -346,7 +354,7 @@ class LastWriteWins : public ::testing::Test {
   TabletSchema schema_;
   UnappliedWrites unapplied_;
   std::optional<StoredRecord> held_;
-  const RecordReader read_ = [this](std::span<const std::string_view>) { return std::vector{held_}; };
+  const RecordReaders read_{.get = [this](std::span<const std::string_view>) { return std::vector{held_}; }};
   const ServerName server_ = "ts-1";
 };
 

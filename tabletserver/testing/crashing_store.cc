@@ -21,7 +21,7 @@ RecoveredReplica CrashingStore::Recover() const {
 TabletReaders CrashingStore::Readers() const {
   TabletReaders readers;
   // Reads one record at a time, though more were asked for.
-  readers.records = [this](std::span<const std::string_view> keys) {
+  readers.records.get = [this](std::span<const std::string_view> keys) {
     const auto found = data_.records.find(std::string(keys.front()));
     return std::vector{found == data_.records.end() ? std::nullopt : std::optional(found->second)};
   };

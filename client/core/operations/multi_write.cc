@@ -8,7 +8,7 @@
 
 #include "client/core/operations/write_operation.h"
 #include "common/base/distinct_keys.h"
-#include "common/base/record_functions.h"
+#include "common/base/functions.h"
 
 namespace ebla::client {
 

@@ -4,7 +4,7 @@
 // the refused one, that part alone, and the parts behind it. Writes without a known place form a batch, too. The job
 // looks up the place of the first, and distributes them again if they lie in different tablets.
 // Functions: the answers of a batch's functions are bounded, because servers keep them
-//            (common/base/record_functions.h). Their size is known only afterwards. So the job estimates it by the
+//            (common/base/functions.h). Their size is known only afterwards. So the job estimates it by the
 //            table's recent answers; a batch that is refused as too large is sent in pieces, and later batches are
 //            smaller.
 // Place:   over write_operation.h. Makes small writes of many callers cost little more than one.

@@ -44,7 +44,7 @@ MemoryDatabases::Database& MemoryDatabases::Find(const std::string& name) {
   Database& database = databases_[name];
   if (database.records == nullptr) {
     database.records = std::make_shared<MemoryStore>();
-    const auto functions = std::make_shared<RecordFunctions>();
+    const auto functions = std::make_shared<Functions>();
     functions->Add(std::string(kFunctionName), ApplyCommand);
     database.records->SetFunctions(functions);
     database.store = std::make_shared<KeyCodecStore>(database.records);

@@ -1,0 +1,56 @@
+// tabletserver/tablet/group_rows.h
+// A key group as a function of a group sees it, and the bounds of all functions of a batch.
+// Place:      write_evaluator.cc makes one for each call of a function.
+// Invariants: nothing outside the group is shown (PROTOCOL 30).
+// Threads:    thread-compatible.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "common/base/functions.h"
+#include "tabletserver/tablet/logged_records.h"
+
+namespace ebla::tabletserver {
+
+// The room of a batch's functions together, because an entry has to fit in a peer's message and on a page of its log,
+// and a shard does nothing else meanwhile. Whatever one function alone takes of one record fits.
+class FunctionRoom {
+ public:
+  // INVALID_ARGUMENT: so much is not left, or the result is illegal by itself.
+  Status TakeRow(size_t bytes);
+  Status TakeResult(const FunctionInput& input, const FunctionResult& result, const KeyRange& group);
+
+ private:
+  Status TakeBytes(size_t bytes);
+
+  size_t bytes_ = kBatchBytesMax;  // of records that are given to functions, and that come of them
+  size_t answer_bytes_ = kFunctionAnswersBytesMax;
+  size_t rows_ = kFunctionRowsMax;
+  size_t effects_ = kFunctionEffectsMax;
+};
+
+class LoggedGroupRows final : public GroupRows {
+ public:
+  LoggedGroupRows(KeyRange group, LoggedRecords& records, FunctionRoom& room)
+      : group_(std::move(group)), records_(records), room_(room) {}
+
+  const KeyRange& group() const override { return group_; }
+  Result<std::optional<FunctionRow>> Get(std::string_view key) override;
+  Result<std::vector<FunctionRow>> Scan(const RowScan& scan) override;
+  Result<size_t> Count(const KeyRange& keys) override;
+
+  // Not OK: the store could not be read, whatever the function made of that.
+  const Status& store_failure() const { return store_failure_; }
+
+ private:
+  // Shows each live row in the range to `show`, until that returns false.
+  Status Visit(const KeyRange& keys, bool reverse, bool keys_only, const LoggedRecords::Visitor& show);
+
+  const KeyRange group_;
+  LoggedRecords& records_;
+  FunctionRoom& room_;
+  Status store_failure_;
+};
+
+}  // namespace ebla::tabletserver
