@@ -47,6 +47,11 @@ inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made t
 inline constexpr Feature kRecordFunctions{
     "record_functions", 2, "commands of Redis and Memcached that need the old value take one round trip (before, two)"};
 
+// Functions of key groups, and batches with several functions on one key. An older build refuses both unseen, whether or
+// not another server has applied them before.
+inline constexpr Feature kGroupFunctions{"group_functions", 3,
+                                         "functions read and change all records of a key group in one step"};
+
 // Merges that servers carry out ahead of the catalog. An older server makes a merged tablet although it has promised
 // another master not to, and an older master takes the replicas of such a tablet for those of a later catalog.
 inline constexpr Feature kMergesWithoutCoordinator{
@@ -56,8 +61,8 @@ inline constexpr Feature kMergesWithoutCoordinator{
 inline constexpr Feature kSortedTables{
     "sorted_tables", 3, "new tables keep their records in sorted runs, which suits data far beyond memory"};
 
-inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions, kMergesWithoutCoordinator,
-                                         kSortedTables};
+inline constexpr std::array kFeatures = {kGrants,       kMemoryTables,  kRecordFunctions, kMergesWithoutCoordinator,
+                                         kSortedTables, kGroupFunctions};
 
 // "... wait" or the like precedes it.
 std::string UntilFeature(const Feature& feature);

@@ -151,7 +151,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
               options_),
       tablet_service_(std::make_shared<TabletService>(
           TabletService::Ports{Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, *options_.features,
-                               stats_, options_.slow_operation, hinted_writes_, hint_delivery_,
+                               options_.shard.functions.get(), stats_, options_.slow_operation, hinted_writes_, hint_delivery_,
                                ChecksumHandler(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
                                                ports_.store, directory_),
                                snapshots_,

@@ -25,13 +25,6 @@ void FillEarlyRefusal(const Status& status, idl::ReplyHeader& header) {
   FillRefusal(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1, header);
 }
 
-// Refuses features that some process of the cluster lacks. Only a server that has joined knows the cluster's features.
-Status CheckFeatures(const idl::WriteRequest& request, const Features& features) {
-  const auto applies = [](const idl::Write& write) { return write.kind == idl::WriteKind::APPLY; };
-  if (features.Has(kRecordFunctions) || std::ranges::none_of(request.writes, applies)) return {};
-  return {Code::kInvalidArgument, "functions of records wait " + UntilFeature(kRecordFunctions)};
-}
-
 }  // namespace
 
 ReadPath& TabletService::LoopReadPath() const {
@@ -47,7 +40,7 @@ Status TabletService::Check(const Request& request) const {
     return Error(Code::kComeAgain, "this server has not joined its cluster yet");
   }
   if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
-    return CheckFeatures(request, ports_.features);
+    return CheckFeatures(request);
   } else {
     return CheckRequest(request);
   }
@@ -72,6 +65,39 @@ Status TabletService::CheckKeys(const Request& request, idl::Permission::type pe
     }
   }
   return Check(request);
+}
+
+const Function* TabletService::FunctionOf(const idl::Write& write) const {
+  const bool applies = write.kind == idl::WriteKind::APPLY && ports_.functions != nullptr;
+  return applies ? ports_.functions->Find(write.functionName) : nullptr;
+}
+
+// Only a server that has joined knows the cluster's features.
+Status TabletService::CheckFeatures(const idl::WriteRequest& request) const {
+  for (const idl::Write& write : request.writes) {
+    if (write.kind != idl::WriteKind::APPLY) continue;
+    const Function* const function = FunctionOf(write);
+    const bool of_group = function != nullptr && function->scope == FunctionScope::kGroup;
+    const Feature& needed = of_group ? kGroupFunctions : kRecordFunctions;
+    if (!ports_.features.Has(needed)) {
+      const char* const kind = of_group ? "functions of key groups wait " : "functions of records wait ";
+      return {Code::kInvalidArgument, kind + UntilFeature(needed)};
+    }
+  }
+  return {};
+}
+
+Status TabletService::CheckGroups(const idl::WriteRequest& request, const TabletHandle& handle) const {
+  for (const idl::Write& write : request.writes) {
+    const Function* const function = FunctionOf(write);
+    if (function == nullptr || function->scope != FunctionScope::kGroup) continue;
+    const auto view = handle.view();
+    if (view == nullptr || view->schema == nullptr) return NoReplicaHere();
+    const KeyRange group = view->schema->key_group.RangeOf(write.key);
+    EBLA_TRY(security::CallerScope::May(idl::Permission::READ, request.header.tableId, group));
+    EBLA_TRY(security::CallerScope::May(idl::Permission::WRITE, request.header.tableId, group));
+  }
+  return {};
 }
 
 TabletService::RequestSummary TabletService::Summary(Operation operation, int level, int64_t table) {
@@ -205,6 +231,7 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
   call.request = *std::move(parsed);
   const auto* handle = path.Find(TableId{static_cast<uint64_t>(request.header.tableId)}, call.request.writes[0].key);
   if (handle == nullptr) return refuse(NoReplicaHere(), -1);
+  if (const Status status = CheckGroups(request, **handle); !status.ok()) return refuse(status, -1);
   call.handle = *handle;
   call.bytes = BytesOf(call.request);
   call.loop = path.loop_index();

@@ -33,6 +33,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     std::vector<Shard*> shards;        // by TabletHandle::shard
     const std::atomic<bool>& serving;  // false: the server is not registered (yet)
     const Features& features;
+    const Functions* functions;  // null: there are none
     OperationStats& stats;
     std::function<Duration()> slow_operation;  // what takes longer is logged
     HintedWrites& hinted_writes;
@@ -70,6 +71,11 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
   template <class Request, class Keys>
   Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
+  const Function* FunctionOf(const idl::Write& write) const;  // null: it applies none that is known
+  // Refuses features that some process of the cluster lacks.
+  Status CheckFeatures(const idl::WriteRequest& request) const;
+  // A function of a group may read and change all of it, so its caller needs both grants for the group.
+  Status CheckGroups(const idl::WriteRequest& request, const TabletHandle& handle) const;
   // To a handler that answers by itself.
   template <class Reply, class Request, class Handler>
   void Forward(Cob<Reply> cob, const Request& request, Handler& handler) const;

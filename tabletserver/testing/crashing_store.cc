@@ -25,6 +25,17 @@ TabletReaders CrashingStore::Readers() const {
     const auto found = data_.records.find(std::string(keys.front()));
     return std::vector{found == data_.records.end() ? std::nullopt : std::optional(found->second)};
   };
+  readers.records.scan = [this](const ScanBounds& bounds, const RecordStore::Visitor& visitor) {
+    std::vector<const std::pair<const std::string, StoredRecord>*> rows;
+    for (const auto& row : data_.records) {
+      if (bounds.range.Contains(row.first)) rows.push_back(&row);
+    }
+    if (bounds.reverse) std::ranges::reverse(rows);
+    for (const auto* row : rows) {
+      if (!visitor(row->first, row->second)) break;
+    }
+    return Status::Ok();
+  };
   readers.log = [this](Lsn from, Lsn last, size_t bytes_max) -> Result<std::vector<LogEntry>> {
     std::vector<LogEntry> entries;
     size_t bytes = 0;

@@ -4,6 +4,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "common/base/encoding.h"
 #include "tabletserver/testing/core_rig.h"
 
 namespace ebla::stories {
@@ -94,6 +95,10 @@ ts::Write ParseWrite(const std::vector<std::string>& words) {
     write.delta = std::stoll(next());
   } else if (verb == "delete") {
     write.kind = ts::WriteKind::kDelete;
+  } else if (verb == "apply") {
+    write.kind = ts::WriteKind::kApply;
+    write.function = next();
+    if (at < words.size()) write.value = next();
   } else if (verb == "check") {
     write.kind = ts::WriteKind::kCheck;
   } else {
@@ -216,6 +221,7 @@ std::string Show(const ts::WriteReply& reply) {
   line << "write " << reply.token << " " << CodeName(reply.status.code());
   if (reply.version) line << " version " << reply.version;
   for (const int64_t counter : reply.counters) line << " counter " << counter;
+  for (ByteReader answers(reply.answers); !answers.done();) line << " answer \"" << answers.Bytes() << '"';
   if (reply.failed_index >= 0) line << " failed " << reply.failed_index;
   if (reply.retry_after_ms >= 0) line << " retry " << reply.retry_after_ms;
   return line.str();

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tabletserver/testing/test_functions.h"
+
 namespace ebla::stories {
 
 namespace ts = ebla::tabletserver;
@@ -43,6 +45,8 @@ Lines TabletStory::Tablet(Arguments& arguments) {
   ts::TabletSchema schema = ts::testing::CoreRig::DefaultSchema();
   schema.default_ttl_ms = static_cast<int64_t>(arguments.Number("ttl_ms", 0));
   schema.last_write_wins = arguments.Flag("lww");
+  schema.key_group.delimiter = ":";
+  options.functions = ts::TestFunctions();
   rig_ = std::make_unique<ts::testing::CoreRig>(std::move(options), std::move(schema));
   return {};
 }
