@@ -106,10 +106,12 @@ struct SessionToken {
 }
 
 // A key group is the part of a key that no split cuts. It is either the first `prefixBytes` bytes, or everything up to
-// and including the first `delimiter`. If neither is set, every key is a separate group.
+// and including the first `delimiter`, or nothing: then the whole table is one group. One of the three at most is set;
+// if none is, every key is a separate group.
 struct KeyGroup {
   1: optional i32 prefixBytes   // 1 to 256
   2: optional binary delimiter  // one byte
+  3: optional bool all          // true
 }
 
 // Options of a table. Unset fields take the server's defaults.

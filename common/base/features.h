@@ -47,10 +47,11 @@ inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made t
 inline constexpr Feature kRecordFunctions{
     "record_functions", 2, "commands of Redis and Memcached that need the old value take one round trip (before, two)"};
 
-// Functions of key groups, and batches with several functions on one key. An older build refuses both unseen, whether or
-// not another server has applied them before.
-inline constexpr Feature kGroupFunctions{"group_functions", 3,
-                                         "functions read and change all records of a key group in one step"};
+// Functions of key groups, batches with several functions on one key, and tables that are one key group. An older server
+// refuses such writes unseen, whether or not another has applied them before, and an older master splits such a table.
+inline constexpr Feature kGroupFunctions{
+    "group_functions", 3,
+    "functions read and change all records of a key group in one step, and a table can be one group"};
 
 // Merges that servers carry out ahead of the catalog. An older server makes a merged tablet although it has promised
 // another master not to, and an older master takes the replicas of such a tablet for those of a later catalog.

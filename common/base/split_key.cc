@@ -7,6 +7,7 @@ namespace ebla {
 std::string KeyGroupRule::Start(const std::string& key) const { return RangeOf(key).start; }
 
 KeyRange KeyGroupRule::RangeOf(std::string_view key) const {
+  if (all) return KeyRange::All();
   if (prefix_bytes > 0 && key.size() >= prefix_bytes) return KeyRange::Prefix(key.substr(0, prefix_bytes));
   const size_t at = delimiter.empty() ? key.npos : key.find(delimiter);
   if (at != key.npos && delimiter.front() != '\0') return KeyRange::Prefix(key.substr(0, at + delimiter.size()));

@@ -67,6 +67,14 @@ idl::KeyRange ToIdl(const KeyRange& range) {
   return result;
 }
 
+KeyGroupRule FromIdl(const idl::KeyGroup& group) {
+  KeyGroupRule rule;
+  if (group.__isset.prefixBytes) rule.prefix_bytes = static_cast<size_t>(group.prefixBytes);
+  if (group.__isset.delimiter) rule.delimiter = group.delimiter;
+  rule.all = group.__isset.all && group.all;
+  return rule;
+}
+
 KeyRange FromIdl(const idl::KeyRange& range) { return {.start = range.startKey, .end = range.endKey}; }
 KeyRange FromIdl(idl::KeyRange&& range) { return {.start = std::move(range.startKey), .end = std::move(range.endKey)}; }
 

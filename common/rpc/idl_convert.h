@@ -8,6 +8,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
+#include "common/base/split_key.h"
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
 #include "idl/types_types.h"
@@ -27,6 +28,7 @@ idl::LogPosition ToPosition(const Version& version);
 Version FromIdl(const idl::LogPosition& position);
 
 idl::KeyRange ToIdl(const KeyRange& range);
+KeyGroupRule FromIdl(const idl::KeyGroup& group);
 KeyRange FromIdl(const idl::KeyRange& range);
 KeyRange FromIdl(idl::KeyRange&& range);
 

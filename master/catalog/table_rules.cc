@@ -5,6 +5,7 @@
 
 #include "common/base/key_range.h"
 #include "common/base/number_limits.h"
+#include "common/rpc/idl_convert.h"
 
 namespace ebla::master {
 namespace {
@@ -68,9 +69,9 @@ void CompleteMemory(idl::TableOptions& options) {
 }
 
 Status CheckKeyGroup(const idl::KeyGroup& group) {
-  if (group.__isset.prefixBytes && group.__isset.delimiter) {
-    return Invalid("a key group is given by prefix length or by delimiter, not by both");
-  }
+  const bool all = group.__isset.all && group.all;
+  if (int{group.__isset.prefixBytes} + int{group.__isset.delimiter} + int{all} > 1)
+    return Invalid("a key group is given by prefix length, by delimiter or as all of the table: by one of these");
   if (group.__isset.prefixBytes) {
     EBLA_TRY(CheckBetween("key group prefix bytes", group.prefixBytes, 1, kSplitKeyBytesMax));
   }
@@ -153,11 +154,7 @@ idl::TableOptions Defaults(int replicas) {
   return options;
 }
 
-bool SameGroup(const idl::KeyGroup& a, const idl::KeyGroup& b) {
-  return a.__isset.prefixBytes == b.__isset.prefixBytes && a.__isset.delimiter == b.__isset.delimiter &&
-         (!a.__isset.prefixBytes || a.prefixBytes == b.prefixBytes) &&
-         (!a.__isset.delimiter || a.delimiter == b.delimiter);
-}
+bool SameGroup(const idl::KeyGroup& a, const idl::KeyGroup& b) { return rpc::FromIdl(a) == rpc::FromIdl(b); }
 
 }  // namespace
 
@@ -190,15 +187,8 @@ Result<idl::TableOptions> AlterOptions(const idl::TableOptions& current, const i
   return options;
 }
 
-bool CutsKeyGroup(std::string_view point, const idl::KeyGroup& group) {
-  // A group holds its bare prefix, so a point cuts it exactly when it is longer than the prefix that it begins with.
-  if (group.__isset.prefixBytes) return point.size() > static_cast<size_t>(group.prefixBytes);
-  if (group.__isset.delimiter) {
-    const size_t at = point.find(group.delimiter[0]);
-    const bool bare_is_within = group.delimiter[0] == '\0';  // see KeyGroupRule
-    return at != std::string_view::npos && (bare_is_within || at + 1 < point.size());
-  }
-  return false;
+bool CutsKeyGroup(const std::string& point, const idl::KeyGroup& group) {
+  return rpc::FromIdl(group).Start(point) != point;
 }
 
 Status CheckSplitPoints(const std::vector<std::string>& points, const idl::TableOptions& options) {
@@ -217,6 +207,8 @@ Status CheckSplitPoints(const std::vector<std::string>& points, const idl::Table
       return Invalid("split points must ascend and differ: \"" + EscapeBytes(point) + "\" comes after \"" +
                      EscapeBytes(points[i - 1]) + "\"");
     }
+    if (rpc::FromIdl(options.keyGroup).all)
+      return Invalid("the table is one key group (--key-group all): it is one tablet, which never splits");
     if (CutsKeyGroup(point, options.keyGroup)) {
       return Invalid("split point \"" + EscapeBytes(point) + "\" cuts a key group: it must not be longer than the " +
                      "group's prefix");

@@ -36,6 +36,6 @@ Result<idl::TableOptions> AlterOptions(const idl::TableOptions& current, const i
 Status CheckSplitPoints(const std::vector<std::string>& points, const idl::TableOptions& options);
 
 // True when keys of one group would lie on both sides of the point.
-bool CutsKeyGroup(std::string_view point, const idl::KeyGroup& group);
+bool CutsKeyGroup(const std::string& point, const idl::KeyGroup& group);
 
 }  // namespace ebla::master

@@ -48,6 +48,9 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
   EXPECT_TRUE(refused([](auto& o) { o.__set_mergeBytes(int64_t{1} << 40); }));
   EXPECT_TRUE(refused([](auto& o) { o.keyGroup.__set_prefixBytes(0), o.__isset.keyGroup = true; }));
   EXPECT_TRUE(refused([](auto& o) { o.keyGroup.__set_delimiter("ab"), o.__isset.keyGroup = true; }));
+  EXPECT_TRUE(refused([](auto& o) {
+    o.keyGroup.__set_delimiter(":"), o.keyGroup.__set_all(true), o.__isset.keyGroup = true;
+  }));
   EXPECT_TRUE(refused(
       [](auto& o) { o.keyGroup.__set_delimiter(":"), o.keyGroup.__set_prefixBytes(3), o.__isset.keyGroup = true; }));
 }
@@ -102,6 +105,21 @@ TEST(TableRulesTest, AlterKeepsWhatIsForLife) {
   group.keyGroup.__set_prefixBytes(4);
   group.__isset.keyGroup = true;
   EXPECT_FALSE(AlterOptions(current, group));
+  idl::TableOptions all;
+  all.keyGroup.__set_all(true);
+  all.__isset.keyGroup = true;
+  EXPECT_FALSE(AlterOptions(current, all));
+}
+
+TEST(TableRulesTest, ATableThatIsOneGroupTakesNoSplitPoints) {
+  idl::TableOptions asked;
+  asked.keyGroup.__set_all(true);
+  asked.__isset.keyGroup = true;
+  const auto options = CompleteOptions(asked, 3).value();
+  EXPECT_TRUE(CheckSplitPoints({}, options).ok());
+  const Status refused = CheckSplitPoints({"a"}, options);
+  EXPECT_EQ(refused.code(), Code::kInvalidArgument);
+  EXPECT_NE(refused.message().find("never splits"), std::string::npos) << refused.message();
 }
 
 TEST(TableRulesTest, SplitPointsAscendAndAreSmall) {
@@ -131,6 +149,9 @@ TEST(TableRulesTest, SplitPointsCutNoKeyGroup) {
   EXPECT_FALSE(CutsKeyGroup("user1:", delimiter));
   EXPECT_TRUE(CutsKeyGroup("user1:cart", delimiter));
   EXPECT_FALSE(CutsKeyGroup("user1:cart", {}));
+  idl::KeyGroup all;
+  all.__set_all(true);
+  EXPECT_TRUE(CutsKeyGroup("u", all));
   idl::KeyGroup with_bare;
   with_bare.__set_delimiter(std::string(1, '\0'));
   EXPECT_FALSE(CutsKeyGroup("user1", with_bare));

@@ -45,9 +45,7 @@ TableView TableOf(const TableEntry& entry) {
     table.merge_part =
         std::min(kMergePartMax, static_cast<double>(options.mergeBytes) / static_cast<double>(table.split_bytes));
   }
-  if (options.keyGroup.__isset.prefixBytes)
-    table.key_group.prefix_bytes = static_cast<size_t>(options.keyGroup.prefixBytes);
-  if (options.keyGroup.__isset.delimiter) table.key_group.delimiter = options.keyGroup.delimiter;
+  table.key_group = rpc::FromIdl(options.keyGroup);
   return table;
 }
 

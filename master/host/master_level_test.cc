@@ -88,6 +88,17 @@ TEST_F(MasterLevelTest, TablesInMemoryWaitForEveryProcess) {
   EXPECT_EQ(cluster().Create("cache", {}, options).header.code, idl::Code::OK);
 }
 
+// An older master would split it.
+TEST_F(MasterLevelTest, TablesThatAreOneGroupWaitForEveryProcess) {
+  Begin(kGroupFunctions.level - 1);
+  idl::TableOptions options;
+  options.keyGroup.__set_all(true);
+  options.__isset.keyGroup = true;
+  const auto early = cluster().Create("space", {}, options);
+  EXPECT_EQ(early.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(early.header.message, HasSubstr("ebla cluster version"));
+}
+
 TEST_F(MasterLevelTest, AClusterOfTheFirstLevelSaysNothingOfIt) {
   Begin(kFeatureLevelFirst);
   EXPECT_FALSE(Node().__isset.featureLevel);

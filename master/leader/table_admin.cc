@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/base/features.h"
+#include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
 #include "master/cluster/options.h"
 #include "master/leader/readiness.h"
@@ -29,6 +30,8 @@ void TableAdmin::Create(std::string table, idl::TableOptions options, std::vecto
   if (!complete) return done(std::move(complete.error()));
   if (complete->__isset.memory && !parts_.features().Has(kMemoryTables))
     return done(Error(Code::kConditionFailed, "tables in memory wait " + UntilFeature(kMemoryTables)));
+  if (rpc::FromIdl(complete->keyGroup).all && !parts_.features().Has(kGroupFunctions))
+    return done(Error(Code::kConditionFailed, "tables that are one key group wait " + UntilFeature(kGroupFunctions)));
   if (Status status = CheckSplitPoints(split_points, *complete); !status.ok()) return done(std::move(status));
   RequestQueue::Request request;
   request.done = std::move(done);

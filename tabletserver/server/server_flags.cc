@@ -13,6 +13,7 @@
 #include "common/process/bounded_flag.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
+#include "functions/counted/counted.h"
 #include "functions/memcached/record_function.h"
 #include "functions/redis/record_function.h"
 
@@ -263,6 +264,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   const auto functions = std::make_shared<Functions>();
   functions->Add(std::string(memcached::kFunctionName), memcached::ApplyOrder);
   functions->Add(std::string(redis::kFunctionName), redis::ApplyCommand);
+  counted::AddTo(*functions);
   server.shard.functions = functions;
   server.copy_bytes_per_second = [] { return bounded_copy_bytes_per_second.Get(); };
   return options;

@@ -182,12 +182,7 @@ DecodedSchema TranslateSchema(const idl::TableSchema& schema) {
   if (options.__isset.defaultTtlMs) decoded.tablet.default_ttl_ms = options.defaultTtlMs;
   if (options.__isset.lastWriteWins) decoded.tablet.last_write_wins = options.lastWriteWins;
   if (options.__isset.compression) decoded.compression = static_cast<TableCompression>(options.compression);
-  if (options.__isset.keyGroup && options.keyGroup.__isset.prefixBytes) {
-    decoded.tablet.key_group.prefix_bytes = static_cast<size_t>(options.keyGroup.prefixBytes);
-  }
-  if (options.__isset.keyGroup && options.keyGroup.__isset.delimiter) {
-    decoded.tablet.key_group.delimiter = options.keyGroup.delimiter;
-  }
+  if (options.__isset.keyGroup) decoded.tablet.key_group = rpc::FromIdl(options.keyGroup);
   if (options.__isset.splitBytes) decoded.split_bytes = options.splitBytes;
   if (options.__isset.memory && options.memory) {
     decoded.tablet.in_memory = true;

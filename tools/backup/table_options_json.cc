@@ -39,6 +39,7 @@ Json OptionsToJson(const TableOptions& options) {
     json["group_prefix_bytes"] = *options.key_group->prefix_bytes;
   if (options.key_group && options.key_group->delimiter)
     json["group_delimiter"] = static_cast<int>(static_cast<uint8_t>(*options.key_group->delimiter));
+  if (options.key_group && options.key_group->all) json["group_all"] = true;
   return json;
 }
 
@@ -71,6 +72,7 @@ TableOptions OptionsFromJson(const Json& json) {
     options.key_group.emplace().prefix_bytes = json.at("group_prefix_bytes").get<uint32_t>();
   if (json.contains("group_delimiter"))
     options.key_group.emplace().delimiter = static_cast<char>(json.at("group_delimiter").get<int>());
+  if (json.contains("group_all")) options.key_group.emplace().all = json.at("group_all").get<bool>();
   return options;
 }
 

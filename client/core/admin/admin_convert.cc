@@ -38,6 +38,7 @@ idl::TableOptions ToIdl(const TableOptions& options) {
     idl::KeyGroup group;
     if (options.key_group->prefix_bytes) group.__set_prefixBytes(Nearest<int32_t>(*options.key_group->prefix_bytes));
     if (options.key_group->delimiter) group.__set_delimiter(std::string(1, *options.key_group->delimiter));
+    if (options.key_group->all) group.__set_all(true);
     out.__set_keyGroup(group);
   }
   if (options.last_write_wins) out.__set_lastWriteWins(*options.last_write_wins);
@@ -72,7 +73,8 @@ TableOptions FromIdl(const idl::TableOptions& options) {
     if (options.keyGroup.__isset.delimiter && !options.keyGroup.delimiter.empty()) {
       group.delimiter = options.keyGroup.delimiter.front();
     }
-    if (group.prefix_bytes || group.delimiter) out.key_group = group;
+    group.all = options.keyGroup.__isset.all && options.keyGroup.all;
+    if (group.prefix_bytes || group.delimiter || group.all) out.key_group = group;
   }
   if (set.lastWriteWins) out.last_write_wins = options.lastWriteWins;
   if (set.defaultWriteLevel) out.default_ack = static_cast<Ack>(options.defaultWriteLevel);

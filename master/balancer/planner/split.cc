@@ -39,6 +39,8 @@ struct Cut {
 Cut Nowhere(Cause cause, std::string why) { return {{}, cause, std::move(why)}; }
 
 Cut Fitted(const TabletView& tablet, const TableView& table, const std::string& wanted) {
+  if (table.key_group.all)
+    return Nowhere(Cause::kKeyGroup, "the table is one key group (--key-group all), which is never cut");
   const std::string key = table.key_group.Start(wanted);
   if (key.size() > kSplitKeyBytesMax) {
     return Nowhere(Cause::kNoKey, "the key would have " + std::to_string(key.size()) +

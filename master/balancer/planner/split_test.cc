@@ -110,6 +110,9 @@ TEST_F(SplitTest, AKeyGroupIsNeverCut) {
   cluster_.Table().key_group = {.prefix_bytes = 2};
   tablet().range = {"", ""};
   EXPECT_EQ(cluster_.Run(5min), "split tablet 1 at \"m/\"; ");
+  cluster_.Table().key_group = {.all = true};
+  EXPECT_EQ(cluster_.Run(5min), "");
+  EXPECT_EQ(cluster_.Causes(1), "key group; ");
 }
 
 TEST_F(SplitTest, WhatIsUnderWayOrFailedOrWasJustSplitWaits) {

@@ -28,6 +28,7 @@ KeyGroupRule RuleOf(const std::optional<TableKeyGroup>& group) {
   KeyGroupRule rule;
   if (group && group->prefix_bytes) rule.prefix_bytes = *group->prefix_bytes;
   if (group && group->delimiter) rule.delimiter = std::string(1, *group->delimiter);
+  rule.all = group && group->all;
   return rule;
 }
 
@@ -61,6 +62,12 @@ std::optional<std::pair<std::string, size_t>> Halve(const std::vector<std::strin
 }
 
 }  // namespace
+
+Status CheckSplits(const TableInfo& table) {
+  if (!table.options.key_group || !table.options.key_group->all) return Status::Ok();
+  return Error(Code::kConditionFailed,
+               "table " + table.name + " is one key group (--key-group all): it is one tablet, which never splits");
+}
 
 std::optional<std::string> BestKey(const TabletSummary& tablet, const std::optional<TableKeyGroup>& group) {
   const KeyGroupRule rule = RuleOf(group);

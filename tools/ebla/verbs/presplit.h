@@ -25,6 +25,9 @@ inline constexpr double kWorthPart = 0.7;
 std::optional<PresplitCut> NextCut(const std::vector<TabletSummary>& tablets,
                                    const std::optional<TableKeyGroup>& group);
 
+// Refuses a table that never splits.
+Status CheckSplits(const TableInfo& table);
+
 // The best cut of one tablet: the key that halves its load, else its data. None: neither is known, or there is no such
 // key.
 std::optional<std::string> BestKey(const TabletSummary& tablet, const std::optional<TableKeyGroup>& group);

@@ -98,6 +98,15 @@ TEST_F(ShellTest, TabletsThatWaitForALostLogAreRecoveredTogether) {
   EXPECT_THAT(Run("tablet recover --lost --yes"), HasSubstr("OK  2 tablets recovered"));
 }
 
+TEST_F(ShellTest, ATableThatIsOneGroupSaysThatItNeverSplits) {
+  EXPECT_EQ(Run("table create space --key-group all"), "OK  1 tablet of 1 replica");
+  EXPECT_THAT(Run("table list"), HasSubstr("1/1 (one group)"));
+  EXPECT_THAT(Run("table describe space"), HasSubstr("all of the table, so it is one tablet and never splits"));
+  EXPECT_THAT(Run("--json table list"), HasSubstr(R"("key_group_all":true)"));
+  for (const char* split : {"tablet split space a", "table presplit space --into 4"})
+    EXPECT_THAT(Run(split), AllOf(HasSubstr("is one key group"), EndsWith("[1]"))) << split;
+}
+
 TEST_F(ShellTest, SplitsByPatternAndSample) {
   EXPECT_EQ(Run("table create p --splits 4 --pattern 'user%08d' --count 1000"), "OK  4 tablets of 1 replica");
   EXPECT_EQ(servers_.cluster().tables()->Tablets("p")[1].range.start, "user0000025");

@@ -36,6 +36,7 @@ class Presplit {
   Status Run() {
     until_ = Clock::now() + args_.timeout;
     EBLA_ASSIGN(const TableInfo table, client_.DescribeTable(args_.table));
+    EBLA_TRY(CheckSplits(table));
     group_ = table.options.key_group;
     EBLA_ASSIGN(tablets_, client_.ListTablets(args_.table));
     EBLA_ASSIGN(const std::vector<std::string> keys, Keys());

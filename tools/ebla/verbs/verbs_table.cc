@@ -32,7 +32,7 @@ struct OptionArguments {
                   "none, snappy or zlib; cannot be changed later");
       verb.Option("--key-group", "GROUP", KeyGroup(),
                   "Keys with the same prefix stay in one tablet: a number of bytes, or a delimiter such as ':' that "
-                  "ends the prefix; cannot be changed later");
+                  "ends the prefix. all: the table is one tablet, which never splits. Cannot be changed later");
       verb.Flag("--last-write-wins", last_write_wins,
                 "The write with the later time wins, at every level; cannot be changed later");
       verb.Flag("--memory", memory,
@@ -95,6 +95,10 @@ struct OptionArguments {
   Take KeyGroup() {
     return [this](std::string_view text) -> Status {
       TableKeyGroup& group = options.key_group.emplace();
+      if (text == "all") {
+        group.all = true;
+        return {};
+      }
       if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
         EBLA_ASSIGN(const int64_t bytes, ParseWhole(text, 1, 256));
         group.prefix_bytes = static_cast<uint32_t>(bytes);
@@ -102,8 +106,9 @@ struct OptionArguments {
       }
       EBLA_ASSIGN(const std::string bytes, UnescapeBytes(text));
       if (bytes.size() != 1) {
-        return Error(Code::kInvalidArgument,
-                     "\"" + std::string(text) + "\" is neither a number of bytes (1 to 256) nor one delimiter");
+        return Error(
+            Code::kInvalidArgument,
+            "\"" + std::string(text) + "\" is neither a number of bytes (1 to 256) nor one delimiter, nor all");
       }
       group.delimiter = bytes.front();
       return {};
@@ -160,7 +165,8 @@ Json ToJson(const TableOptions& options) {
        text(options.compression, [](TableCompression kind) { return kCompressions[static_cast<size_t>(kind) % 3]; })},
       {"durability", options.durability ? Json(interval ? "interval" : "sync") : Json()},
       {"sync_interval_ms", interval ? Json(options.interval.value_or(std::chrono::seconds(1)).count()) : Json()},
-      {"key_group_bytes", group.prefix_bytes}};
+      {"key_group_bytes", group.prefix_bytes},
+      {"key_group_all", group.all}};
   PutBytes(object, "key_group_delimiter",
            group.delimiter ? std::optional(std::string_view(&*group.delimiter, 1)) : std::nullopt);
   object.Update({{"last_write_wins", options.last_write_wins},
@@ -177,6 +183,8 @@ Json ToJson(const TableOptions& options) {
   }
   return object;
 }
+
+bool IsOneGroup(const TableOptions& options) { return options.key_group && options.key_group->all; }
 
 // The options that are set, for people.
 std::vector<std::vector<std::string>> Rows(const TableOptions& options) {
@@ -199,6 +207,7 @@ std::vector<std::vector<std::string>> Rows(const TableOptions& options) {
     rows.push_back({"key group", "the first " + Count(*options.key_group->prefix_bytes, "byte") + " of a key"});
   if (options.key_group && options.key_group->delimiter)
     rows.push_back({"key group", "up to \"" + EscapeBytes(std::string(1, *options.key_group->delimiter)) + "\""});
+  if (IsOneGroup(options)) rows.push_back({"key group", "all of the table, so it is one tablet and never splits"});
   if (options.last_write_wins) rows.push_back({"last write wins", *options.last_write_wins ? "yes" : "no"});
   if (options.default_ack) rows.push_back({"default ack", FormatAck(*options.default_ack)});
   if (options.default_read) rows.push_back({"default read", FormatRead(*options.default_read)});
@@ -358,8 +367,9 @@ Status ListTables(Context& context) {
   std::vector<std::vector<std::string>> rows = {
       {"TABLE", "TABLETS", "REPLICAS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
   for (const TableInfo& table : tables) {
-    rows.push_back({table.name, Serving(table), Replicas(table), Records(table.records), Bytes(table.size_bytes),
-                    Rounded(table.reads_per_second), Rounded(table.writes_per_second)});
+    const char* const splits = IsOneGroup(table.options) ? " (one group)" : "";
+    rows.push_back({table.name, Serving(table) + splits, Replicas(table), Records(table.records),
+                    Bytes(table.size_bytes), Rounded(table.reads_per_second), Rounded(table.writes_per_second)});
   }
   context.out.Listed(rows, "there are no tables");
   return {};
@@ -367,7 +377,7 @@ Status ListTables(Context& context) {
 
 void AddList(Verbs& verbs) {
   verbs.Add("table list", "Lists the tables", "table list", ListTables)
-      .Notes(std::string("TABLETS: how many serve, of how many. ") + kEstimates);
+      .Notes(std::string("TABLETS: how many serve, of how many. One group: the table never splits. ") + kEstimates);
 }
 
 Status Describe(Context& context, const std::string& name) {

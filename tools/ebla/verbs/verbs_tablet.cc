@@ -39,6 +39,7 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
                                  const std::string& key) {
   constexpr size_t kLookAt = 1'000'000;
   EBLA_ASSIGN(const TableInfo described, client.DescribeTable(table));
+  EBLA_TRY(CheckSplits(described));
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
   const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
   if (tablet == tablets.end()) return Error(Code::kComeAgain, "the tablet is being split or merged: try again");
