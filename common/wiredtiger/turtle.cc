@@ -68,8 +68,12 @@ bool DescribesMetadata(std::string_view config) {
 Status CheckTurtle(const std::string& directory, bool made_before) {
   const std::string name = directory + "/WiredTiger.turtle";
   std::ifstream in(name, std::ios::binary);
-  if (!in.is_open() && errno != ENOENT) return SystemError(Code::kInternal, "cannot open " + name);
+  if (!in.is_open() && errno != ENOENT) return SystemError(Code::kUnavailable, "cannot open " + name);
   const std::string text = ReadAll(in);
+  if (in.bad()) {
+    const Status error = SystemError(Code::kUnavailable, "cannot read " + name);
+    return Error(Code::kUnavailable, error.message() + "; nothing is lost by that: start again");
+  }
   if (text.empty()) {
     const std::string other = FileOfDatabase(directory);
     if (other.empty() && !made_before) return {};

@@ -69,6 +69,15 @@ TEST_F(TurtleTest, AMissingOrEmptyFileBesideOthersIsDamage) {
   EXPECT_TRUE(Refusal().starts_with(File() + " is missing or empty, and ")) << Refusal();
 }
 
+TEST_F(TurtleTest, AFileThatCannotBeReadIsNoDamage) {
+  MakeDatabase();
+  fs::remove(File());
+  fs::create_directory(File());
+  const Status status = CheckTurtle(directory_, /*made_before=*/true);
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_TRUE(status.message().starts_with("cannot read " + File())) << status;
+}
+
 TEST_F(TurtleTest, PartsThatAreCutOrZeroAreDamage) {
   MakeDatabase();
   const size_t piece = whole_.size() / 8;

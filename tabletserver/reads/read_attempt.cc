@@ -135,6 +135,8 @@ const LoggedSlice* ReadAttempt::logged() const {
 }
 
 bool ReadAttempt::Settle(Status read) {
+  // Another server may answer.
+  if (!read.ok() && !store_.health().status.ok()) return Refuse(Status(Code::kUnavailable, read.message()));
   if (!read.ok()) return Refuse(std::move(read));
   answer_.applied = handle_->AppliedBound();
   return !ChangedMeanwhile();

@@ -138,5 +138,16 @@ TEST_F(TabletServerTest, AFullDiskRefusesWritesAndServesReads) {
   EXPECT_TRUE(Until([&] { return Put("k2", "w").header.code == idl::Code::OK; }));
 }
 
+// Other servers have the tablet, and this one has done nothing of it.
+TEST_F(TabletServerTest, AStoreThatHasFailedSendsItsClientsElsewhere) {
+  ASSERT_EQ(Put("a", "1").header.code, idl::Code::OK);
+  disk_.log_disk().FailNext(SimulatedLogDisk::Failure::kSync);
+  EXPECT_EQ(Put("a", "2").header.code, idl::Code::UNKNOWN_OUTCOME) << "it may be in the log";
+  const idl::WriteReply later = Put("a", "3");
+  EXPECT_EQ(later.header.code, idl::Code::UNAVAILABLE);
+  EXPECT_THAT(later.header.message, HasSubstr("has failed"));
+  EXPECT_EQ(Get("a").header.code, idl::Code::UNAVAILABLE);
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver

@@ -67,7 +67,9 @@ bool WriteAdmission::Refuse(RequestToken token, Code code, std::string text, int
 
 bool WriteAdmission::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   const RequestToken token = request.token;
-  if (!common_.failure().ok()) return Refuse(token, common_.failure().code(), common_.failure().message());
+  // Not executed, and the tablet will have another primary.
+  if (!common_.failure().ok())
+    return Refuse(token, Code::kUnavailable, "the replica here has failed: " + common_.failure().message());
   if (request.deadline <= now)
     return Refuse(token, Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
   if (common_.replica.role() == RoleKind::kAbsent) return Refuse(token, Code::kWrongTablet, "the tablet is not here");

@@ -1,6 +1,8 @@
 #include "tools/ebla/reports/health.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -52,10 +54,12 @@ void JudgeStore(const ServerSummary& server, bool alone, Health& health) {
   const std::string primary = leads ? ", and it is the primary of " + Count(server.leading, "tablet") : "";
   const Grade grade = leads || alone ? Grade::kFailing : Grade::kDegraded;
   if (!server.disk.failure.empty()) {
+    const bool full = server.disk.failure.contains(std::strerror(ENOSPC));
+    const std::string restart = "only a restart brings it back, so restart " + server.name;
     health.findings.push_back({grade,
                                "server " + server.name + ": its store has failed: " + server.disk.failure + primary,
-                               "only a restart brings it back, so restart " + server.name +
-                                   "; if it fails again, its disk is bad: " + GiveUp(server, alone)});
+                               full ? "make room on its disk; " + restart
+                                    : restart + "; if it fails again, its disk is bad: " + GiveUp(server, alone)});
   } else if (server.writes_refused) {
     // Its leaderships are handed to voters that have room; what it still leads refuses writes.
     health.findings.push_back(

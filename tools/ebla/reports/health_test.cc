@@ -194,6 +194,9 @@ TEST(HealthTest, AFullDiskAndAFailedStoreAreToldApart) {
       AllOf(StartsWith("degraded: server ts-3: its store has failed: cannot sync /data/log/1: Input/output error"),
             HasSubstr("only a restart brings it back"), EndsWith("ebla server drain ts-3"),
             ::testing::Not(HasSubstr("give it more disk"))));
+  state.servers[2].disk.failure = "cannot write /data/log/1: No space left on device";
+  EXPECT_THAT(OnlyFinding(state), AllOf(HasSubstr("make room on its disk; only a restart brings it back"),
+                                        ::testing::Not(HasSubstr("its disk is bad"))));
 }
 
 TEST(HealthTest, TheOnlyServerIsToldToDeleteAndNotToAddAServer) {
