@@ -151,6 +151,95 @@ TEST_P(StoreTest, ReadersSeeWholeBatches) {
   for (std::thread& reader : readers) reader.join();
 }
 
+// ---- views ---------------------------------------------------------------------------------------------------------
+
+// A view's records of a range, as key=value words.
+std::string Shown(RecordStore::View& view, const ScanBounds& bounds) {
+  std::string words;
+  const Status read = view.Scan(bounds, [&](std::string_view key, const StoredRecord& record) {
+    words += (words.empty() ? "" : " ") + std::string(key) + "=" + record.value;
+    return true;
+  });
+  return read.ok() ? words : read.ToString();
+}
+
+std::string Shown(RecordStore::View& view, std::string_view key) {
+  const auto record = view.Get(key);
+  if (!record) return record.error().ToString();
+  return *record ? (*record)->value : "none";
+}
+
+TEST_P(StoreTest, AViewReadsAsOftenAsItsBodyWants) {
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("c", "3"), Put("d", "4")});
+  Write(2, {Delete("b"), Put("d", "5")});
+  SnapshotPosition position{kAnyTablet, Lsn{9}};
+  int bodies = 0;
+  const Status read = store().Read(kAnyTable, &position, [&](RecordStore::View& view) -> Status {
+    ++bodies;
+    EXPECT_EQ(position.applied, Lsn{2});
+    EXPECT_EQ(Shown(view, ScanBounds()), "a=1 c=3 d=5");
+    EXPECT_EQ(Shown(view, "a") + Shown(view, "b") + Shown(view, "d"), "1none5") << "after a scan";
+    EXPECT_EQ(Shown(view, {.range = {"b", "d"}, .reverse = true}), "c=3");
+    int seen = 0;
+    EXPECT_TRUE(view.Scan({.reverse = true, .read_once = true}, [&](auto, auto&) { return ++seen < 2; }).ok());
+    EXPECT_EQ(seen, 2);
+    EXPECT_EQ(Shown(view, {.range = {"d", "b"}}), "");
+    EXPECT_EQ(Shown(view, {.reverse = true}), "d=5 c=3 a=1") << "from the end, after a scan that stopped";
+    return {};
+  });
+  EXPECT_EQ(read, Status());
+  EXPECT_EQ(bodies, 1);
+}
+
+TEST_P(StoreTest, ABodysErrorIsThatOfItsRead) {
+  Write(1, {Put("a", "1")});
+  const Status fault(Code::kConditionFailed, "the body's own");
+  EXPECT_EQ(store().Read(kAnyTable, nullptr, [&](auto& view) { return Shown(view, "a") == "1" ? fault : Status(); }),
+            fault);
+  const auto none = [](auto&) -> Status {
+    ADD_FAILURE() << "there is nothing to read";
+    return {};
+  };
+  SnapshotPosition position{kAnyTablet, {}};
+  EXPECT_EQ(store().Read(TableId{99}, &position, none).code(), Code::kNoSuchTable);
+  EXPECT_EQ(Records(), "a=1@1") << "and the thread reads on";
+}
+
+TEST_P(StoreTest, AViewSeesOneStateWhileBatchesAreApplied) {
+  Write(1, {Put("a", "1"), Put("z", "1")});
+  std::atomic<bool> done{false};
+  std::atomic<int> views{0};
+  uint64_t last = 1;
+  std::thread writer([&] {
+    while (last < 10'000 || views < 20) {
+      const uint64_t lsn = ++last;
+      const LogEntry entry = Entry(lsn, {Put("a", std::to_string(lsn)), Put("z", std::to_string(lsn))});
+      Status applied = ApplyOne(store(), kAnyTablet, kAnyTable, entry);
+      while (applied.code() == Code::kOverloaded) applied = ApplyOne(store(), kAnyTablet, kAnyTable, entry);
+      EXPECT_EQ(applied, Status());
+    }
+    done = true;
+  });
+  for (; !done; ++views) {
+    SnapshotPosition position{kAnyTablet, {}};
+    const Status read = store().Read(kAnyTable, &position, [&](RecordStore::View& view) -> Status {
+      const std::string lsn = std::to_string(position.applied.value);
+      for (int times = 0; times < 10; ++times) {
+        EXPECT_EQ(Shown(view, "a"), lsn);
+        EXPECT_EQ(Shown(view, ScanBounds()), "a=" + lsn + " z=" + lsn);
+        EXPECT_EQ(Shown(view, {.reverse = true}), "z=" + lsn + " a=" + lsn);
+        EXPECT_EQ(Shown(view, "z"), lsn);
+      }
+      return {};
+    });
+    EXPECT_EQ(read, Status());
+    std::this_thread::yield();
+  }
+  writer.join();
+  const std::string end = "=" + std::to_string(last) + "@" + std::to_string(last);
+  EXPECT_EQ(Records(), "a" + end + " z" + end);
+}
+
 // ---- ranges --------------------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, ARangeIsTruncated) {

@@ -27,6 +27,10 @@ Result<std::vector<TableId>> AbandonedTables(TabletLog& log, RecordStore& record
   return damaged;
 }
 
+RecordStore& RecordsOf(const TabletStore& store, RecordStore& on_disk, TableId table) {
+  return store.InMemory(table) ? static_cast<RecordStore&>(*store.memory_tables()) : on_disk;
+}
+
 // No other replica has the data of a store that is salvaged, so that waiting for one is of no use.
 Status Told(Status read, bool salvaged) {
   if (!salvaged || read.code() != Code::kUnavailable) return read;
@@ -104,10 +108,6 @@ Status TabletStore::Open() {
   return feeder_.Open();
 }
 
-RecordStore& TabletStore::RecordsOf(TableId table) const {
-  return InMemory(table) ? static_cast<RecordStore&>(*options_.memory) : records_;
-}
-
 bool TabletStore::InMemory(TableId table) const { return options_.memory != nullptr && options_.memory->Has(table); }
 
 TableId TabletStore::MemoryTableOf(TabletId tablet) const {
@@ -125,7 +125,7 @@ Status TabletStore::EnsureTable(TableId table, TableCompression compression) {
 
 Status TabletStore::DropTable(TableId table) {
   if (!InMemory(table)) EBLA_TRY(log_.SyncStates());
-  EBLA_TRY(RecordsOf(table).DropTable(table));
+  EBLA_TRY(RecordsOf(*this, records_, table).DropTable(table));
   flusher_.ForgetTable(table);
   return {};
 }
@@ -142,12 +142,12 @@ std::vector<TableId> TabletStore::Tables() const {
 }
 
 Result<bool> TabletStore::Compact(TableId table, Duration limit) {
-  RecordFiles* const files = RecordsOf(table).files();
+  RecordFiles* const files = RecordsOf(*this, records_, table).files();
   return files == nullptr ? Result<bool>(true) : files->Compact(table, limit);
 }
 
 Result<int64_t> TabletStore::FileBytes(TableId table) const {
-  RecordFiles* const files = RecordsOf(table).files();
+  RecordFiles* const files = RecordsOf(*this, records_, table).files();
   return files == nullptr ? Result<int64_t>(0) : files->FileBytes(table);
 }
 
@@ -251,7 +251,7 @@ Status TabletStore::Apply(std::span<const ApplyBatch> batches) {
 
 Result<std::optional<StoredRecord>> TabletStore::Get(TableId table, std::string_view key, SnapshotPosition* position) {
   if (options_.watch != nullptr) options_.watch->BeforeRead(table, key);
-  auto record = RecordsOf(table).Get(table, key, position);
+  auto record = RecordsOf(*this, records_, table).Get(table, key, position);
   if (!record) return std::unexpected(Told(record.error(), options_.salvage != nullptr));
   return record;
 }
@@ -262,30 +262,34 @@ Result<std::vector<std::optional<StoredRecord>>> TabletStore::MultiGet(TableId t
   if (options_.watch != nullptr) {
     for (const std::string_view key : keys) options_.watch->BeforeRead(table, key);
   }
-  auto records = RecordsOf(table).MultiGet(table, keys, bytes_max, position);
+  auto records = RecordsOf(*this, records_, table).MultiGet(table, keys, bytes_max, position);
   if (!records) return std::unexpected(Told(records.error(), options_.salvage != nullptr));
   return records;
 }
 
 Status TabletStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) {
-  return Told(RecordsOf(table).Scan(table, bounds, visitor, position), options_.salvage != nullptr);
+  return Told(RecordsOf(*this, records_, table).Scan(table, bounds, visitor, position), options_.salvage != nullptr);
+}
+
+Status TabletStore::Read(TableId table, SnapshotPosition* position, const ViewBody& body) {
+  return Told(RecordsOf(*this, records_, table).Read(table, position, body), options_.salvage != nullptr);
 }
 
 Status TabletStore::TruncateRange(TableId table, const KeyRange& range) {
   if (options_.watch != nullptr) options_.watch->BeforeTruncateRange(table, range);
   if (!InMemory(table)) EBLA_TRY(log_.SyncStates());
-  return range.Empty() ? owner_.status() : RecordsOf(table).ReplaceInterval(table, range, {});
+  return range.Empty() ? owner_.status() : RecordsOf(*this, records_, table).ReplaceInterval(table, range, {});
 }
 
 Status TabletStore::ReplaceInterval(TableId table, const KeyRange& interval,
                                     std::span<const std::pair<std::string, StoredRecord>> records) {
   if (!InMemory(table)) EBLA_TRY(log_.SyncStates());
-  return RecordsOf(table).ReplaceInterval(table, interval, records);
+  return RecordsOf(*this, records_, table).ReplaceInterval(table, interval, records);
 }
 
 Result<std::vector<TabletStore::RangeSize>> TabletStore::EstimateSizes(TableId table,
                                                                        std::span<const KeyRange> ranges) {
-  return RecordsOf(table).EstimateSizes(table, ranges);
+  return RecordsOf(*this, records_, table).EstimateSizes(table, ranges);
 }
 
 // ---- replicas -------------------------------------------------------------------------------------------------------

@@ -147,12 +147,15 @@ class TabletStore {
 
   // ---- records, as RecordStore says --------------------------------------------------------------------------------
   using Visitor = RecordStore::Visitor;
+  using View = RecordStore::View;
+  using ViewBody = RecordStore::ViewBody;
   using RangeSize = RecordStore::RangeSize;
   Status Apply(std::span<const ApplyBatch> batches);
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position = nullptr);
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position = nullptr);
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position = nullptr);
+  Status Read(TableId table, SnapshotPosition* position, const ViewBody& body);
   Status TruncateRange(TableId table, const KeyRange& range);
   Status ReplaceInterval(TableId table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records);
@@ -201,7 +204,6 @@ class TabletStore {
   std::optional<uint64_t> PagesReadByThisThread() const { return records_.PagesReadByThisThread(); }
 
  private:
-  RecordStore& RecordsOf(TableId table) const;
   // The tablet's table, if that is in memory; none: its log is on the disk.
   TableId MemoryTableOf(TabletId tablet) const;
 

@@ -43,10 +43,16 @@ void SortedRows::Put(std::string_view key, Bytes row, ChangeNumber change, Chang
   rows_.store(tree_.size(), std::memory_order_relaxed);
 }
 
-std::optional<SortedRows::Bytes> SortedRows::Find(std::string_view key) const {
+std::optional<SortedRows::Bytes> SortedRows::Row::At(ChangeNumber change) const {
+  const Version* version = latest;
+  while (version != nullptr && version->change > change) version = version->older;
+  if (version == nullptr) return std::nullopt;
+  return version->bytes();
+}
+
+std::optional<SortedRows::Bytes> SortedRows::Find(std::string_view key, ChangeNumber change) const {
   const auto found = index_.find(key);
-  if (found == index_.end()) return std::nullopt;
-  return (*found)->latest->bytes();
+  return found == index_.end() ? std::nullopt : (*found)->At(change);
 }
 
 bool SortedRows::AnyIn(const KeyRange& range) const {
@@ -54,22 +60,18 @@ bool SortedRows::AnyIn(const KeyRange& range) const {
   return at != tree_.end() && range.Contains(at->row->key());
 }
 
-void SortedRows::Add(const Row& row, ChangeNumber change, Page& page) {
-  const Version* version = row.latest;
-  while (version != nullptr && version->change > change) version = version->older;
-  if (version == nullptr) return;
-  page.rows.push_back({row.key(), version->bytes()});
-}
-
 void SortedRows::Read(const KeyRange& range, bool reverse, ChangeNumber change, size_t rows_max, Page& page) const {
   page.rows.clear();
   auto begin = tree_.lower_bound(std::string_view(range.start));
   auto end = range.end.empty() ? tree_.end() : tree_.lower_bound(std::string_view(range.end));
   const auto full = [&] { return page.rows.size() >= rows_max; };
+  const auto add = [&](const Row& row) {
+    if (const auto bytes = row.At(change)) page.rows.push_back({row.key(), *bytes});
+  };
   if (reverse) {
-    while (end != begin && !full()) Add(*(--end)->row, change, page);
+    while (end != begin && !full()) add(*(--end)->row);
   } else {
-    for (; begin != end && !full(); ++begin) Add(*begin->row, change, page);
+    for (; begin != end && !full(); ++begin) add(*begin->row);
   }
 }
 

@@ -34,8 +34,8 @@ class SortedRows {
 
   // Versions that a scan up to change `scanned` sees stay. 0: no scan is under way.
   void Put(std::string_view key, Bytes row, ChangeNumber change, ChangeNumber scanned);
-  // The latest version. None: nothing is known of this key.
-  std::optional<Bytes> Find(std::string_view key) const;
+  // The latest version up to a change. None: nothing is known of this key.
+  std::optional<Bytes> Find(std::string_view key, ChangeNumber change = UINT64_MAX) const;
   bool AnyIn(const KeyRange& range) const;
 
   // Some rows as a scan sees them. The views are valid as long as the scan and this object are.
@@ -85,6 +85,8 @@ class SortedRows {
     uint32_t key_size;
     char* data() { return reinterpret_cast<char*>(this + 1); }
     std::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_size}; }
+    // None: the row is younger.
+    std::optional<Bytes> At(ChangeNumber change) const;
   };
   // The first eight bytes of a key compare as the key does as far as they go.
   struct Slot {
@@ -117,8 +119,6 @@ class SortedRows {
 
   static uint64_t HintOf(std::string_view key);
   Version* NewVersion(Bytes row, ChangeNumber change, Version* older);
-  // Nothing, if the row is younger than `change`.
-  static void Add(const Row& row, ChangeNumber change, Page& page);
 
   ByteArena arena_;
   absl::btree_set<Slot, Less> tree_;

@@ -60,6 +60,9 @@ TEST(SortedRowsTest, AScanSeesTheVersionsOfItsTime) {
   rows.Put("c", "3", 3, 1);
   EXPECT_EQ(ReadAll(rows, {}, false, 1), (Model{{"a", "1"}, {"b", "1"}}));
   EXPECT_EQ(ReadAll(rows, {}, false, 3), (Model{{"a", "a longer one"}, {"b", "1"}, {"c", "3"}}));
+  EXPECT_EQ(**rows.Find("a", 1), "1");
+  EXPECT_EQ(**rows.Find("a", 3), "a longer one");
+  EXPECT_FALSE(rows.Find("c", 1).has_value());
 }
 
 // Random changes and scans, against a map that is copied at each scan's begin.

@@ -152,25 +152,36 @@ std::optional<SortedRows::Bytes> TableBuffer::Reader::Find(std::string_view key)
 
 RunSetPtr TableBuffer::Reader::runs() const EBLA_NO_THREAD_SAFETY_ANALYSIS { return buffer_.runs_; }
 
-BufferScan::BufferScan(const TableBuffer::Reader& reader, KeyRange range, bool reverse) EBLA_NO_THREAD_SAFETY_ANALYSIS
+BufferSnapshot::BufferSnapshot(const TableBuffer::Reader& reader) EBLA_NO_THREAD_SAFETY_ANALYSIS
     : buffer_(reader.buffer_),
-      reverse_(reverse),
-      change_(reader.buffer_.change_) {
-  {
-    const MutexLock lock(buffer_.scans_mutex_);
-    buffer_.scans_.insert(change_);
-  }
-  for (const auto& generation : buffer_.generations_) {
-    if (!generation->rows.AnyIn(range)) continue;
-    Source& source = sources_.emplace_back(Source{.generation = generation, .rest = range});
-    generation->rows.Read(source.rest, reverse_, change_, source.page_rows, source.page);
-  }
-  Choose();
+      change_(reader.buffer_.change_),
+      generations_(reader.buffer_.generations_) {
+  const MutexLock lock(buffer_.scans_mutex_);
+  buffer_.scans_.insert(change_);
 }
 
-BufferScan::~BufferScan() {
+BufferSnapshot::~BufferSnapshot() {
   const MutexLock lock(buffer_.scans_mutex_);
   buffer_.scans_.erase(buffer_.scans_.find(change_));
+}
+
+std::optional<SortedRows::Bytes> BufferSnapshot::Find(std::string_view key) const {
+  const TableReaderLock lock(buffer_.mutex_);
+  for (const auto& generation : generations_) {
+    if (const auto found = generation->rows.Find(key, change_)) return found;
+  }
+  return std::nullopt;
+}
+
+BufferScan::BufferScan(const BufferSnapshot& snapshot, const KeyRange& range, bool reverse)
+    : snapshot_(snapshot), reverse_(reverse) {
+  const TableReaderLock lock(snapshot_.buffer_.mutex_);
+  for (const auto& generation : snapshot_.generations_) {
+    if (!generation->rows.AnyIn(range)) continue;
+    Source& source = sources_.emplace_back(Source{.generation = *generation, .rest = range});
+    generation->rows.Read(source.rest, reverse_, snapshot_.change_, source.page_rows, source.page);
+  }
+  Choose();
 }
 
 std::string_view BufferScan::key() const { return at_->key(); }
@@ -193,9 +204,9 @@ void BufferScan::Advance(Source& source) {
   source.next = 0;
   source.page.rows.clear();
   if (source.rest.Empty() || (reverse_ && last.empty())) return;  // an empty end would be none
-  const TableReaderLock lock(buffer_.mutex_);
+  const TableReaderLock lock(snapshot_.buffer_.mutex_);
   source.page_rows = std::min(2 * source.page_rows, SortedRows::kPageRowsMax);
-  source.generation->rows.Read(source.rest, reverse_, change_, source.page_rows, source.page);
+  source.generation.rows.Read(source.rest, reverse_, snapshot_.change_, source.page_rows, source.page);
 }
 
 void BufferScan::Next() {

@@ -78,7 +78,7 @@ class TableBuffer {
     RunSetPtr runs() const;
 
    private:
-    friend class BufferScan;
+    friend class BufferSnapshot;
     const TableBuffer& buffer_;
     const TableReaderLock lock_;
   };
@@ -98,6 +98,7 @@ class TableBuffer {
   bool AnyIn(const KeyRange& range) const;
 
  private:
+  friend class BufferSnapshot;
   friend class BufferScan;
   BufferGeneration& Latest() EBLA_REQUIRES(mutex_) { return *generations_.front(); }
   ChangeNumber BeginChange() EBLA_REQUIRES(mutex_);
@@ -119,13 +120,31 @@ class TableBuffer {
   mutable std::multiset<ChangeNumber> scans_ EBLA_GUARDED_BY(scans_mutex_);
 };
 
-// The rows of a buffer in order, as they were when the scan began. It keeps the versions that it may need.
+// The rows of a buffer as they were when it was made. It keeps the versions that its reads may need.
+// Threads: thread-compatible.
+class BufferSnapshot {
+ public:
+  // `reader` is the buffer's own, and may end before the snapshot.
+  explicit BufferSnapshot(const TableBuffer::Reader& reader);
+  ~BufferSnapshot();
+  BufferSnapshot(const BufferSnapshot&) = delete;
+  BufferSnapshot& operator=(const BufferSnapshot&) = delete;
+
+  // None: the runs have the row, if there is one. Valid as long as the snapshot.
+  std::optional<SortedRows::Bytes> Find(std::string_view key) const;
+
+ private:
+  friend class BufferScan;
+  const TableBuffer& buffer_;
+  const ChangeNumber change_;
+  const TableBuffer::Generations generations_;
+};
+
+// The rows of a snapshot in order, which outlives the scan.
 // Threads: thread-compatible.
 class BufferScan {
  public:
-  // `reader` is the buffer's own, and may end before the scan.
-  BufferScan(const TableBuffer::Reader& reader, KeyRange range, bool reverse);
-  ~BufferScan();
+  BufferScan(const BufferSnapshot& snapshot, const KeyRange& range, bool reverse);
   BufferScan(const BufferScan&) = delete;
   BufferScan& operator=(const BufferScan&) = delete;
 
@@ -137,7 +156,7 @@ class BufferScan {
 
  private:
   struct Source {
-    std::shared_ptr<const BufferGeneration> generation;
+    const BufferGeneration& generation;
     KeyRange rest;  // what is not in the page yet
     // Few at first, because a short scan takes most rows from the runs.
     size_t page_rows = 4;
@@ -149,9 +168,8 @@ class BufferScan {
   void Choose();
   void Advance(Source& source);
 
-  const TableBuffer& buffer_;
+  const BufferSnapshot& snapshot_;
   const bool reverse_;
-  const ChangeNumber change_;
   std::vector<Source> sources_;  // the latest generation first
   Source* at_ = nullptr;
 };

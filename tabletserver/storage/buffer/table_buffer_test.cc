@@ -48,7 +48,8 @@ class TableBufferTest : public ::testing::Test {
     return all;
   }
   std::string Scan(const KeyRange& range = {}, bool reverse = false) {
-    BufferScan scan(TableBuffer::Reader(buffer_), range, reverse);
+    const BufferSnapshot snapshot{TableBuffer::Reader(buffer_)};
+    BufferScan scan(snapshot, range, reverse);
     return Rest(scan);
   }
   // All generations, as a writer that succeeds.
@@ -80,8 +81,9 @@ TEST_F(TableBufferTest, ALaterGenerationReplacesAnEarlierOnesRows) {
 
 TEST_F(TableBufferTest, AScanGoesOnWithWhatItSawWhileAllIsReplacedAndWritten) {
   for (int i = 0; i < 500; ++i) Apply(kLeft, i + 1, {Put(std::to_string(1000 + i), "old")});
-  BufferScan scan(TableBuffer::Reader(buffer_), {}, false);
-  BufferScan backward(TableBuffer::Reader(buffer_), {}, true);
+  const BufferSnapshot snapshot{TableBuffer::Reader(buffer_)};
+  BufferScan scan(snapshot, {}, false);
+  BufferScan backward(snapshot, {}, true);
   for (int i = 0; i < 500; ++i)
     Apply(kLeft, 501 + i, {i % 2 == 0 ? Put(std::to_string(1000 + i), "new") : Delete(std::to_string(1000 + i))});
   Apply(kLeft, 2000, {Put("1000a", "new")});

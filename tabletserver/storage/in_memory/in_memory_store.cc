@@ -357,10 +357,9 @@ Result<std::vector<std::optional<StoredRecord>>> InMemoryStore::MultiGet(TableId
   return table->records.MultiGet(keys, bytes_max, position);
 }
 
-Status InMemoryStore::Scan(TableId id, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) {
+Status InMemoryStore::Read(TableId id, SnapshotPosition* position, const ViewBody& body) {
   EBLA_ASSIGN(const TablePtr table, FindOr(id));
-  table->records.Scan(bounds, visitor, position);
-  return {};
+  return table->records.Read(position, body);
 }
 
 Status InMemoryStore::ReplaceInterval(TableId id, const KeyRange& interval,

@@ -44,7 +44,7 @@ class InMemoryTable {
   std::optional<StoredRecord> Get(std::string_view key, SnapshotPosition* position) const;
   std::vector<std::optional<StoredRecord>> MultiGet(std::span<const std::string_view> keys, size_t bytes_max,
                                                     SnapshotPosition* position) const;
-  void Scan(const ScanBounds& bounds, const RecordStore::Visitor& visitor, SnapshotPosition* position) const;
+  Status Read(SnapshotPosition* position, const RecordStore::ViewBody& body) const;
   void Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records);
   RecordStore::RangeSize EstimateSize(const KeyRange& range) const;
 
@@ -102,6 +102,9 @@ class InMemoryTable {
   void CountIndex() EBLA_REQUIRES(mutex_);
   void Hit(InMemoryRecord record) const;
   void SetPosition(SnapshotPosition* position) const EBLA_REQUIRES_SHARED(mutex_);
+  std::optional<StoredRecord> Find(std::string_view key) const EBLA_REQUIRES_SHARED(mutex_);
+  void Visit(const ScanBounds& bounds, const RecordStore::Visitor& visitor) const EBLA_REQUIRES_SHARED(mutex_);
+  class LockedView;
   Tree::const_iterator EndOf(const KeyRange& range) const EBLA_REQUIRES_SHARED(mutex_);
   struct Sweep;
   void SweepFrom(const std::string& from, const std::string& end, Sweep& sweep) const;

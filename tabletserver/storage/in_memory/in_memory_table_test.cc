@@ -34,6 +34,9 @@ class InMemoryTableTest : public ::testing::Test {
     const std::string number = std::to_string(i);
     return "key" + std::string(8 - number.size(), '0') + number;
   }
+  void Scan(const RecordStore::Visitor& visitor) {
+    EXPECT_TRUE(table_.Read(nullptr, [&](RecordStore::View& view) { return view.Scan({}, visitor); }).ok());
+  }
   void Hit(int i, int times = 1) {
     for (int time = 0; time < times; ++time) ASSERT_TRUE(table_.Get(Key(i), nullptr));
   }
@@ -138,13 +141,10 @@ TEST_F(InMemoryTableTest, WhatIsWrittenAgainIsFoundByKeyAndInOrder) {
   };
   // Looks up the visited records afterwards, because the lock is not recursive.
   std::vector<std::pair<std::string, StoredRecord>> all;
-  table_.Scan(
-      {},
-      [&](std::string_view key, const StoredRecord& record) {
-        all.emplace_back(key, record);
-        return true;
-      },
-      nullptr);
+  Scan([&](std::string_view key, const StoredRecord& record) {
+    all.emplace_back(key, record);
+    return true;
+  });
   for (const auto& [key, record] : all) visit(key, record);
   EXPECT_EQ(seen, 300);
 }
@@ -210,14 +210,11 @@ TEST_F(InMemoryTableTest, KeysThatBeginAlikeAreInOrder) {
   std::ranges::shuffle(effects, random);
   Write(effects);
   std::vector<std::string> seen;
-  table_.Scan(
-      {},
-      [&](std::string_view key, const StoredRecord& record) {
-        EXPECT_EQ(key, record.value);
-        seen.emplace_back(key);
-        return true;
-      },
-      nullptr);
+  Scan([&](std::string_view key, const StoredRecord& record) {
+    EXPECT_EQ(key, record.value);
+    seen.emplace_back(key);
+    return true;
+  });
   std::vector<std::string> sorted = keys;
   std::ranges::sort(sorted);
   EXPECT_EQ(seen, sorted);
@@ -323,7 +320,7 @@ TEST_F(InMemoryTableTest, ReadersWhoNeverRestKeepNoWriterOut) {
   for (int i = 0; i < 4; ++i) {
     readers.emplace_back([&] {
       while (!stop) {
-        table_.Scan({}, [](auto, auto&) { return true; }, nullptr);
+        Scan([](auto, auto&) { return true; });
         ++scans;
       }
     });

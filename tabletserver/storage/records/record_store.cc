@@ -13,4 +13,18 @@ Status CheckInterval(const KeyRange& interval, std::span<const std::pair<std::st
   return {};
 }
 
+Status RecordStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) {
+  bool shown = false;  // then there is no second attempt: its snapshot would be another
+  Status end;
+  EBLA_TRY(Read(table, position, [&](View& view) {
+    Status read = view.Scan(bounds, [&](std::string_view key, const StoredRecord& record) {
+      shown = true;
+      return visitor(key, record);
+    });
+    if (shown) end = std::exchange(read, Status());
+    return read;
+  }));
+  return end;
+}
+
 }  // namespace ebla::tabletserver

@@ -6,7 +6,7 @@
 //             (../in_memory).
 // Contract:   1. Apply is atomic over records, applied state and dedup window rows of all its batches. A crash takes
 //                them, of all tablets, back to one and the same checkpoint.
-//             2. A read sees a snapshot: everything applied when it began.
+//             2. A read sees a snapshot: everything applied when it began. All reads of a view see one.
 //             3. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap.
 //             4. A call that changes something and fails has changed nothing (but see ReplaceInterval).
 //             5. Before a call that changes records, the states that explain them are on the disk. The caller sees to
@@ -121,10 +121,23 @@ class RecordStore {
   virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table,
                                                                     std::span<const std::string_view> keys,
                                                                     size_t bytes_max, SnapshotPosition* position) = 0;
-  // Visits records of one snapshot in order until the visitor returns false. Its arguments are valid during the visit
-  // only; the visitor must not call the store. `position` is set before the first visit.
+  // Several reads of one snapshot.
   using Visitor = std::function<bool(std::string_view key, const StoredRecord& record)>;
-  virtual Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) = 0;
+  class View {
+   public:
+    virtual ~View() = default;
+    virtual Result<std::optional<StoredRecord>> Get(std::string_view key) = 0;
+    // Visits records in order until the visitor returns false. Its arguments are valid during the visit only; the
+    // visitor must call neither the view nor the store.
+    virtual Status Scan(const ScanBounds& bounds, const Visitor& visitor) = 0;
+  };
+  // Calls `body`, which must not call the store but through the view, and returns its error as it is. `position` is set
+  // before. If the body fails because the store could not keep the snapshot, it is called again, on another one: what
+  // it has found before does not count then. Tables in memory are not changed meanwhile.
+  using ViewBody = std::function<Status(View& view)>;
+  virtual Status Read(TableId table, SnapshotPosition* position, const ViewBody& body) = 0;
+  // A view's only scan. OVERLOADED: the snapshot was lost after the first visit.
+  Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position);
   // The interval holds exactly these records afterwards. They are in order and lie in it (else INVALID_ARGUMENT, and
   // nothing has changed). Only for a range that nothing reads or writes (PROTOCOL 8, 9, 10). Without records the call
   // removes the whole range, also of a damaged table, whose file is to be dropped. With records it removes more than a

@@ -125,20 +125,39 @@ void FakeRecordStore::SetPosition(SnapshotPosition* position) const {
   position->applied = applied == disk_.records_.applied.end() ? Lsn{} : applied->second.state.applied.lsn;
 }
 
-Status FakeRecordStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
-                             SnapshotPosition* position) {
+// The disk's mutex is held while there is one.
+class FakeRecordStore::MapView final : public View {
+ public:
+  MapView(FakeRecordStore& store, const Rows& rows) : store_(store), rows_(rows) {}
+
+  Result<std::optional<StoredRecord>> Get(std::string_view key) override {
+    store_.pages_read_ += store_.pages_lacked_;
+    const auto found = rows_.find(std::string(key));
+    return found == rows_.end() ? std::nullopt : std::optional(found->second);
+  }
+  Status Scan(const ScanBounds& bounds, const Visitor& visitor) override {
+    if (bounds.range.Empty()) return {};
+    const auto first = rows_.lower_bound(bounds.range.start);
+    const auto end = bounds.range.end.empty() ? rows_.end() : rows_.lower_bound(bounds.range.end);
+    if (bounds.reverse) {
+      for (auto at = end; at != first && visitor(std::prev(at)->first, std::prev(at)->second);) --at;
+    } else {
+      for (auto at = first; at != end && visitor(at->first, at->second);) ++at;
+    }
+    return {};
+  }
+
+ private:
+  FakeRecordStore& store_;
+  const Rows& rows_;
+};
+
+Status FakeRecordStore::Read(TableId table, SnapshotPosition* position, const ViewBody& body) {
   MutexLock lock(disk_.mutex_);
   EBLA_ASSIGN(const Rows* const rows, RowsOf(table));
-  if (bounds.range.Empty()) return {};
   SetPosition(position);
-  const auto first = rows->lower_bound(bounds.range.start);
-  const auto end = bounds.range.end.empty() ? rows->end() : rows->lower_bound(bounds.range.end);
-  if (bounds.reverse) {
-    for (auto at = end; at != first && visitor(std::prev(at)->first, std::prev(at)->second);) --at;
-  } else {
-    for (auto at = first; at != end && visitor(at->first, at->second);) ++at;
-  }
-  return {};
+  MapView view(*this, *rows);
+  return body(view);
 }
 
 Status FakeRecordStore::ReplaceInterval(TableId table, const KeyRange& interval,

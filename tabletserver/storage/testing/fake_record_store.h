@@ -23,7 +23,7 @@ class FakeRecordStore : public RecordStore {
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position) override;
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position) override;
-  Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override;
+  Status Read(TableId table, SnapshotPosition* position, const ViewBody& body) override;
   Status ReplaceInterval(TableId table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records) override;
   Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override;
@@ -39,11 +39,12 @@ class FakeRecordStore : public RecordStore {
   Figures figures() const override;
   std::optional<uint64_t> PagesReadByThisThread() const override { return pages_read_.load(); }
 
-  // From now on each Get and MultiGet counts as if it had read so many pages from files; by all threads together.
+  // From now on each Get, also of a view, and MultiGet counts as if it had read so many pages from files; by all threads together.
   void LackPages(uint64_t per_read) { pages_lacked_ = per_read; }
 
  private:
   using Rows = std::map<std::string, StoredRecord>;
+  class MapView;
   Result<Rows*> RowsOf(TableId table) EBLA_REQUIRES(disk_.mutex_);
   Status MayChange() const EBLA_REQUIRES(disk_.mutex_);
   void SetPosition(SnapshotPosition* position) const EBLA_REQUIRES(disk_.mutex_);

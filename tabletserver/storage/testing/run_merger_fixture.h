@@ -210,13 +210,12 @@ class RunMergerTest : public ::testing::Test {
   using Model = std::map<std::string, std::string>;
   Result<std::vector<std::pair<std::string, std::string>>> Scanned(const ScanBounds& bounds) {
     std::vector<std::pair<std::string, std::string>> rows;
-    EBLA_TRY(store_->records.Scan(
-        *Table(), bounds,
-        [&](std::string_view key, const StoredRecord& record) {
-          rows.emplace_back(key, record.value);
-          return true;
-        },
-        nullptr));
+    EBLA_TRY(store_->records.Read(*Table(), nullptr, [&](RecordStore::View& view) {
+      return view.Scan(bounds, [&](std::string_view key, const StoredRecord& record) {
+        rows.emplace_back(key, record.value);
+        return true;
+      });
+    }));
     if (bounds.reverse) std::ranges::reverse(rows);
     return rows;
   }

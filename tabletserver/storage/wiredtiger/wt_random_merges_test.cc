@@ -155,10 +155,12 @@ class BusyWriter {
   void Check() {
     const SortedTablePtr table = store_.sorted.Find(kMergedTable);
     std::map<std::string, std::string> rows;
-    const Status scanned = store_.records.Scan(
-        *table, {.range = {prefix_, prefix_ + "z"}, .reverse = random_() % 2 == 0},
-        [&](std::string_view key, const StoredRecord& record) { return rows.emplace(key, record.value).second; },
-        nullptr);
+    const ScanBounds bounds{.range = {prefix_, prefix_ + "z"}, .reverse = random_() % 2 == 0};
+    const Status scanned = store_.records.Read(*table, nullptr, [&](RecordStore::View& view) {
+      return view.Scan(bounds, [&](std::string_view key, const StoredRecord& record) {
+        return rows.emplace(key, record.value).second;
+      });
+    });
     EXPECT_TRUE(scanned.ok()) << scanned;
     EXPECT_TRUE(rows == model_) << prefix_ << ": " << rows.size() << " rows instead of " << model_.size();
     const std::string key = AnyKey();

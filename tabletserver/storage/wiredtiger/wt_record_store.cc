@@ -43,6 +43,62 @@ int ReadRecord(WtCursor& data, std::string_view key, std::optional<StoredRecord>
   return 0;
 }
 
+// In the transaction of the session.
+class InPlaceView final : public RecordStore::View {
+ public:
+  InPlaceView(WtSessions& sessions, WtSession& session, TableId table)
+      : sessions_(sessions), session_(session), table_(table) {}
+
+  // WiredTiger's error with which the snapshot was given up; 0: none.
+  int transient() const { return transient_; }
+
+  Result<std::optional<StoredRecord>> Get(std::string_view key) override {
+    std::optional<StoredRecord> record;
+    Status damage;
+    WtCursor data(session_, table_);
+    const int error = data.error() != 0 ? data.error() : ReadRecord(data, key, record, damage);
+    EBLA_TRY(Check(error, "reading a record"));
+    EBLA_TRY(damage);
+    return record;
+  }
+  Status Scan(const ScanBounds& bounds, const RecordStore::Visitor& visitor) override {
+    if (bounds.range.Empty()) return {};
+    Status damage;
+    EBLA_TRY(Check(Visit(bounds, visitor, damage), "scanning"));
+    return damage;
+  }
+
+ private:
+  Status Check(int error, std::string_view doing) {
+    if (WtConnection::IsTransient(error)) transient_ = error;
+    return sessions_.CheckTable(error, table_, doing);
+  }
+  int Visit(const ScanBounds& bounds, const RecordStore::Visitor& visitor, Status& damage) {
+    const KeyRange& range = bounds.range;
+    StoredRecord record;
+    std::optional<WtCursor> cursor;
+    bounds.read_once ? cursor.emplace(session_, DataTableUri(table_), "read_once=true")
+                     : cursor.emplace(session_, table_);
+    WtCursor& data = *cursor;
+    if (const int error = data.error()) return error;
+    int error = bounds.reverse ? data.SeekBefore(range.end) : data.SeekAtOrAfter(range.start);
+    for (; error == 0; error = bounds.reverse ? data.Prev() : data.Next()) {
+      std::string_view key, row;
+      if (const int error = data.GetKey(&key)) return error;
+      if (bounds.reverse ? key < range.start : !range.end.empty() && key >= range.end) return 0;
+      if (const int error = data.GetValue(&row)) return error;
+      damage = DecodeRecord(row, record);
+      if (!damage.ok() || !visitor(key, record)) return 0;
+    }
+    return error == WT_NOTFOUND ? 0 : error;
+  }
+
+  WtSessions& sessions_;
+  WtSession& session_;
+  const TableId table_;
+  int transient_ = 0;
+};
+
 }  // namespace
 
 Status WtRecordStore::Open() {
@@ -186,45 +242,23 @@ Result<std::vector<std::optional<StoredRecord>>> WtRecordStore::MultiGet(TableId
   return records;
 }
 
-Status WtRecordStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
-                           SnapshotPosition* position) {
-  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return sorted_.Scan(*sorted, bounds, visitor, position);
-  if (bounds.range.Empty()) return {};
+Status WtRecordStore::Read(TableId table, SnapshotPosition* position, const ViewBody& body) {
+  if (const SortedTablePtr sorted = sorted_tables_.Find(table)) return sorted_.Read(*sorted, position, body);
   EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
-  StoredRecord record;
-  Status damage;
-  bool shown = false;  // then there is no second attempt: its snapshot would be another
-  const KeyRange& range = bounds.range;
+  Status read;
   const int error = RunSnapshot(*session, [&]() -> int {
-    WtCursor kept(*session, table);
-    if (const int error = kept.error()) return error;
-    std::optional<WtCursor> once;
-    if (bounds.read_once) {
-      once.emplace(*session, DataTableUri(table), "read_once=true");
-      if (const int error = once->error()) return error;
-    }
-    WtCursor& data = once ? *once : kept;
+    read = {};
+    if (const int error = WtCursor(*session, table).error()) return error;
     if (position != nullptr) {
-      if (const int error = ReadPosition(*session, *position, damage)) return error;
+      if (const int error = ReadPosition(*session, *position, read)) return error;
+      if (!read.ok()) return 0;
     }
-    int error = bounds.reverse ? data.SeekBefore(range.end) : data.SeekAtOrAfter(range.start);
-    for (; error == 0; error = bounds.reverse ? data.Prev() : data.Next()) {
-      std::string_view key, row;
-      if (const int error = data.GetKey(&key)) return error;
-      if (bounds.reverse ? key < range.start : !range.end.empty() && key >= range.end) return 0;
-      if (const int error = data.GetValue(&row)) return error;
-      damage = DecodeRecord(row, record);
-      shown = true;
-      if (!damage.ok() || !visitor(key, record)) return 0;
-    }
-    if (shown && WtConnection::IsTransient(error)) {
-      damage = Status(Code::kOverloaded, "scanning: no room in the cache");
-      return 0;
-    }
-    return error == WT_NOTFOUND ? 0 : error;
+    InPlaceView view(*sessions_, *session, table);
+    read = body(view);
+    return read.ok() ? 0 : view.transient();
   });
-  EBLA_TRY(sessions_->CheckTable(error, table, "scanning"));
-  return damage;
+  EBLA_TRY(sessions_->CheckTable(error, table, "reading"));
+  return read;
 }
 
 Status WtRecordStore::ReplaceInterval(TableId table, const KeyRange& interval,

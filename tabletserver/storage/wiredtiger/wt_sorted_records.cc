@@ -67,10 +67,10 @@ struct SortedRowCount {
 int CountRows(WtSession& session, const SortedTable& table, const KeyRange& range, int64_t rows_max,
               SortedRowCount& count) {
   count = {};
-  std::optional<BufferScan> buffered;
-  const Moment moment(session, table, nullptr,
-                      [&](const TableBuffer::Reader& reader) { buffered.emplace(reader, range, false); });
-  WtRunScan rows(session, &*buffered, moment.runs(), {.range = range, .deleted = true});
+  std::optional<BufferSnapshot> buffer;
+  const Moment moment(session, table, nullptr, [&](const TableBuffer::Reader& reader) { buffer.emplace(reader); });
+  BufferScan buffered(*buffer, range, false);
+  WtRunScan rows(session, &buffered, moment.runs(), {.range = range, .deleted = true});
   RowSample sample;
   int error = rows.Start();
   for (int64_t visited = 0; error == 0 && rows.valid(); error = rows.Next()) {
@@ -97,7 +97,8 @@ RecordStore::RangeSize EstimateOf(const SortedTable& table, const KeyRange& rang
     std::ranges::copy(share.sample, std::back_inserter(size.sample));
   }
   RowSample sample;
-  for (BufferScan scan(TableBuffer::Reader(table.buffer), range, false); scan.valid(); scan.Next()) {
+  const BufferSnapshot buffer{TableBuffer::Reader(table.buffer)};
+  for (BufferScan scan(buffer, range, false); scan.valid(); scan.Next()) {
     if (!scan.row()) continue;
     const auto bytes = static_cast<int64_t>(scan.key().size() + scan.row()->size());
     ++size.records;
@@ -115,6 +116,18 @@ void WtSortedRecords::Apply(SortedTable& table, std::span<const ApplyBatch> batc
   tables_.NoteApplied();
 }
 
+Result<std::optional<StoredRecord>> WtSortedRecords::GetFromRuns(WtSession& session, const SortedTable& table,
+                                                                 const std::vector<RunOfTable>& runs,
+                                                                 std::string_view key) {
+  std::optional<StoredRecord> record;
+  Status damage;
+  const PageUse use = admission_.ForNextRead();
+  const int error = RunRead([&] { return FindInRuns(session, runs, key, use, record, damage); });
+  EBLA_TRY(sessions_.CheckTable(error, table.id, "reading a record"));
+  EBLA_TRY(damage);
+  return record;
+}
+
 Result<std::optional<StoredRecord>> WtSortedRecords::Get(SortedTable& table, std::string_view key,
                                                          SnapshotPosition* position) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
@@ -128,11 +141,7 @@ Result<std::optional<StoredRecord>> WtSortedRecords::Get(SortedTable& table, std
   });
   EBLA_TRY(sessions_.CheckTable(moment.error(), table.id, "reading a record"));
   EBLA_TRY(moment.damage());
-  if (!found) {
-    const PageUse use = admission_.ForNextRead();
-    const int error = RunRead([&] { return FindInRuns(*session, moment.runs(), key, use, record, damage); });
-    EBLA_TRY(sessions_.CheckTable(error, table.id, "reading a record"));
-  }
+  if (!found) return GetFromRuns(*session, table, moment.runs(), key);
   EBLA_TRY(damage);
   return record;
 }
@@ -158,14 +167,12 @@ Result<std::vector<std::optional<StoredRecord>>> WtSortedRecords::MultiGet(Sorte
   });
   EBLA_TRY(sessions_.CheckTable(moment.error(), table.id, "reading records"));
   EBLA_TRY(moment.damage());
+  EBLA_TRY(damage);
   size_t bytes = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
     if (!found[i]) {
-      const PageUse use = admission_.ForNextRead();
-      const int error = RunRead([&] { return FindInRuns(*session, moment.runs(), keys[i], use, records[i], damage); });
-      EBLA_TRY(sessions_.CheckTable(error, table.id, "reading records"));
+      EBLA_ASSIGN(records[i], GetFromRuns(*session, table, moment.runs(), keys[i]));
     }
-    EBLA_TRY(damage);
     if (records[i]) bytes += records[i]->value.size();
     if (bytes > bytes_max && i > 0) {
       records.resize(i);
@@ -175,26 +182,49 @@ Result<std::vector<std::optional<StoredRecord>>> WtSortedRecords::MultiGet(Sorte
   return records;
 }
 
-Status WtSortedRecords::Scan(SortedTable& table, const ScanBounds& bounds, const RecordStore::Visitor& visitor,
-                             SnapshotPosition* position) {
-  if (bounds.range.Empty()) return {};
-  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-  StoredRecord record;
-  Status damage;
-  std::optional<BufferScan> buffered;
-  const Moment moment(*session, table, position, [&](const TableBuffer::Reader& reader) {
-    buffered.emplace(reader, bounds.range, bounds.reverse);
-  });
-  EBLA_TRY(sessions_.CheckTable(moment.error(), table.id, "scanning"));
-  EBLA_TRY(moment.damage());
-  const PageUse use = bounds.read_once ? PageUse::kOnce : admission_.ForNextRead();
-  WtRunScan rows(*session, &*buffered, moment.runs(), {.range = bounds.range, .reverse = bounds.reverse, .use = use});
-  int error = rows.Start();
-  for (; error == 0 && rows.valid(); error = rows.Next()) {
-    EBLA_TRY(DecodeRecord(*rows.row(), record));
-    if (!visitor(rows.key(), record)) return {};
+class WtSortedRecords::RunsView final : public RecordStore::View {
+ public:
+  RunsView(WtSortedRecords& records, WtSession& session, const SortedTable& table, const BufferSnapshot& buffer,
+           const std::vector<RunOfTable>& runs)
+      : records_(records), session_(session), table_(table), buffer_(buffer), runs_(runs) {}
+
+  Result<std::optional<StoredRecord>> Get(std::string_view key) override {
+    const std::optional<SortedRows::Bytes> row = buffer_.Find(key);
+    if (!row) return records_.GetFromRuns(session_, table_, runs_, key);
+    std::optional<StoredRecord> record;
+    if (*row) EBLA_TRY(DecodeRecord(**row, record.emplace()));
+    return record;
   }
-  return sessions_.CheckTable(error, table.id, "scanning");
+  Status Scan(const ScanBounds& bounds, const RecordStore::Visitor& visitor) override {
+    if (bounds.range.Empty()) return {};
+    const PageUse use = bounds.read_once ? PageUse::kOnce : records_.admission_.ForNextRead();
+    BufferScan buffered(buffer_, bounds.range, bounds.reverse);
+    WtRunScan rows(session_, &buffered, runs_, {.range = bounds.range, .reverse = bounds.reverse, .use = use});
+    StoredRecord record;
+    int error = rows.Start();
+    for (; error == 0 && rows.valid(); error = rows.Next()) {
+      EBLA_TRY(DecodeRecord(*rows.row(), record));
+      if (!visitor(rows.key(), record)) return {};
+    }
+    return records_.sessions_.CheckTable(error, table_.id, "scanning");
+  }
+
+ private:
+  WtSortedRecords& records_;
+  WtSession& session_;
+  const SortedTable& table_;
+  const BufferSnapshot& buffer_;
+  const std::vector<RunOfTable>& runs_;
+};
+
+Status WtSortedRecords::Read(SortedTable& table, SnapshotPosition* position, const RecordStore::ViewBody& body) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  std::optional<BufferSnapshot> buffer;
+  const Moment moment(*session, table, position, [&](const TableBuffer::Reader& reader) { buffer.emplace(reader); });
+  EBLA_TRY(sessions_.CheckTable(moment.error(), table.id, "reading"));
+  EBLA_TRY(moment.damage());
+  RunsView view(*this, *session, table, *buffer, moment.runs());
+  return body(view);
 }
 
 Status WtSortedRecords::ReplaceInterval(SortedTable& table, const KeyRange& interval,

@@ -21,13 +21,16 @@ class WtSortedRecords {
   Result<std::optional<StoredRecord>> Get(SortedTable& table, std::string_view key, SnapshotPosition* position);
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(SortedTable& table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position);
-  Status Scan(SortedTable& table, const ScanBounds& bounds, const RecordStore::Visitor& visitor,
-              SnapshotPosition* position);
+  Status Read(SortedTable& table, SnapshotPosition* position, const RecordStore::ViewBody& body);
   Status ReplaceInterval(SortedTable& table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records);
   Result<std::vector<RecordStore::RangeSize>> EstimateSizes(SortedTable& table, std::span<const KeyRange> ranges);
 
  private:
+  class RunsView;
+  Result<std::optional<StoredRecord>> GetFromRuns(WtSession& session, const SortedTable& table,
+                                                  const std::vector<RunOfTable>& runs, std::string_view key);
+
   const WtStoreOptions& options_;
   WtSessions& sessions_;
   WtSortedTables& tables_;

@@ -128,6 +128,60 @@ TEST_F(SortedTablesTest, ATableInPlaceIsDroppedWhileASessionIsInUse) {
   EXPECT_TRUE(dropped.ok()) << dropped;
 }
 
+// Its rows are in a run, in a frozen generation and in the latest one, and some in several of them.
+TEST_F(SortedTablesTest, AViewKeepsItsMomentWhileRowsAreReplacedWrittenMergedAndCleared) {
+  Open();
+  WriteRows(0, 8);
+  ASSERT_TRUE(ApplyRows(2, 4).ok());
+  {
+    const SortedTablePtr table = Table();
+    const MutexLock lock(table->buffer.write_mutex());
+    (void)table->buffer.ToWrite();
+  }
+  ASSERT_TRUE(Apply({PutRow(4), DeleteRow(5), DeleteRow(6), PutRow(9)}).ok());
+  const Model before = model_;
+  const auto expect_before = [&](RecordStore::View& view, std::string_view after) {
+    Model got, forward, backward;
+    const auto into = [](Model& rows) {
+      return
+          [&rows](std::string_view key, const StoredRecord& record) { return rows.emplace(key, record.value).second; };
+    };
+    for (int row = 0; row < 12; ++row) {
+      const auto record = view.Get(MergedKey(row));
+      ASSERT_TRUE(record) << record.error();
+      if (*record) got[MergedKey(row)] = (*record)->value;
+    }
+    EXPECT_TRUE(view.Scan({}, into(forward)).ok());
+    EXPECT_TRUE(view.Scan({.reverse = true}, into(backward)).ok());
+    EXPECT_TRUE(got == before) << "keys " << after;
+    EXPECT_TRUE(forward == before) << "forward " << after;
+    EXPECT_TRUE(backward == before) << "backward " << after;
+  };
+  SnapshotPosition position{kMergedTablet, {}};
+  const Status read = store_->records.Read(*Table(), &position, [&](RecordStore::View& view) -> Status {
+    EXPECT_EQ(position.applied, Lsn{lsn_});
+    expect_before(view, "at first");
+    std::thread([&] { ASSERT_TRUE(ApplyRows(0, 12).ok()); }).join();
+    expect_before(view, "after all is replaced");
+    std::thread([&] { ASSERT_TRUE(Apply({DeleteRow(0), DeleteRow(3), DeleteRow(9)}).ok()); }).join();
+    expect_before(view, "after deletes");
+    std::thread([&] { WriteBuffer(); }).join();
+    expect_before(view, "after the buffer is written");
+    std::thread([&] {
+      EXPECT_TRUE(store_->merger.MergeAll(Table()).value());
+      Clear(Rows(4, 8));
+      Checkpoint();
+    }).join();
+    EXPECT_EQ(Runs(), 1u);
+    expect_before(view, "after a merge and a checkpoint");
+    return {};
+  });
+  EXPECT_TRUE(read.ok()) << read;
+  ExpectModel();
+  Checkpoint();
+  EXPECT_EQ(Files(), Named()) << "the view held runs";
+}
+
 TEST_F(SortedTablesTest, ACompactionEndsWhenTheStoreHurries) {
   Open();
   for (int run = 0; run < 3; ++run) WriteRows(10 * run, 20);

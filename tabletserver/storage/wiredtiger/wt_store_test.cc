@@ -422,6 +422,43 @@ TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
   }
 }
 
+TEST_F(WtStoreTest, AViewSeesNothingThatChangesDuringIt) {
+  for (const bool sorted : {false, true}) {
+    WtStoreOptions options = Options();
+    options.directory = directory / (sorted ? "sorted" : "in_place");
+    options.sorted_tables = sorted;
+    auto store = MustOpen(options);
+    ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
+    ASSERT_TRUE(ApplyOne(**store, kTablet, kTable, Entry(1, {Put("a", "1"), Put("b", "1"), Put("c", "1")})).ok());
+    const Status read = (*store)->Read(kTable, nullptr, [&](RecordStore::View& view) -> Status {
+      std::string shown;
+      for (int times = 0; times < 2; ++times) {
+        for (const bool reverse : {false, true}) {
+          EBLA_TRY(view.Scan({.reverse = reverse}, [&](std::string_view key, const StoredRecord& record) {
+            shown += std::string(key) + record.value + " ";
+            return true;
+          }));
+        }
+        for (const char* const key : {"a", "b", "bb", "c"}) {
+          EBLA_ASSIGN(const auto record, view.Get(key));
+          shown += record ? record->value : "-";
+        }
+        if (times == 1) continue;
+        std::thread([&] {
+          const LogEntry later = Entry(2, {Put("a", "2"), Delete("b"), Put("bb", "2")});
+          EXPECT_TRUE(ApplyOne(**store, kTablet, kTable, later).ok());
+          EXPECT_TRUE(CheckpointNow(**store));
+          EXPECT_TRUE((*store)->TruncateRange(kTable, {"c", ""}).ok());
+        }).join();
+      }
+      EXPECT_EQ(shown, "a1 b1 c1 c1 b1 a1 11-1a1 b1 c1 c1 b1 a1 11-1");
+      return {};
+    });
+    EXPECT_EQ(read, Status());
+    EXPECT_EQ(Dump(**store, kTable), "a=2@2 bb=2@2");
+  }
+}
+
 TEST_F(WtStoreTest, AThreadOutlivesTheStore) {
   std::promise<void> used, closed;
   auto store = MustOpen();

@@ -23,9 +23,9 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr TableId kOther{8}, kTable{9};
+constexpr TableId kOtherMade{8}, kMadeTable{9};
 constexpr char kEntry[] = "table:data_9";
-constexpr int kRows = 10;
+constexpr int kTableRows = 10;
 
 class TablesTest : public RunMergerTest {
  protected:
@@ -54,7 +54,7 @@ class TablesTest : public RunMergerTest {
     const int error = RunTransaction(*session, [&]() -> int {
       WtCursor rows(*session, table);
       if (rows.error() != 0) return rows.error();
-      for (int row = 0; row < kRows; ++row) {
+      for (int row = 0; row < kTableRows; ++row) {
         if (const int error = rows.Insert(MergedKey(row), std::string(10'000, 'v'))) return error;
       }
       return 0;
@@ -71,11 +71,11 @@ class TablesTest : public RunMergerTest {
   void ExpectUsable(TableId table) {
     ASSERT_EQ(store_->tables.Ensure(table, TableCompression::kNone), Status());
     ASSERT_EQ(WriteRows(table), Status());
-    EXPECT_EQ(CountRows(table), kRows);
+    EXPECT_EQ(CountRows(table), kTableRows);
     Checkpoint();
     Reopen();
     EXPECT_THAT(store_->tables.Ids(), Contains(table));
-    EXPECT_EQ(CountRows(table), kRows);
+    EXPECT_EQ(CountRows(table), kTableRows);
   }
 };
 
@@ -113,8 +113,8 @@ class RestingCheckpoint {
 // A checkpoint writes the metadata as it is, with a half of what another thread is changing in it.
 TEST_F(TablesTest, AProcessThatDiesWhileItMakesATableBesideACheckpointStartsAgain) {
   Open();
-  ASSERT_EQ(store_->tables.Ensure(kOther, TableCompression::kNone), Status());
-  ASSERT_EQ(WriteRows(kOther), Status());
+  ASSERT_EQ(store_->tables.Ensure(kOtherMade, TableCompression::kNone), Status());
+  ASSERT_EQ(WriteRows(kOtherMade), Status());
   const std::string crashed = directory_ / "crashed";
   RestingCheckpoint checkpoint(*store_);
   {
@@ -126,24 +126,24 @@ TEST_F(TablesTest, AProcessThatDiesWhileItMakesATableBesideACheckpointStartsAgai
       std::filesystem::copy(options_.directory, crashed, std::filesystem::copy_options::recursive);
       return true;
     });
-    ASSERT_EQ(store_->tables.Ensure(kTable, TableCompression::kNone), Status());
+    ASSERT_EQ(store_->tables.Ensure(kMadeTable, TableCompression::kNone), Status());
     ASSERT_TRUE(died);
   }
   store_.reset();
   options_.directory = crashed;
   Open();
-  EXPECT_EQ(CountRows(kOther), kRows);
-  ExpectUsable(kTable);
+  EXPECT_EQ(CountRows(kOtherMade), kTableRows);
+  ExpectUsable(kMadeTable);
 }
 
 TEST_F(TablesTest, ATableIsOneEntryInTheMetadata) {
   Open();
-  ASSERT_EQ(store_->tables.Ensure(kTable, TableCompression::kSnappy), Status());
-  EXPECT_THAT(Entries(kTable), ElementsAre("file:data_9.wt"));
-  ASSERT_EQ(store_->tables.Drop(kTable), Status());
-  EXPECT_THAT(Entries(kTable), IsEmpty());
+  ASSERT_EQ(store_->tables.Ensure(kMadeTable, TableCompression::kSnappy), Status());
+  EXPECT_THAT(Entries(kMadeTable), ElementsAre("file:data_9.wt"));
+  ASSERT_EQ(store_->tables.Drop(kMadeTable), Status());
+  EXPECT_THAT(Entries(kMadeTable), IsEmpty());
   EXPECT_FALSE(std::filesystem::exists(options_.directory + "/data_9.wt"));
-  ExpectUsable(kTable);
+  ExpectUsable(kMadeTable);
 }
 
 // ---- earlier builds ----------------------------------------------------------------------------------------------
@@ -155,37 +155,37 @@ TEST_F(TablesTest, ATableThatAnEarlierBuildHalfMadeIsMadeAgain) {
     return raw->create(raw, kEntry, "key_format=u,value_format=u,columns=(key,row),colgroups=(rows)");
   };
   ASSERT_EQ(Raw(incomplete), 0);
-  ASSERT_THAT(Entries(kTable), ElementsAre(kEntry));
+  ASSERT_THAT(Entries(kMadeTable), ElementsAre(kEntry));
   Checkpoint();
   Reopen();
-  EXPECT_THAT(store_->tables.Ids(), Not(Contains(kTable)));
-  ExpectUsable(kTable);
-  ASSERT_EQ(store_->tables.Drop(kTable), Status());
-  EXPECT_THAT(Entries(kTable), IsEmpty());
-  ExpectUsable(kTable);
+  EXPECT_THAT(store_->tables.Ids(), Not(Contains(kMadeTable)));
+  ExpectUsable(kMadeTable);
+  ASSERT_EQ(store_->tables.Drop(kMadeTable), Status());
+  EXPECT_THAT(Entries(kMadeTable), IsEmpty());
+  ExpectUsable(kMadeTable);
 }
 
 TEST_F(TablesTest, ATableOfAnEarlierBuildIsUsedAndDropped) {
   Open();
   MakeAsBefore();
-  ASSERT_THAT(Entries(kTable), ElementsAre("colgroup:data_9", "file:data_9.wt", kEntry));
-  ExpectUsable(kTable);
-  ASSERT_EQ(store_->tables.Drop(kTable), Status());
-  EXPECT_THAT(Entries(kTable), IsEmpty());
+  ASSERT_THAT(Entries(kMadeTable), ElementsAre("colgroup:data_9", "file:data_9.wt", kEntry));
+  ExpectUsable(kMadeTable);
+  ASSERT_EQ(store_->tables.Drop(kMadeTable), Status());
+  EXPECT_THAT(Entries(kMadeTable), IsEmpty());
   EXPECT_FALSE(std::filesystem::exists(options_.directory + "/data_9.wt"));
 }
 
 // A start ensures the table of each replica.
 TEST_F(TablesTest, AnEarlierBuildFindsTheRowsOfATableOfThisOne) {
   Open();
-  ExpectUsable(kTable);
+  ExpectUsable(kMadeTable);
   MakeAsBefore();
   const auto session = store_->sessions->ForThisThread();
   WtCursor rows(**session, kEntry, nullptr);
   ASSERT_EQ(rows.error(), 0);
   int count = 0;
   while (rows.Next() == 0) ++count;
-  EXPECT_EQ(count, kRows);
+  EXPECT_EQ(count, kTableRows);
 }
 
 }  // namespace
