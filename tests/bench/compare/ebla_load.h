@@ -24,6 +24,7 @@ class EblaLoad {
   // Each figure takes `each`, and what it costs the servers is counted.
   EblaLoad(Servers servers, Duration each) : servers_(std::move(servers)), each_(each) {}
 
+  Figure Operations(int in_flight, const load::StartOperation& start) const { return Measure(in_flight, 1, start); }
   // Closed loops over random keys of a full table.
   Figure Puts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;
   Counted CountedPuts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;  // without their cost

@@ -12,6 +12,7 @@
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/ebla_standalone.h"
 #include "tests/bench/compare/etcd_peer.h"
+#include "tests/bench/compare/functions_part.h"
 #include "tests/bench/compare/installed.h"
 #include "tests/bench/compare/keys.h"
 #include "tests/bench/compare/listener_parts.h"
@@ -258,6 +259,7 @@ const PartKind kParts[kPartKinds] = {
      .packages = "etcd-server",
      .charted = true},
     {.name = "tablets", .what = "1,000 tablets on one server against one tablet", .make = &MakeTabletsPart},
+    {.name = "functions", .what = "functions over key groups against puts and gets", .make = &MakeFunctionsPart},
     {.name = "listeners",
      .what = "ebla-standalone as Redis's and Memcached's clients see it, against these",
      .make = &MakeListenersPart,
@@ -305,6 +307,7 @@ void AddRatios(Report& report) {
   ratio("Ebla put RF 3, 64, server CPU", "etcd put, 64, server CPU", 0.25, /*at_most=*/true);
   ratio("Ebla get STRONG RF 3, 64", "Ebla get STRONG RF 1, 64", 0.9);
   AddTabletsRatios(ratio);
+  AddFunctionsRatios(ratio);
   AddListenerRatios(ratio);
   AddTrustRatios(ratio, at_most);
   at_most("Ebla put interval, 512, written", 2.5 * 1024);
