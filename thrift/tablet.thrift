@@ -92,6 +92,21 @@ struct MultiGetReply {
   2: list<MultiGetResult> results     // as many as keys, in their order
 }
 
+// A function of the server reads records of the key's group, in one snapshot, and changes nothing. It takes the
+// permission to read all of the group. INVALID_ARGUMENT: there is no such function, or it refuses. Servers without this
+// method answer with an exception, UNKNOWN_METHOD.
+struct CallRequest {
+  1: RequestHeader header
+  2: binary key
+  3: string functionName
+  4: binary arguments
+  5: optional ReadOptions options
+}
+struct CallReply {
+  1: ReplyHeader header
+  2: binary answer                    // at most 1 MiB
+}
+
 // DELETE of an absent key is OK and has a version, like any write; with the condition EXISTS it is CONDITION_FAILED.
 // CHECK writes nothing: it is a condition alone.
 // APPLY asks the server for one of its functions, which makes a new record and an answer from the record that is there,
@@ -311,6 +326,7 @@ struct EchoReply { 1: ReplyHeader header, 2: binary payload }
 service TabletService {
   GetReply get(1: GetRequest request)
   MultiGetReply multiGet(1: MultiGetRequest request)
+  CallReply call(1: CallRequest request)
   WriteReply write(1: WriteRequest request)
   ScanReply scan(1: ScanRequest request)
   ListKeptReply listKept(1: ListKeptRequest request)

@@ -65,6 +65,13 @@ Result<Record> Table::Get(std::string_view key, GetOptions options) const {
       [&](Callback<Result<Record>> done) { AsyncGet(key, options, std::move(done)); });
 }
 
+Result<std::string> Table::Call(std::string_view key, std::string_view function, std::string arguments,
+                                GetOptions options) const {
+  return handle_->runtime().Wait<Result<std::string>>([&](Callback<Result<std::string>> done) {
+    AsyncCall(key, function, std::move(arguments), options, std::move(done));
+  });
+}
+
 std::vector<Result<Record>> Table::MultiGet(std::vector<std::string> keys, GetOptions options) const {
   using Records = std::vector<Result<Record>>;
   if (handle_->runtime().OnOwnThread()) {
@@ -102,6 +109,11 @@ Scanner Table::Scan(ScanOptions options) const { return Scanner(handle_, std::mo
 
 void Table::AsyncGet(std::string_view key, GetOptions options, Callback<Result<Record>> done) const {
   handle_->core().Get(handle_->table(), key, options, std::move(done));
+}
+
+void Table::AsyncCall(std::string_view key, std::string_view function, std::string arguments, GetOptions options,
+                      Callback<Result<std::string>> done) const {
+  handle_->core().Call(handle_->table(), key, function, std::move(arguments), options, std::move(done));
 }
 
 void Table::AsyncMultiGet(std::vector<std::string> keys, GetOptions options,

@@ -47,8 +47,9 @@ inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made t
 inline constexpr Feature kRecordFunctions{
     "record_functions", 2, "commands of Redis and Memcached that need the old value take one round trip (before, two)"};
 
-// Functions of key groups, batches with several functions on one key, and tables that are one key group. An older server
-// refuses such writes unseen, whether or not another has applied them before, and an older master splits such a table.
+// Functions of key groups, batches with several functions on one key, and tables that are one key group. An older
+// server refuses such writes unseen, whether or not another has applied them before, and an older master splits such a
+// table.
 inline constexpr Feature kGroupFunctions{
     "group_functions", 3,
     "functions read and change all records of a key group in one step, and a table can be one group"};

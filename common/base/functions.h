@@ -8,8 +8,8 @@
 //             2. A function of one record takes no longer than some copies of the largest value. A function of a group
 //                takes as long as its looks at rows, which are bounded.
 //             3. Whatever a function changes lies in its key's group.
-// Errors:     a function's error refuses the write with INVALID_ARGUMENT, and is logged like any refusal. Of a function
-//             of one record the client then runs the function itself, between a read and a conditional write.
+// Errors:     a function's error refuses the write with INVALID_ARGUMENT, and is logged like any refusal. The client
+//             then runs a function of one record itself, between a read and a conditional write.
 //             An error of GroupRows is to be returned as it is.
 // Threads:    any; Functions is filled in before its first use.
 #pragma once
@@ -38,6 +38,9 @@ inline constexpr size_t kFunctionAnswersBytesMax = 64 << 10;
 // bytes of rows and changes are bounded as those of a batch.
 inline constexpr size_t kFunctionRowsMax = 10'000;
 inline constexpr size_t kFunctionEffectsMax = 1'000;
+// Limits of one call of a function that reads: its answer, and the rows that it sees.
+inline constexpr size_t kReadAnswerBytesMax = 1 << 20;
+inline constexpr size_t kReadRowsBytesMax = 8 << 20;
 
 struct FunctionRow {
   std::string key;
@@ -50,7 +53,7 @@ struct RowScan {
   KeyRange keys;  // cut to the group
   bool reverse = false;
   bool keys_only = false;
-  size_t limit = kFunctionRowsMax;
+  size_t limit = SIZE_MAX;
 };
 
 // The records of a key group. Whatever has expired by now_ms is not among them.
@@ -72,14 +75,14 @@ struct FunctionInput {
     Version version;                    // none: made by this very batch
     std::optional<int64_t> expires_ms;  // above now_ms; none: never
   };
-  std::string_view arguments;  // as the function understands them
-  int64_t now_ms = 0;          // tablet time, in milliseconds since 1970, as all times here
-  std::optional<Record> record;
+  std::string_view arguments;    // as the function understands them
+  int64_t now_ms = 0;            // tablet time, in milliseconds since 1970, as all times here
+  std::optional<Record> record;  // of the key; of a function that reads never: it looks by itself
   std::string_view key = {};
-  // That the changes will have. No version is ever used twice in a table's history, and a key's versions only grow, so
-  // that a function may hand it out as a fencing token.
+  // The version that the changes will have. No version is ever used twice in a table's history, and a key's versions
+  // only grow, so that a function may hand it out as a fencing token.
   Version change_version = {};
-  GroupRows* rows = nullptr;  // of a function of a group, else null
+  GroupRows* rows = nullptr;  // null: a function of one record
 };
 
 struct FunctionResult {
@@ -91,7 +94,7 @@ struct FunctionResult {
   std::optional<int64_t> expires_ms;
   std::string answer;
   bool expires_after = false;  // expires_ms is a duration after now_ms, rather than a moment that a client has named
-  // Of other keys of the group, in order: a later change of a key replaces an earlier one.
+  // Changes of other keys of the group, in order: a later change of a key replaces an earlier one.
   struct RowChange {
     std::string key;
     bool is_delete = false;
@@ -99,11 +102,17 @@ struct FunctionResult {
     int64_t expires_ms = 0;  // 0: never
   };
   std::vector<RowChange> others = {};
+
+  bool ChangesSomething() const { return change != Change::kNone || !others.empty(); }
 };
 
 using FunctionBody = std::function<Result<FunctionResult>(const FunctionInput& input)>;
 
-enum class FunctionScope : uint8_t { kRecord, kGroup };
+enum class FunctionScope : uint8_t {
+  kRecord,
+  kGroup,
+  kReadGroup,  // changes nothing; a read (tablet.thrift, call) takes it to any replica, at any level
+};
 
 struct Function {
   FunctionScope scope = FunctionScope::kRecord;

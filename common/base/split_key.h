@@ -14,8 +14,8 @@
 namespace ebla {
 
 // The part of a key that no split cuts; nothing set: each key is a group. The keys of a group begin alike, either in
-// their first bytes, or through the first delimiter; or all keys are one group. If the delimiter is the least byte, \0, the text before it is a key of the
-// group, too, because no key lies between them.
+// their first bytes, or through the first delimiter; or all keys are one group. If the delimiter is the least byte, \0,
+// the text before it is a key of the group, too, because no key lies between them.
 struct KeyGroupRule {
   size_t prefix_bytes = 0;
   std::string delimiter;

@@ -35,7 +35,7 @@ TEST(KeyGroupRule, AGroupIsTheRangeOfItsKeys) {
     EXPECT_EQ(with_bare.RangeOf(key), group);
 }
 
-// Two keys are of one group exactly if each lies in the other's.
+// Groups of two keys are the same, or share no key.
 TEST(KeyGroupRule, GroupsAreDisjoint) {
   EXPECT_TRUE(rc::check([](const std::string& one, const std::string& other, uint8_t bytes, uint8_t kind) {
     RC_PRE(!one.empty() && !other.empty());

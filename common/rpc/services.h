@@ -162,9 +162,9 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
   static constexpr auto kAll = std::tuple{EBLA_TABLET_METHODS(EBLA_SERVICE_METHOD)};
   static Access RequiredAccess() {
     return {.rest = Access::Kind::kOperator,
-            .for_users = {"get", "multiGet", "write", "scan", "echo"},
+            .for_users = {"get", "multiGet", "call", "write", "scan", "echo"},
             .quiet = {"listKept", "checksum", "followLog"},
-            .data = {"get", "multiGet", "write", "scan"},
+            .data = {"get", "multiGet", "call", "write", "scan"},
             .writes = {"write"},
             .looks = {"snapshot"},
             .for_delivery = {"write"},

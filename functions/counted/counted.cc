@@ -10,7 +10,6 @@ namespace {
 using Change = FunctionResult::Change;
 
 Result<uint64_t> CountAt(std::string_view key, const FunctionInput& input) {
-  if (key == input.key) return Error(Code::kInvalidArgument, "the count needs a key of its own");
   EBLA_ASSIGN(const auto row, input.rows->Get(key));
   uint64_t count = 0;
   if (!row) return count;
@@ -23,6 +22,7 @@ Result<uint64_t> CountAt(std::string_view key, const FunctionInput& input) {
 
 // Answers with the count, which is changed by what the result does to the record.
 Result<FunctionResult> Counted(std::string_view count_key, const FunctionInput& input, FunctionResult result) {
+  if (count_key == input.key) return Error(Code::kInvalidArgument, "the count needs a key of its own");
   EBLA_ASSIGN(uint64_t count, CountAt(count_key, input));
   const bool was = input.record.has_value(), is = result.change == Change::kPut;
   if (was != is) {
@@ -40,6 +40,11 @@ Result<FunctionResult> Put(const FunctionInput& input) {
   if (!arguments.ok() || !arguments.done())
     return Error(Code::kInvalidArgument, "counted.put takes the count's key and a value");
   return Counted(count_key, input, {.change = Change::kPut, .value = std::string(value), .expires_ms = 0});
+}
+
+Result<FunctionResult> Size(const FunctionInput& input) {
+  EBLA_ASSIGN(const uint64_t count, CountAt(input.key, input));
+  return FunctionResult{.answer = std::to_string(count)};
 }
 
 Result<FunctionResult> Delete(const FunctionInput& input) {
@@ -61,6 +66,7 @@ std::string DeleteArguments(std::string_view count_key) { return ByteWriter().By
 void AddTo(Functions& functions) {
   functions.Add(std::string(kPut), FunctionScope::kGroup, Put);
   functions.Add(std::string(kDelete), FunctionScope::kGroup, Delete);
+  functions.Add(std::string(kSize), FunctionScope::kReadGroup, Size);
 }
 
 }  // namespace ebla::counted

@@ -51,6 +51,8 @@ TEST_F(CountedTest, TheCountFollowsTheRecords) {
   EXPECT_EQ(Put("g:a", "3"), "2") << "it was there";
   EXPECT_EQ(Delete("g:c"), "2") << "it was not there";
   EXPECT_EQ(Delete("g:a"), "1");
+  EXPECT_EQ(Apply(kSize, "g:", ""), "1");
+  EXPECT_EQ(Apply(kSize, "g:none", ""), "0");
   EXPECT_EQ(records_, (std::map<std::string, std::string>{{"g:", "1"}, {"g:b", "2"}}));
 }
 

@@ -223,7 +223,7 @@ Result<PartResult> MemoryStore::ApplyNow(const std::string& key, const std::stri
     input.record.emplace(
         FunctionInput::Record{.value = record->value, .version = record->version, .expires_ms = std::nullopt});
   if (expires) input.record->expires_ms = expires->time_since_epoch().count();
-  EBLA_ASSIGN(FunctionResult result, (*found)(input));
+  EBLA_ASSIGN(FunctionResult result, found->run(input));
   if (result.change == FunctionResult::Change::kDelete) {
     records_.erase(key);
     ++lsn_;

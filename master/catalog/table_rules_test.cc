@@ -48,9 +48,8 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
   EXPECT_TRUE(refused([](auto& o) { o.__set_mergeBytes(int64_t{1} << 40); }));
   EXPECT_TRUE(refused([](auto& o) { o.keyGroup.__set_prefixBytes(0), o.__isset.keyGroup = true; }));
   EXPECT_TRUE(refused([](auto& o) { o.keyGroup.__set_delimiter("ab"), o.__isset.keyGroup = true; }));
-  EXPECT_TRUE(refused([](auto& o) {
-    o.keyGroup.__set_delimiter(":"), o.keyGroup.__set_all(true), o.__isset.keyGroup = true;
-  }));
+  EXPECT_TRUE(
+      refused([](auto& o) { o.keyGroup.__set_delimiter(":"), o.keyGroup.__set_all(true), o.__isset.keyGroup = true; }));
   EXPECT_TRUE(refused(
       [](auto& o) { o.keyGroup.__set_delimiter(":"), o.keyGroup.__set_prefixBytes(3), o.__isset.keyGroup = true; }));
 }

@@ -15,7 +15,7 @@ const StoredRecord* NewerThan(const SnapshotPosition& position, const LoggedSlic
 
 namespace {
 
-// Of the slice's records in the range, those that a snapshot with this position lacks.
+// The records of the slice in the range that a snapshot with this position lacks.
 class NewerRecords {
  public:
   using Row = std::pair<const std::string, StoredRecord>;
@@ -41,14 +41,12 @@ class NewerRecords {
 
 }  // namespace
 
-Status ScanWith(TabletStore& store, TableId table, const ScanBounds& bounds, const LoggedSlice& logged,
-                SnapshotPosition& position, const TabletStore::Visitor& visit) {
+Status ScanWith(const RecordScan& scan, const ScanBounds& bounds, const LoggedSlice& logged,
+                const SnapshotPosition& position, const TabletStore::Visitor& visit) {
   NewerRecords newer(logged, bounds, position);
   const auto key_of = [](const NewerRecords::Row& row) -> std::string_view { return row.first; };
   const auto show_newer = [&](const NewerRecords::Row& row) { return visit(row.first, row.second); };
-  return MergedScan(bounds, newer, key_of, show_newer, visit, [&](const ScanBounds& within, const auto& visitor) {
-    return store.Scan(table, within, visitor, &position);
-  });
+  return MergedScan(bounds, newer, key_of, show_newer, visit, scan);
 }
 
 }  // namespace ebla::tabletserver

@@ -3,6 +3,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "common/base/status.h"
@@ -14,8 +15,9 @@ namespace ebla::tabletserver {
 // The logged record that counts beside a snapshot with this position; null: the snapshot's own does.
 const StoredRecord* NewerThan(const SnapshotPosition& position, const LoggedSlice& logged, std::string_view key);
 
-// Scans records and slice as one, in order. `position`: of the snapshot that is scanned.
-Status ScanWith(TabletStore& store, TableId table, const ScanBounds& bounds, const LoggedSlice& logged,
-                SnapshotPosition& position, const TabletStore::Visitor& visit);
+// Scans records and slice as one, in order. `position`: of the snapshot that is scanned, set before its first record.
+using RecordScan = std::function<Status(const ScanBounds& bounds, const TabletStore::Visitor& visit)>;
+Status ScanWith(const RecordScan& scan, const ScanBounds& bounds, const LoggedSlice& logged,
+                const SnapshotPosition& position, const TabletStore::Visitor& visit);
 
 }  // namespace ebla::tabletserver

@@ -29,6 +29,7 @@ struct NextStep {
     kLogged,   // read again with the log up to there
     kConfirm,  // read again once a majority has confirmed that this replica leads
     kPurge,    // read again once an entry of time `reached` is applied
+    kOffload,  // read again on a reader's thread
   };
   Kind kind = Kind::kDone;
   Lsn upto;

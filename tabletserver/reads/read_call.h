@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/functions.h"
 #include "common/base/status.h"
 #include "tabletserver/reads/tablet_handle.h"
 #include "tabletserver/storage/tablet_store.h"
@@ -87,6 +88,17 @@ struct ScanResult : ReadAnswer {
   std::vector<std::pair<std::string, StoredRecord>> records;
   KeyRange remaining;
   bool done = false;
+};
+
+struct FunctionCall : ReadCall {
+  std::string key;
+  KeyRange group;  // of the key, by its table's rule
+  const Function* function = nullptr;
+  std::string arguments;
+  bool on_reader = false;  // it looks at more than the loop has time for
+};
+struct FunctionCallResult : ReadAnswer {
+  std::string answer;
 };
 
 }  // namespace ebla::tabletserver

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tabletserver/reads/logged_reads.h"
+#include "tabletserver/reads/snapshot_group_rows.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -54,6 +55,7 @@ KeyRange KeysOf(const MultiGetCall& call) {
   return {*least, KeyAfter(*greatest)};
 }
 KeyRange KeysOf(const ScanCall& call) { return call.range; }
+KeyRange KeysOf(const FunctionCall& call) { return call.group; }
 
 }  // namespace
 
@@ -184,7 +186,10 @@ NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& 
   SnapshotPosition position{handle->tablet, {}};
   Status status;
   if (logged != nullptr) {
-    status = ScanWith(ports_.store, call.table, bounds, *logged, position, visit);
+    const auto scan = [&](const ScanBounds& within, const TabletStore::Visitor& visitor) {
+      return ports_.store.Scan(call.table, within, visitor, &position);
+    };
+    status = ScanWith(scan, bounds, *logged, position, visit);
   } else if (!bounds.range.Empty()) {
     status = ports_.store.Scan(call.table, bounds, visit);
   }
@@ -210,10 +215,54 @@ NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& 
   return attempt.TakeStep();
 }
 
+NextStep ReadPath::Read(TabletHandle* handle, const FunctionCall& call, FunctionCallResult& result) const {
+  ReadAttempt attempt(ports_.store, call, handle, result);
+  if (!attempt.Admit(call.group, ports_.loop.Now())) return attempt.TakeStep();
+  // A reader may come to it when it has been split since it was found.
+  if (!result.view->range.Contains(call.key)) {
+    result.status = NoReplicaHere();
+    return attempt.TakeStep();
+  }
+  const bool may_offload = !call.on_reader && !ports_.readers.empty();
+  FunctionRoom room;
+  Result<FunctionResult> made;
+  const LoggedSlice* logged = attempt.logged();
+  SnapshotPosition position{handle->tablet, {}};
+  TimedRead read(ports_.store, ports_.loop, *handle);
+  Status status =
+      ports_.store.Read(call.table, logged == nullptr ? nullptr : &position, [&](RecordStore::View& view) -> Status {
+        room = FunctionRoom({.bytes = kReadRowsBytesMax,
+                             .rows = may_offload ? kInlineWeightMax : kFunctionRowsMax,
+                             .answer_bytes = kReadAnswerBytesMax,
+                             .answers_bytes = kReadAnswerBytesMax});
+        SnapshotGroupRows rows(call.group.Intersect(result.view->range), {view, position, logged}, attempt, room);
+        made = call.function->run({.arguments = call.arguments,
+                                   .now_ms = static_cast<int64_t>(result.time.value),
+                                   .record = std::nullopt,
+                                   .key = call.key,
+                                   .rows = &rows});
+        return rows.store_failure();
+      });
+  const Duration took = read.Finish(room.rows_taken());
+  if (!attempt.Settle(std::move(status))) return attempt.TakeStep();
+  if (logged != nullptr && !attempt.ConfirmLogged(*logged, position.applied)) return attempt.TakeStep();
+  if (may_offload && room.rows_refused()) return NextStep{.kind = NextStep::Kind::kOffload};
+  handle->load.CountReads(ports_.loop_index, 1, room.bytes_taken(), took,
+                          [&call](uint64_t) -> std::string_view { return call.key; });
+  Status refused = made ? CheckScope(*call.function, *made) : Status(made.error());
+  if (refused.ok()) refused = room.TakeAnswer(*made);
+  if (refused.ok()) {
+    result.answer = std::move(made->answer);
+  } else {
+    result.status = Status(Code::kInvalidArgument, refused.message());
+  }
+  return attempt.TakeStep();
+}
+
 // ---- the course of a read -------------------------------------------------------------------------------------------
 
-std::shared_ptr<TabletHandle> ReadPath::Locate(const GetCall& call) {
-  const auto* handle = Find(call.table, call.key);
+std::shared_ptr<TabletHandle> ReadPath::Locate(TableId table, std::string_view key) {
+  const auto* handle = Find(table, key);
   return handle == nullptr ? nullptr : *handle;
 }
 
@@ -233,6 +282,7 @@ namespace {
 
 size_t Weight(const GetCall&) { return 1; }
 size_t Weight(const MultiGetCall& call) { return call.keys.size(); }
+size_t Weight(const FunctionCall&) { return 1; }
 size_t Weight(const ScanCall& call) { return call.limit == 0 ? kScanExaminedMax : call.limit; }
 
 }  // namespace
@@ -279,6 +329,12 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, NextStep 
         [this, call = std::move(call), done = std::move(done)]() mutable { Serve(std::move(call), std::move(done)); },
         0);
     return;
+  }
+  if constexpr (std::is_same_v<Call, FunctionCall>) {
+    if (next.kind == NextStep::Kind::kOffload) {
+      call.on_reader = true;
+      return Offload(std::move(handle), std::move(call), std::move(done));
+    }
   }
   ReadWaits& shard = *ports_.shards[handle->shard];
   const MonotonicTime deadline = call.deadline;
@@ -332,6 +388,10 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, NextStep 
 template void ReadPath::Serve(GetCall call, std::move_only_function<void(GetResult)> done);
 
 void ReadPath::MultiGet(MultiGetCall call, std::move_only_function<void(MultiGetResult)> done) {
+  Serve(std::move(call), std::move(done));
+}
+
+void ReadPath::Apply(FunctionCall call, std::move_only_function<void(FunctionCallResult)> done) {
   Serve(std::move(call), std::move(done));
 }
 

@@ -61,6 +61,7 @@ class ReadPath {
   }
   void MultiGet(MultiGetCall call, std::move_only_function<void(MultiGetResult)> done);
   void Scan(ScanCall call, std::move_only_function<void(ScanResult)> done);
+  void Apply(FunctionCall call, std::move_only_function<void(FunctionCallResult)> done);
 
   // The replica here that covers the key; null: none.
   const std::shared_ptr<TabletHandle>* Find(TableId table, std::string_view key) {
@@ -78,9 +79,12 @@ class ReadPath {
   }
   NextStep Read(TabletHandle* handle, const MultiGetCall& call, MultiGetResult& result) const;
   NextStep Read(TabletHandle* handle, const ScanCall& call, ScanResult& result) const;
+  NextStep Read(TabletHandle* handle, const FunctionCall& call, FunctionCallResult& result) const;
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
 
-  std::shared_ptr<TabletHandle> Locate(const GetCall& call);
+  std::shared_ptr<TabletHandle> Locate(const GetCall& call) { return Locate(call.table, call.key); }
+  std::shared_ptr<TabletHandle> Locate(const FunctionCall& call) { return Locate(call.table, call.key); }
+  std::shared_ptr<TabletHandle> Locate(TableId table, std::string_view key);
   std::shared_ptr<TabletHandle> Locate(const MultiGetCall& call);
   std::shared_ptr<TabletHandle> Locate(const ScanCall& call);
 

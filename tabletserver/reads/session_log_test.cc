@@ -16,6 +16,8 @@ class SessionLogTest : public GroupFixture {
   SessionLogTest() { readers_ = true; }
   // ts-1 leads, is cut off, and then acknowledges at PRIMARY: b deleted, c changed, d new.
   void SetUp() override {
+    table_options_.keyGroup.__set_all(true);
+    table_options_.__isset.keyGroup = true;
     for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
     ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
@@ -109,6 +111,20 @@ TEST_F(SessionLogTest, MultiGetAndScansSeeThemInOrder) {
     EXPECT_EQ(Scan(last_, true, limit), "e1d2c2a1") << limit;
   }
   EXPECT_EQ(Scan(own_[0]), "a1c1e1");
+}
+
+TEST_F(SessionLogTest, AFunctionSeesThemToo) {
+  const auto list = [this](const idl::Version& own, const std::string& arguments) {
+    auto request = InSession<idl::CallRequest>(own);
+    request.key = "a";
+    request.functionName = "list";
+    request.arguments = arguments;
+    return Await<idl::CallReply>([&](auto cob) { at("ts-1").server->tablet_service()->call(std::move(cob), request); })
+        .answer;
+  };
+  EXPECT_EQ(list(last_, ""), "a c d e");
+  EXPECT_EQ(list(last_, "reverse"), "e d c a");
+  EXPECT_EQ(list(own_[0], ""), "a c e") << "no further than its token";
 }
 
 TEST_F(SessionLogTest, AfterTheFailoverItIsToldWhatIsLost) {

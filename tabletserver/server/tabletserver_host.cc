@@ -149,14 +149,14 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       report_(HeartbeatReport::Ports{ports_.control, ports_.store, directory_, comparer_,
                                      ports_.scrubber == nullptr ? nullptr : &scrubber_, clock_},
               options_),
-      tablet_service_(std::make_shared<TabletService>(
-          TabletService::Ports{Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, *options_.features,
-                               options_.shard.functions.get(), stats_, options_.slow_operation, hinted_writes_, hint_delivery_,
-                               ChecksumHandler(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
-                                               ports_.store, directory_),
-                               snapshots_,
-                               LogFeedHandler(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
-                                              ports_.store, directory_)})),
+      tablet_service_(std::make_shared<TabletService>(TabletService::Ports{
+          Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, *options_.features,
+          options_.shard.functions.get(), stats_, options_.slow_operation, hinted_writes_, hint_delivery_,
+          ChecksumHandler(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store,
+                          directory_),
+          snapshots_,
+          LogFeedHandler(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store,
+                         directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
           directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, scrubber_, refusals_,

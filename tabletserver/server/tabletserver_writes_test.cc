@@ -129,6 +129,71 @@ TEST_F(TabletServerTest, AFunctionsRetryGetsTheFirstAnswerAlsoAfterARestart) {
   EXPECT_EQ(Get("a").record.value, "12");
 }
 
+// The group of "u:" has records of all three sources.
+class GroupFunctionTest : public HostFixture {
+ protected:
+  void SetUp() override {
+    StartServer();
+    idl::ConfigureTablet tablet = NewTablet(100);
+    tablet.schema.options.keyGroup.__set_delimiter(":");
+    tablet.schema.options.__isset.keyGroup = true;
+    ASSERT_EQ(Configure({tablet}).results.at(0).status.code, idl::Code::OK);
+    ASSERT_TRUE(Until([this] { return Put("v:other", "x").header.code == idl::Code::OK; }));
+  }
+  idl::CallReply Call(const std::string& key, const std::string& function, const std::string& arguments = "",
+                      idl::ReadLevel::type level = idl::ReadLevel::DEFAULT) {
+    idl::CallRequest request;
+    request.header = Header();
+    request.key = key;
+    request.functionName = function;
+    request.arguments = arguments;
+    request.options.level = level;
+    request.__isset.options = true;
+    return Await<idl::CallReply>([&](auto cob) { server_->tablet_service()->call(std::move(cob), request); });
+  }
+};
+
+TEST_F(GroupFunctionTest, ChangesAndReadsSeveralRecords) {
+  EXPECT_EQ(Write({ApplyOf("u:a", "count_put", "1")}).answers, std::vector<std::string>{"1"});
+  EXPECT_EQ(Write({PutOf("u:x", "by hand"), ApplyOf("u:b", "count_put", "1"), ApplyOf("u:b", "count_put", "2"),
+                   ApplyOf("u:b", "list", "")})
+                .answers,
+            (std::vector<std::string>{"2", "2", "u: u:a u:b u:x"}));
+  EXPECT_EQ(Get("u:").record.value, "2");
+  EXPECT_EQ(Get("u:b").record.value, "2");
+  for (const auto level : {idl::ReadLevel::STRONG, idl::ReadLevel::EVENTUAL}) {
+    EXPECT_EQ(Call("u:a", "list", "", level).answer, "u: u:a u:b u:x");
+    EXPECT_EQ(Call("u:none", "list", "reverse", level).answer, "u:x u:b u:a u:");
+  }
+  EXPECT_EQ(Write({ApplyOf("u:a", "clear", "")}).header.code, idl::Code::OK);
+  EXPECT_EQ(Call("u:a", "list").answer, "");
+  EXPECT_EQ(Call("v:a", "list").answer, "v:other");
+}
+
+TEST_F(GroupFunctionTest, AReadThatCannotBeSaysWhy) {
+  EXPECT_THAT(Call("u:a", "no such").header.message, HasSubstr("no function \"no such\""));
+  EXPECT_THAT(Call("u:a", "count_put", "1").header.message, HasSubstr("apply it by a write"));
+  EXPECT_EQ(Call("", "list").header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Call("u:a", std::string(65, 'f')).header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Call("u:a", "list", std::string((1 << 20) + 1, 'x')).header.code, idl::Code::INVALID_ARGUMENT);
+  std::vector<idl::Write> many;
+  for (int i = 0; i < 10'001; ++i) {
+    many.push_back(PutOf("w:" + std::to_string(i), ""));
+    if (many.size() < 1'000 && i < 10'000) continue;
+    ASSERT_EQ(Write(std::exchange(many, {})).header.code, idl::Code::OK);
+  }
+  const idl::CallReply refused = Call("w:", "list");
+  EXPECT_EQ(refused.header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.header.message, HasSubstr("more than 10000 records"));
+}
+
+TEST_F(GroupFunctionTest, WhatHasExpiredIsNotRead) {
+  ASSERT_EQ(Write({PutOf("u:a", "1"), WithTtl(PutOf("u:b", "2"), 1'000)}).header.code, idl::Code::OK);
+  EXPECT_EQ(Call("u:a", "list").answer, "u:a u:b");
+  scheduler_.RunFor(1s);
+  EXPECT_EQ(Call("u:a", "list").answer, "u:a");
+}
+
 // It knows nothing of the cluster's level yet, and may remember what it is asked for.
 TEST_F(TabletServerTest, AFunctionComesAgainUntilTheServerHasJoined) {
   ASSERT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "1")}).header.code, idl::Code::OK);
@@ -143,6 +208,21 @@ class EarlierClusterTest : public HostFixture {
  protected:
   EarlierClusterTest() : HostFixture(kRecordFunctions.level - 1) {}
 };
+
+TEST_F(EarlierClusterTest, FunctionsOfGroupsWaitForEveryProcess) {
+  StartServer();
+  MakeTablet();
+  master_->cluster_level = kGroupFunctions.level - 1;
+  ASSERT_TRUE(Until([&] { return options_.features->Has(kRecordFunctions); }));
+  for (const char* function : {"count_put", "list"}) {
+    const idl::WriteReply early = Write({ApplyOf("a", function, "1")});
+    EXPECT_EQ(early.header.code, idl::Code::INVALID_ARGUMENT);
+    EXPECT_THAT(early.header.message, HasSubstr("ebla cluster version"));
+  }
+  master_->cluster_level = kGroupFunctions.level;
+  ASSERT_TRUE(Until([&] { return options_.features->Has(kGroupFunctions); }));
+  EXPECT_EQ(Write({ApplyOf("a", "list", "")}).answers, std::vector<std::string>{""});
+}
 
 TEST_F(EarlierClusterTest, FunctionsWaitForEveryProcess) {
   StartServer();

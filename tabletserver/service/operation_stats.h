@@ -14,8 +14,8 @@
 
 namespace ebla::tabletserver {
 
-enum class Operation : uint8_t { kGet, kMultiGet, kWrite, kScan };
-inline constexpr std::array<const char*, 4> kOperationNames = {"get", "multi_get", "write", "scan"};
+enum class Operation : uint8_t { kGet, kMultiGet, kWrite, kScan, kCall };
+inline constexpr std::array<const char*, 5> kOperationNames = {"get", "multi_get", "write", "scan", "call"};
 
 // By the numbers of ReadLevel and WriteLevel in thrift/types.thrift.
 inline constexpr std::array<const char*, 5> kReadLevelNames = {"default", "strong", "session", "bounded", "eventual"};

@@ -82,6 +82,11 @@ Status CheckExpiry(const idl::Write& write) {
   return Invalid("expiresAtMs is " + std::to_string(write.expiresAtMs) + "; it must be 1 to 2^53");
 }
 
+Status CheckFunctionName(const std::string& name) {
+  if (name.size() <= kFunctionNameBytesMax) return Status::Ok();
+  return Invalid("no function has so long a name: " + std::to_string(name.size()) + " bytes");
+}
+
 // Only what the translation would lose; CheckBatch (write_evaluator.h) checks the rest.
 Status CheckWrite(const idl::Write& write) {
   switch (write.kind) {
@@ -95,7 +100,7 @@ Status CheckWrite(const idl::Write& write) {
     case idl::WriteKind::APPLY:
       if (!write.__isset.value || !write.__isset.functionName)
         return Invalid("an APPLY needs a function, and a value, which are its arguments (and may be empty)");
-      if (write.functionName.size() > kFunctionNameBytesMax) return Invalid("no function has so long a name");
+      EBLA_TRY(CheckFunctionName(write.functionName));
       [[fallthrough]];
     case idl::WriteKind::DELETE:
     case idl::WriteKind::CHECK:
@@ -193,6 +198,14 @@ Status CheckProtocolVersion(int16_t version) {
 Status CheckRequest(const idl::GetRequest& request) {
   EBLA_TRY(CheckHeader(request.header));
   if (request.__isset.options) EBLA_TRY(CheckReadOptions(request.options));
+  return CheckKey(request.key);
+}
+
+Status CheckRequest(const idl::CallRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.__isset.options) EBLA_TRY(CheckReadOptions(request.options));
+  EBLA_TRY(CheckFunctionName(request.functionName));
+  EBLA_TRY(CheckValue(request.arguments));
   return CheckKey(request.key);
 }
 

@@ -28,6 +28,7 @@ inline constexpr size_t kTokenRangesMax = 64;  // thrift/types.thrift
 Status CheckRequest(const idl::GetRequest& request);
 Status CheckRequest(const idl::MultiGetRequest& request);  // a key at fault is refused by its own result, not here
 Status CheckRequest(const idl::ScanRequest& request);
+Status CheckRequest(const idl::CallRequest& request);
 // `now` is when the request arrived. Only the times of a delivered write are judged by `clock`
 // (common/base/number_limits.h).
 Result<WriteRequest> ParseWrite(const idl::WriteRequest& request, MonotonicTime now, const Executor& clock);

@@ -67,9 +67,8 @@ Status TabletService::CheckKeys(const Request& request, idl::Permission::type pe
   return Check(request);
 }
 
-const Function* TabletService::FunctionOf(const idl::Write& write) const {
-  const bool applies = write.kind == idl::WriteKind::APPLY && ports_.functions != nullptr;
-  return applies ? ports_.functions->Find(write.functionName) : nullptr;
+const Function* TabletService::FunctionNamed(const std::string& name) const {
+  return ports_.functions == nullptr ? nullptr : ports_.functions->Find(name);
 }
 
 // Only a server that has joined knows the cluster's features.
@@ -77,7 +76,7 @@ Status TabletService::CheckFeatures(const idl::WriteRequest& request) const {
   for (const idl::Write& write : request.writes) {
     if (write.kind != idl::WriteKind::APPLY) continue;
     const Function* const function = FunctionOf(write);
-    const bool of_group = function != nullptr && function->scope == FunctionScope::kGroup;
+    const bool of_group = function != nullptr && function->scope != FunctionScope::kRecord;
     const Feature& needed = of_group ? kGroupFunctions : kRecordFunctions;
     if (!ports_.features.Has(needed)) {
       const char* const kind = of_group ? "functions of key groups wait " : "functions of records wait ";
@@ -90,7 +89,7 @@ Status TabletService::CheckFeatures(const idl::WriteRequest& request) const {
 Status TabletService::CheckGroups(const idl::WriteRequest& request, const TabletHandle& handle) const {
   for (const idl::Write& write : request.writes) {
     const Function* const function = FunctionOf(write);
-    if (function == nullptr || function->scope != FunctionScope::kGroup) continue;
+    if (function == nullptr || function->scope == FunctionScope::kRecord) continue;
     const auto view = handle.view();
     if (view == nullptr || view->schema == nullptr) return NoReplicaHere();
     const KeyRange group = view->schema->key_group.RangeOf(write.key);
@@ -210,6 +209,47 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
               Finished(asked, reply.header, begun, path.loop().Now());
               cob(reply);
             });
+}
+
+Result<FunctionCall> TabletService::ParseCall(const idl::CallRequest& request, ReadPath& path,
+                                              MonotonicTime now) const {
+  EBLA_TRY(Check(request, idl::Permission::READ, std::string_view(request.key)));
+  FunctionCall call{TranslateRead(request.header, request.options, now)};
+  call.key = request.key;
+  call.arguments = request.arguments;
+  call.function = FunctionNamed(request.functionName);
+  if (call.function == nullptr)
+    return Error(Code::kInvalidArgument, "this server has no function \"" + EscapeBytes(request.functionName) + "\"");
+  if (call.function->scope != FunctionScope::kReadGroup)
+    return Error(Code::kInvalidArgument,
+                 "the function \"" + request.functionName + "\" may change records: apply it by a write");
+  const auto* handle = path.Find(call.table, call.key);
+  const auto view = handle == nullptr ? nullptr : (*handle)->view();
+  if (view == nullptr || view->schema == nullptr) return Error(NoReplicaHere());
+  call.group = view->schema->key_group.RangeOf(call.key);
+  EBLA_TRY(security::CallerScope::May(idl::Permission::READ, request.header.tableId, call.group));
+  return call;
+}
+
+void TabletService::call(Cob<idl::CallReply> cob, const idl::CallRequest& request) {
+  ReadPath& path = LoopReadPath();
+  const MonotonicTime begun = path.loop().Now();
+  const RequestSummary asked = Summary(Operation::kCall, request.options.level, request.header.tableId);
+  Result<FunctionCall> call = ParseCall(request, path, begun);
+  if (!call) {
+    idl::CallReply reply;
+    FillEarlyRefusal(call.error(), reply.header);
+    Finished(asked, reply.header, begun, begun);
+    return cob(reply);
+  }
+  path.Apply(*std::move(call), [this, &path, begun, asked, belief = BeliefOf(request.header),
+                                cob = std::move(cob)](FunctionCallResult result) {
+    rpc::Spendable<idl::CallReply> reply;
+    FillHeader(result, belief, reply.header);
+    reply.answer = std::move(result.answer);
+    Finished(asked, reply.header, begun, path.loop().Now());
+    cob(reply);
+  });
 }
 
 void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) {

@@ -52,6 +52,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   void multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) override;
   void write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) override;
   void scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) override;
+  void call(Cob<idl::CallReply> cob, const idl::CallRequest& request) override;
   void listKept(Cob<idl::ListKeptReply> cob, const idl::ListKeptRequest& request) override;
   void forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetKeptRequest& request) override;
   void checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) override;
@@ -71,11 +72,16 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
   template <class Request, class Keys>
   Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
-  const Function* FunctionOf(const idl::Write& write) const;  // null: it applies none that is known
+  const Function* FunctionNamed(const std::string& name) const;  // null: there is none
+  const Function* FunctionOf(const idl::Write& write) const {    // null: it applies none that is known
+    return write.kind == idl::WriteKind::APPLY ? FunctionNamed(write.functionName) : nullptr;
+  }
   // Refuses features that some process of the cluster lacks.
   Status CheckFeatures(const idl::WriteRequest& request) const;
   // A function of a group may read and change all of it, so its caller needs both grants for the group.
   Status CheckGroups(const idl::WriteRequest& request, const TabletHandle& handle) const;
+  // The call of a function that reads, once its caller may read the group.
+  Result<FunctionCall> ParseCall(const idl::CallRequest& request, ReadPath& path, MonotonicTime now) const;
   // To a handler that answers by itself.
   template <class Reply, class Request, class Handler>
   void Forward(Cob<Reply> cob, const Request& request, Handler& handler) const;

@@ -13,40 +13,41 @@ Status CheckExpiry(int64_t expires_ms) {
   return Error(Code::kInvalidArgument, "the function has the record expire at a time that no clock shows");
 }
 
-std::optional<int64_t> ExpiryOfRow(TabletTime expires_at) {
-  return expires_at ? std::optional(static_cast<int64_t>(expires_at.value)) : std::nullopt;
-}
-
 }  // namespace
 
 // ---- bounds ---------------------------------------------------------------------------------------------------------
 
 Status FunctionRoom::TakeBytes(size_t bytes) {
-  if (bytes > bytes_)
-    return Error(Code::kInvalidArgument, "the functions of one batch take more than " + std::to_string(kBatchBytesMax) +
+  if (bytes > left_.bytes)
+    return Error(Code::kInvalidArgument, "functions take more than " + std::to_string(bounds_.bytes) +
                                              " bytes of records together: apply fewer at a time, or look at less");
-  bytes_ -= bytes;
+  left_.bytes -= bytes;
   return Status::Ok();
 }
 
 Status FunctionRoom::TakeRow(size_t bytes) {
-  if (rows_ == 0)
-    return Error(Code::kInvalidArgument, "the functions of one batch look at more than " +
-                                             std::to_string(kFunctionRowsMax) +
+  rows_refused_ = left_.rows == 0;
+  if (rows_refused_)
+    return Error(Code::kInvalidArgument, "functions look at more than " + std::to_string(bounds_.rows) +
                                              " records together: narrow their ranges, or continue in another call");
-  --rows_;
+  --left_.rows;
   return TakeBytes(bytes);
 }
 
-Status FunctionRoom::TakeResult(const FunctionInput& input, const FunctionResult& result, const KeyRange& group) {
-  if (result.answer.size() > kFunctionAnswerBytesMax)
+Status FunctionRoom::TakeAnswer(const FunctionResult& result) {
+  const size_t bytes = result.answer.size();
+  if (bytes > bounds_.answer_bytes)
     return Error(Code::kInvalidArgument,
-                 "the function's answer is larger than " + std::to_string(kFunctionAnswerBytesMax) + " bytes");
-  if (result.answer.size() > answer_bytes_)
+                 "the function's answer is larger than " + std::to_string(bounds_.answer_bytes) + " bytes");
+  if (bytes > left_.answers_bytes)
     return Error(Code::kInvalidArgument, "the functions of one batch answer with more than " +
-                                             std::to_string(kFunctionAnswersBytesMax) +
+                                             std::to_string(bounds_.answers_bytes) +
                                              " bytes together: apply fewer at a time");
-  answer_bytes_ -= result.answer.size();
+  left_.answers_bytes -= bytes;
+  return Status::Ok();
+}
+
+Status FunctionRoom::TakeChanges(const FunctionInput& input, const FunctionResult& result, const KeyRange& group) {
   EBLA_TRY(TakeBytes((input.record ? input.record->value.size() : 0) + result.value.size()));
   if (result.expires_ms) EBLA_TRY(CheckExpiry(*result.expires_ms));
   EBLA_TRY(CheckValue(result.value));
@@ -67,12 +68,25 @@ Status FunctionRoom::TakeResult(const FunctionInput& input, const FunctionResult
   return Status::Ok();
 }
 
+std::optional<int64_t> ExpiryOfRow(TabletTime expires_at) {
+  return expires_at ? std::optional(static_cast<int64_t>(expires_at.value)) : std::nullopt;
+}
+
+Status CheckInGroup(std::string_view key, const KeyRange& group) {
+  if (group.Contains(key)) return Status::Ok();
+  return Error(Code::kInvalidArgument, "the function looks at \"" + EscapeBytes(key) +
+                                           "\", which lies outside its key group, " + group.ToString());
+}
+
+Status CheckScope(const Function& function, const FunctionResult& result) {
+  if (function.scope != FunctionScope::kReadGroup || !result.ChangesSomething()) return Status::Ok();
+  return Error(Code::kInvalidArgument, "the function reads, and may change nothing");
+}
+
 // ---- rows -----------------------------------------------------------------------------------------------------------
 
 Result<std::optional<FunctionRow>> LoggedGroupRows::Get(std::string_view key) {
-  if (!group_.Contains(key))
-    return Error(Code::kInvalidArgument, "the function looks at \"" + EscapeBytes(key) +
-                                             "\", which lies outside its key group, " + group_.ToString());
+  EBLA_TRY(CheckInGroup(key, group_));
   Result<SeenRecord> seen = records_.Get(key);
   if (!seen) {
     store_failure_ = seen.error();

@@ -17,18 +17,39 @@ namespace ebla::tabletserver {
 // and a shard does nothing else meanwhile. Whatever one function alone takes of one record fits.
 class FunctionRoom {
  public:
+  struct Bounds {
+    size_t bytes = kBatchBytesMax;  // of records that are given to functions, and that come of them
+    size_t rows = kFunctionRowsMax;
+    size_t answer_bytes = kFunctionAnswerBytesMax;  // of each
+    size_t answers_bytes = kFunctionAnswersBytesMax;
+  };
+  FunctionRoom() : FunctionRoom(Bounds{}) {}
+  explicit FunctionRoom(const Bounds& bounds) : bounds_(bounds), left_(bounds) {}
+
   // INVALID_ARGUMENT: so much is not left, or the result is illegal by itself.
   Status TakeRow(size_t bytes);
-  Status TakeResult(const FunctionInput& input, const FunctionResult& result, const KeyRange& group);
+  Status TakeAnswer(const FunctionResult& result);
+  Status TakeChanges(const FunctionInput& input, const FunctionResult& result, const KeyRange& group);
+
+  size_t rows_taken() const { return bounds_.rows - left_.rows; }
+  size_t bytes_taken() const { return bounds_.bytes - left_.bytes; }
+  bool rows_refused() const { return rows_refused_; }
 
  private:
   Status TakeBytes(size_t bytes);
 
-  size_t bytes_ = kBatchBytesMax;  // of records that are given to functions, and that come of them
-  size_t answer_bytes_ = kFunctionAnswersBytesMax;
-  size_t rows_ = kFunctionRowsMax;
+  Bounds bounds_;
+  Bounds left_;
   size_t effects_ = kFunctionEffectsMax;
+  bool rows_refused_ = false;
 };
+
+// INVALID_ARGUMENT: a function looks at a key of another group.
+Status CheckInGroup(std::string_view key, const KeyRange& group);
+std::optional<int64_t> ExpiryOfRow(TabletTime expires_at);  // as a function sees it
+
+// Refuses the change of a function that only reads.
+Status CheckScope(const Function& function, const FunctionResult& result);
 
 class LoggedGroupRows final : public GroupRows {
  public:

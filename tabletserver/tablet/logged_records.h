@@ -3,8 +3,8 @@
 // (PROTOCOL 29).
 // Place:      write_evaluator.cc makes one for each batch; group_rows.h shows it to functions.
 // Invariants: 1. A batch has one effect per key.
-//             2. A scan sees the store as it stands, without a snapshot over several calls: evaluation and append are
-//                one step of the core, and nothing is applied meanwhile.
+//             2. Scans need no snapshot over several calls: evaluation and append are one step of the core, and
+//                nothing is applied meanwhile.
 // Errors:     the store's: nothing is known, and nothing may be logged.
 // Threads:    thread-compatible.
 #pragma once
@@ -23,7 +23,7 @@
 
 namespace ebla::tabletserver {
 
-// Of the store's applied records, expired or not.
+// Reads of the store's applied records, expired or not.
 struct RecordReaders {
   // The first ones of these keys, one at least, in their order.
   std::function<Result<std::vector<std::optional<StoredRecord>>>(std::span<const std::string_view> keys)> get;

@@ -18,7 +18,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-// What a batch is evaluated with: its records and effects, and the room of its functions.
+// The state of an evaluation: records and effects of the batch, and the room of its functions.
 struct Batch {
   Batch(std::span<const Write> writes, const EvaluationContext& context)
       : context(context),
@@ -155,7 +155,7 @@ Result<Refused> AddApplied(Write& write, size_t index, const SeenRecord& seen, B
   }
   std::optional<LoggedGroupRows> rows;
   KeyRange group;
-  if (function->scope == FunctionScope::kGroup) {
+  if (function->scope != FunctionScope::kRecord) {
     group = context.schema.key_group.RangeOf(write.key).Intersect(context.range);
     input.rows = &rows.emplace(group, batch.records, batch.room);
   } else {
@@ -164,7 +164,10 @@ Result<Refused> AddApplied(Write& write, size_t index, const SeenRecord& seen, B
   Result<FunctionResult> result = function->run(input);
   if (rows && !rows->store_failure().ok()) return Error(rows->store_failure());
   if (!result) return RefusalOf(result.error(), index);
-  if (const Status taken = batch.room.TakeResult(input, *result, group); !taken.ok()) return RefusalOf(taken, index);
+  Status taken = batch.room.TakeAnswer(*result);
+  if (taken.ok()) taken = CheckScope(*function, *result);
+  if (taken.ok()) taken = batch.room.TakeChanges(input, *result, group);
+  if (!taken.ok()) return RefusalOf(taken, index);
   batch.outcome.message += ByteWriter().Bytes(result->answer).view();
   AddChange(write, *result, seen, batch);
   EBLA_TRY(AddOthers(std::move(result->others), batch));

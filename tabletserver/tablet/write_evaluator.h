@@ -42,7 +42,8 @@ struct Evaluation {
 };
 
 // Checks a batch, independent of records: INVALID_ARGUMENT (empty, too large, bad key or value, a key twice, unless
-// functions are applied to it each time, a TTL out of bounds). The refusal is not logged, because any later attempt is refused alike.
+// functions are applied to it each time, a TTL out of bounds). The refusal is not logged, because any later attempt is
+// refused alike.
 Status CheckBatch(std::span<const Write> writes);
 
 // When what a put writes at this time expires; none: never.

@@ -6,6 +6,7 @@
 #include "common/rpc/idl_convert.h"
 #include "idl/MasterService.h"
 #include "tabletserver/testing/fixture_parts.h"
+#include "tabletserver/testing/test_functions.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -155,6 +156,7 @@ void GroupFixture::Start(const std::string& name) {
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
   TabletServerOptions options = options_;
+  options.shard.functions = TestFunctions();
   options.identity = {
       .uuid = "u-" + name, .name = name, .cluster_id = kCluster, .incarnation = Incarnation{++member.incarnation}};
   options.copy_bytes_per_second = [this] { return copy_bytes_per_second_; };

@@ -52,7 +52,7 @@ inline std::shared_ptr<const Functions> TestFunctions() {
     result.answer = std::to_string(count);
     return result;
   });
-  functions->Add("list", FunctionScope::kGroup, [](const FunctionInput& input) -> Result<FunctionResult> {
+  functions->Add("list", FunctionScope::kReadGroup, [](const FunctionInput& input) -> Result<FunctionResult> {
     const RowScan all{.keys = KeyRange::All(), .reverse = input.arguments == "reverse", .keys_only = true};
     EBLA_ASSIGN(const auto rows, input.rows->Scan(all));
     FunctionResult result;

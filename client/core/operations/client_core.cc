@@ -80,6 +80,13 @@ void ClientCore::Get(TablePtr table, std::string_view key, const GetOptions& opt
   std::make_shared<GetOperation>(*this, std::move(table), key, options, std::move(done))->Start();
 }
 
+void ClientCore::Call(TablePtr table, std::string_view key, std::string_view function, std::string arguments,
+                      const GetOptions& options, Callback<Result<std::string>> done) {
+  std::make_shared<CallOperation>(*this, std::move(table), key, function, std::move(arguments), options,
+                                  std::move(done))
+      ->Start();
+}
+
 void ClientCore::GetEach(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
                          EachCallback<Result<Record>> each) {
   MultiGetJob::Start(std::make_shared<MultiGetJob>(*this, std::move(table), std::move(keys), options, std::move(each)));

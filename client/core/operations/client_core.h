@@ -95,6 +95,8 @@ class ClientCore {
   void OpenTable(std::string name, OnceCallback<Result<TablePtr>> done);
 
   void Get(TablePtr table, std::string_view key, const GetOptions& options, Callback<Result<Record>> done);
+  void Call(TablePtr table, std::string_view key, std::string_view function, std::string arguments,
+            const GetOptions& options, Callback<Result<std::string>> done);
   void GetEach(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
                EachCallback<Result<Record>> each);
   void Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done);

@@ -57,6 +57,35 @@ void GetOperation::Finish(Status status) {
   done_(FromIdl(std::move(reply_.record)));
 }
 
+// ---- call
+
+CallOperation::CallOperation(ClientCore& core, TablePtr table, std::string_view key, std::string_view function,
+                             std::string arguments, const GetOptions& options, Callback<Result<std::string>> done)
+    : Operation(core, std::move(table), Kind::kRead, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
+  request_.key = key;
+  request_.functionName = function;
+  request_.arguments = std::move(arguments);
+  SetRead(options.read);
+  tokens().Join(SessionAccess::Get(options.session));
+}
+
+void CallOperation::Start() {
+  if (Status valid = CheckKey(request_.key); !valid.ok()) return Finish(std::move(valid));
+  if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
+  Run();
+}
+
+void CallOperation::Send(rpc::Channel& channel) {
+  FillHeader(request_.header);
+  FillRead(request_);
+  Ask(channel, request_, reply_);
+}
+
+void CallOperation::Finish(Status status) {
+  if (!status.ok()) return done_(Error(std::move(status)));
+  done_(std::move(reply_.answer));
+}
+
 // ---- multiGet
 
 MultiGetJob::MultiGetJob(ClientCore& core, TablePtr table, std::vector<std::string> keys, const GetOptions& options,

@@ -31,6 +31,24 @@ class GetOperation final : public Operation {
   OnceCallback<Result<Record>> done_;
 };
 
+// A function that reads records of the key's group.
+class CallOperation final : public Operation {
+ public:
+  CallOperation(ClientCore& core, TablePtr table, std::string_view key, std::string_view function,
+                std::string arguments, const GetOptions& options, Callback<Result<std::string>> done);
+  void Start();
+
+ private:
+  std::string_view RoutingKey() const override { return request_.key; }
+  KeyRange Touched() const override { return {request_.key, KeyAfter(request_.key)}; }
+  void Send(rpc::Channel& channel) override;
+  void Finish(Status status) override;
+
+  idl::CallRequest request_;
+  idl::CallReply reply_;
+  OnceCallback<Result<std::string>> done_;
+};
+
 // All keys of one call; each is answered as soon as its answer is known.
 class MultiGetJob {
  public:

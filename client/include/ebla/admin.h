@@ -22,8 +22,8 @@ enum class TableDurability : uint8_t {
   kInterval = 1,  // handed to the operating system before acknowledging, fsynced every interval
 };
 
-// The part of a key that no split cuts: a number of bytes, or everything through the first delimiter, or nothing, so that
-// the table is one tablet for ever; one of the three.
+// The part of a key that no split cuts: a number of bytes, or everything through the first delimiter, or nothing, so
+// that the table is one tablet for ever; one of the three.
 struct TableKeyGroup {
   std::optional<uint32_t> prefix_bytes;  // 1 to 256
   std::optional<char> delimiter;

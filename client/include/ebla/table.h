@@ -79,6 +79,10 @@ class Table {
   const std::string& name() const;
 
   Result<Record> Get(std::string_view key, GetOptions options = {}) const;
+  // A function of the servers reads records of the key's group, in one snapshot and one round trip; returns its answer.
+  // Functions that change records are applied by Write. INVALID_ARGUMENT: there is none of that name, or it refuses.
+  Result<std::string> Call(std::string_view key, std::string_view function, std::string arguments,
+                           GetOptions options = {}) const;
   // Each key has its own answer, in the order of the keys. Any number of keys, over any number of tablets.
   std::vector<Result<Record>> MultiGet(std::vector<std::string> keys, GetOptions options = {}) const;
   // At ANY it has no version yet, and what is returned is none.
@@ -95,6 +99,8 @@ class Table {
   Scanner Scan(ScanOptions options = {}) const;
 
   void AsyncGet(std::string_view key, GetOptions options, Callback<Result<Record>> done) const;
+  void AsyncCall(std::string_view key, std::string_view function, std::string arguments, GetOptions options,
+                 Callback<Result<std::string>> done) const;
   void AsyncMultiGet(std::vector<std::string> keys, GetOptions options,
                      Callback<std::vector<Result<Record>>> done) const;
   // Calls do not wait for each other, so a delayed one delays no other.
