@@ -65,6 +65,8 @@ class ReadAttempt {
   bool WaitsForPurge(const StoredRecord& record) const;
 
   NextStep TakeStep() { return std::move(step_); }
+  // The store is read anew: earlier records do not count.
+  void Restart() { step_ = {}; }
 
  private:
   bool Admit(const KeyRange* touched, std::string_view key, MonotonicTime now);

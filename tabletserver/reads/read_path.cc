@@ -231,6 +231,7 @@ NextStep ReadPath::Read(TabletHandle* handle, const FunctionCall& call, Function
   TimedRead read(ports_.store, ports_.loop, *handle);
   Status status =
       ports_.store.Read(call.table, logged == nullptr ? nullptr : &position, [&](RecordStore::View& view) -> Status {
+        attempt.Restart();
         room = FunctionRoom({.bytes = kReadRowsBytesMax,
                              .rows = may_offload ? kInlineWeightMax : kFunctionRowsMax,
                              .answer_bytes = kReadAnswerBytesMax,
@@ -282,7 +283,7 @@ namespace {
 
 size_t Weight(const GetCall&) { return 1; }
 size_t Weight(const MultiGetCall& call) { return call.keys.size(); }
-size_t Weight(const FunctionCall&) { return 1; }
+size_t Weight(const FunctionCall& call) { return call.on_reader ? kFunctionRowsMax : 1; }
 size_t Weight(const ScanCall& call) { return call.limit == 0 ? kScanExaminedMax : call.limit; }
 
 }  // namespace
@@ -301,6 +302,7 @@ void ReadPath::Serve(Call call, std::move_only_function<void(Result)> done) {
 
 template <class Call, class Result>
 void ReadPath::Offload(std::shared_ptr<TabletHandle> handle, Call call, std::move_only_function<void(Result)> done) {
+  if constexpr (std::is_same_v<Call, FunctionCall>) call.on_reader = true;
   if (!ports_.readers.Enter()) {
     Result result;
     result.status = Status(Code::kOverloaded, "too many reads wait for the disk");
@@ -331,10 +333,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, NextStep 
     return;
   }
   if constexpr (std::is_same_v<Call, FunctionCall>) {
-    if (next.kind == NextStep::Kind::kOffload) {
-      call.on_reader = true;
-      return Offload(std::move(handle), std::move(call), std::move(done));
-    }
+    if (next.kind == NextStep::Kind::kOffload) return Offload(std::move(handle), std::move(call), std::move(done));
   }
   ReadWaits& shard = *ports_.shards[handle->shard];
   const MonotonicTime deadline = call.deadline;

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
 #include <type_traits>
 #include <utility>
 
@@ -82,6 +83,12 @@ Status TabletService::CheckFeatures(const idl::WriteRequest& request) const {
       const char* const kind = of_group ? "functions of key groups wait " : "functions of records wait ";
       return {Code::kInvalidArgument, kind + UntilFeature(needed)};
     }
+  }
+  if (ports_.features.Has(kGroupFunctions)) return {};
+  std::set<std::string_view> keys;
+  for (const idl::Write& write : request.writes) {
+    if (write.kind == idl::WriteKind::APPLY && !keys.insert(write.key).second)
+      return {Code::kInvalidArgument, "several functions on one key wait " + UntilFeature(kGroupFunctions)};
   }
   return {};
 }
@@ -217,6 +224,8 @@ Result<FunctionCall> TabletService::ParseCall(const idl::CallRequest& request, R
   FunctionCall call{TranslateRead(request.header, request.options, now)};
   call.key = request.key;
   call.arguments = request.arguments;
+  if (!ports_.features.Has(kGroupFunctions))
+    return Error(Code::kInvalidArgument, "functions of key groups wait " + UntilFeature(kGroupFunctions));
   call.function = FunctionNamed(request.functionName);
   if (call.function == nullptr)
     return Error(Code::kInvalidArgument, "this server has no function \"" + EscapeBytes(request.functionName) + "\"");

@@ -40,8 +40,9 @@ ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema)
     return ReadRecords(tablet.table, keys);
   };
   readers.records.scan = [this, &tablet](const ScanBounds& bounds, const RecordStore::Visitor& visitor) {
-    return ScanRecords(tablet.table, bounds, visitor);
+    return ports_.store.Scan(tablet.table, bounds, visitor);
   };
+  readers.records.now = [this] { return ports_.executor.Now(); };
   readers.log = [this, id = tablet.id](Lsn from, Lsn last, size_t bytes_max) {
     return ports_.store.ReadLog(id, from, last, bytes_max);
   };
@@ -61,21 +62,6 @@ Result<std::vector<std::optional<StoredRecord>>> ShardTablets::ReadRecords(
   std::vector<std::optional<StoredRecord>> records;
   EBLA_ASSIGN(records.emplace_back(), ports_.store.Get(table, keys.front()));
   return records;
-}
-
-// A function that reads much from a slow disk would hold up all other tablets.
-Status ShardTablets::ScanRecords(TableId table, const ScanBounds& bounds, const RecordStore::Visitor& visitor) const {
-  constexpr Duration kTimeMax = std::chrono::milliseconds(20);
-  constexpr int kRowsBetweenLooks = 64;
-  const MonotonicTime deadline = ports_.executor.Now() + kTimeMax;
-  int rows = 0;
-  bool late = false;
-  EBLA_TRY(ports_.store.Scan(table, bounds, [&](std::string_view key, const StoredRecord& record) {
-    late = ++rows % kRowsBetweenLooks == 0 && ports_.executor.Now() > deadline;
-    return !late && visitor(key, record);
-  }));
-  if (!late) return Status::Ok();
-  return Error(Code::kOverloaded, "the disk is too slow for the records that the function looks at");
 }
 
 ShardTabletPtr ShardTablets::FindOrMake(TabletId id) {

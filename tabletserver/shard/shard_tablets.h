@@ -86,8 +86,6 @@ class ShardTablets {
   // Reads the first keys, at least one.
   Result<std::vector<std::optional<StoredRecord>>> ReadRecords(TableId table,
                                                                std::span<const std::string_view> keys) const;
-  // OVERLOADED: took too long.
-  Status ScanRecords(TableId table, const ScanBounds& bounds, const RecordStore::Visitor& visitor) const;
 
   const ShardOptions& options_;
   const ShardPorts& ports_;

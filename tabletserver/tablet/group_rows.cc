@@ -57,10 +57,10 @@ Status FunctionRoom::TakeChanges(const FunctionInput& input, const FunctionResul
                                              " records together: change fewer at a time");
   effects_ -= result.others.size() + 1;
   for (const FunctionResult::RowChange& other : result.others) {
+    EBLA_TRY(CheckKey(other.key));
     if (!group.Contains(other.key))
       return Error(Code::kInvalidArgument, "the function changes \"" + EscapeBytes(other.key) +
                                                "\", which lies outside its key group, " + group.ToString());
-    EBLA_TRY(CheckKey(other.key));
     EBLA_TRY(CheckValue(other.value));
     EBLA_TRY(CheckExpiry(other.expires_ms));
     EBLA_TRY(TakeBytes(other.key.size() + other.value.size()));
@@ -73,6 +73,7 @@ std::optional<int64_t> ExpiryOfRow(TabletTime expires_at) {
 }
 
 Status CheckInGroup(std::string_view key, const KeyRange& group) {
+  EBLA_TRY(CheckKey(key));
   if (group.Contains(key)) return Status::Ok();
   return Error(Code::kInvalidArgument, "the function looks at \"" + EscapeBytes(key) +
                                            "\", which lies outside its key group, " + group.ToString());

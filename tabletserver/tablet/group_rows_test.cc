@@ -61,7 +61,8 @@ class GroupRowsTest : public ::testing::Test {
   KeyRange range_ = KeyRange::All();
   const ServerName server_ = "ts-1";
   std::shared_ptr<const Functions> functions_ = TestFunctions();
-  const RecordReaders readers_{
+  MonotonicTime now_{std::chrono::seconds(1)};
+  RecordReaders readers_{
       .get = [this](std::span<const std::string_view> keys) -> Result<std::vector<std::optional<StoredRecord>>> {
         std::vector<std::optional<StoredRecord>> records;
         for (const std::string_view key : keys) {
@@ -152,6 +153,44 @@ TEST_F(GroupRowsTest, AFailingReadDecidesNothing) {
   const auto evaluation = Evaluated({Call("u:a", "list")});
   ASSERT_FALSE(evaluation);
   EXPECT_EQ(evaluation.error().code(), Code::kUnavailable);
+}
+
+// A client names these keys in the arguments of a function.
+TEST_F(GroupRowsTest, KeysThatNoRecordHasAreRefusedBeforeTheStoreIsAsked) {
+  schema_.key_group = {.all = true};
+  broken_ = true;
+  Functions functions;
+  std::string key;
+  functions.Add("look", FunctionScope::kGroup, [&](const FunctionInput& input) -> Result<FunctionResult> {
+    EBLA_ASSIGN(const auto row, input.rows->Get(key));
+    return FunctionResult{};
+  });
+  functions.Add("change", FunctionScope::kGroup, [&](const FunctionInput&) -> Result<FunctionResult> {
+    return FunctionResult{.others = {{.key = key, .value = "y"}}};
+  });
+  functions.Add("complain", FunctionScope::kGroup,
+                [&](const FunctionInput&) -> Result<FunctionResult> { return Error(Code::kInvalidArgument, key); });
+  functions_ = std::make_shared<const Functions>(functions);
+  for (const std::string& bad : {std::string(), std::string(kValueBytesMax, '\1')}) {
+    key = bad;
+    for (const char* function : {"look", "change", "complain"}) {
+      const auto refused = Evaluated({Call("a", function)});
+      ASSERT_TRUE(refused) << function;
+      EXPECT_EQ(refused->outcome.code, Code::kInvalidArgument) << function;
+      EXPECT_LE(refused->outcome.message.size(), 1'000u) << "the log keeps it";
+    }
+  }
+}
+
+TEST_F(GroupRowsTest, ReadsOfABatchEndInTime) {
+  Stored("u:a", {.value = "x"});
+  const auto evaluation = Evaluated({Call("u:a", "list"), Call("u:a", "list")});
+  EXPECT_TRUE(evaluation);
+  readers_.now = [this] { return now_ = now_ + std::chrono::milliseconds(15); };
+  EXPECT_TRUE(Evaluated({Call("u:a", "list"), Call("u:a", "list")}));
+  const auto slow = Evaluated({Call("u:a", "list"), Call("u:a", "count_put", "1"), Call("u:a", "list")});
+  ASSERT_FALSE(slow) << "so that nothing is logged";
+  EXPECT_EQ(slow.error().code(), Code::kOverloaded);
 }
 
 TEST_F(GroupRowsTest, TheLooksOfABatchAreBounded) {

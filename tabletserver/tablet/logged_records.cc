@@ -87,8 +87,18 @@ Result<SeenRecord> LoggedRecords::Next(std::string_view key) {
   return See(std::move(*stored));
 }
 
+Status LoggedRecords::CheckTime() {
+  constexpr Duration kTimeMax = std::chrono::milliseconds(20);
+  if (!readers_.now) return Status::Ok();
+  const MonotonicTime now = readers_.now();
+  if (!reads_end_) reads_end_ = now + kTimeMax;
+  if (now <= *reads_end_) return Status::Ok();
+  return Error(Code::kOverloaded, "the disk is too slow for the records that the functions look at");
+}
+
 Result<SeenRecord> LoggedRecords::Get(std::string_view key) {
   if (const auto newer = Newer(key)) return See(*newer);
+  EBLA_TRY(CheckTime());
   EBLA_ASSIGN(auto stored, readers_.get(std::span(&key, 1)));
   return See(std::move(stored.front()));
 }
@@ -137,11 +147,17 @@ Status LoggedRecords::Scan(const ScanBounds& bounds, const Visitor& visitor) {
     const Effect& effect = *newer.effect;
     return show(effect.key, effect.is_delete, {effect.value, newer.version, effect.expires_at});
   };
+  constexpr int kRowsBetweenLooks = 64;
+  Status in_time = CheckTime();
+  int rows = 0;
   const auto show_stored = [&](std::string_view key, const StoredRecord& record) {
-    return show(key, record.tombstone, {record.value, record.version, record.expires_at});
+    if (++rows % kRowsBetweenLooks == 0) in_time = CheckTime();
+    return in_time.ok() && show(key, record.tombstone, {record.value, record.version, record.expires_at});
   };
   NewerRows newer(*this, bounds);
-  return MergedScan(bounds, newer, key_of, show_newer, show_stored, readers_.scan);
+  EBLA_TRY(in_time);
+  EBLA_TRY(MergedScan(bounds, newer, key_of, show_newer, show_stored, readers_.scan));
+  return in_time;
 }
 
 }  // namespace ebla::tabletserver

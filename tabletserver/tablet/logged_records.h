@@ -29,6 +29,7 @@ struct RecordReaders {
   std::function<Result<std::vector<std::optional<StoredRecord>>>(std::span<const std::string_view> keys)> get;
   // In order, until the visitor returns false.
   std::function<Status(const ScanBounds& bounds, const RecordStore::Visitor& visitor)> scan;
+  std::function<MonotonicTime()> now;  // bounds how long functions read; null: nothing does
 };
 
 // The effects of a batch so far.
@@ -99,6 +100,8 @@ class LoggedRecords {
 
   bool Expired(TabletTime expires_at) const { return expires_at && expires_at <= now_; }
   bool SeesUnapplied() const;
+  // OVERLOADED: the batch has read for so long that a shard would hold up all other tablets. Never logged.
+  Status CheckTime();
   // None: only the store knows.
   std::optional<UnappliedWrites::Item> Newer(std::string_view key);
   SeenRecord See(const UnappliedWrites::Item& newer) const;
@@ -114,6 +117,7 @@ class LoggedRecords {
   size_t asked_ = 0;                        // of these
   std::vector<std::optional<StoredRecord>> read_;
   size_t taken_ = 0;  // of those read
+  std::optional<MonotonicTime> reads_end_;
 };
 
 }  // namespace ebla::tabletserver

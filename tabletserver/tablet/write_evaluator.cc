@@ -84,8 +84,13 @@ TabletTime ExpiryAfter(TabletTime now, int64_t ttl_ms) {
 // The refusal of the whole batch; none: the evaluation continues.
 using Refused = std::optional<Outcome>;
 
+// The log and the dedup window keep the text, which may have a key of the client's.
 Outcome RefusalOf(const Status& status, size_t index) {
-  return Refusal(Code::kInvalidArgument, status.message(), static_cast<int32_t>(index));
+  constexpr size_t kTextMax = 1'000;
+  std::string text = status.message();
+  if (text.size() > kTextMax) text.resize(kTextMax);
+  while (text.size() == kTextMax && (static_cast<uint8_t>(text.back()) & 0x80) != 0) text.pop_back();
+  return Refusal(Code::kInvalidArgument, std::move(text), static_cast<int32_t>(index));
 }
 
 // A write that was accepted elsewhere, or here before a failover. In the order of their stamps or not, as often as they
@@ -149,7 +154,7 @@ Result<Refused> AddApplied(Write& write, size_t index, const SeenRecord& seen, B
                       .record = std::nullopt,
                       .key = write.key,
                       .change_version = context.change_version};
-  if (seen.live) {
+  if (seen.live && function->scope != FunctionScope::kReadGroup) {
     input.record = {.value = seen.live->value, .version = seen.live->version, .expires_ms = std::nullopt};
     if (seen.live->expires_at) input.record->expires_ms = static_cast<int64_t>(seen.live->expires_at.value);
   }

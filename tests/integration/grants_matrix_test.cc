@@ -111,6 +111,7 @@ std::vector<Operation> OfData() {
        [](C, T t) { return StatusOf(t.Write(std::move(Batch().Check("a", kAbsent).Put("eu/3", "x")))); }},
       {"writes each for itself", "write", Takes::kWriteKey,
        [](C, T t) { return StatusOf(t.MultiWrite({{.kind = Batch::Kind::kPut, .key = "eu/5", .value = "x"}})[0]); }},
+      {"call", "call", Takes::kReadKey, [](C, T t) { return StatusOf(t.Call("eu/1", "counted.size", "")); }},
       {"apply", "write", Takes::kBoth,
        [](C, T t) { return StatusOf(t.Write(std::move(Batch().Apply("eu/6", "none", "")))); }},
   };

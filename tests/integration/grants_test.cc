@@ -146,6 +146,42 @@ TEST_F(GrantsTest, APrefixOfKeys) {
   EXPECT_EQ(StatusOf(carts->Put("eu/1", "x")).code(), Code::kPermissionDenied);
 }
 
+// It may read and change any key of the group.
+TEST_F(GrantsTest, AFunctionOfAGroupTakesTheGrantsOfAllTheGroup) {
+  ASSERT_TRUE(olga_->CreateTable("space", {.table = {.key_group = TableKeyGroup{.all = true}}}).has_value());
+  for (const Permission permission : {Permission::kRead, Permission::kWrite})
+    ASSERT_TRUE(Give(permission, "space", "eu/").ok());
+  const auto ada = Connect("user");
+  std::optional<Table> space;
+  WithinASecond(
+      true,
+      [&] {
+        auto table = ada->OpenTable("space");
+        if (table) space = *table;
+        return StatusOf(table);
+      },
+      "open");
+  ASSERT_TRUE(space.has_value());
+  const auto call = [&] { return StatusOf(space->Call("eu/1", "counted.size", "")); };
+  const auto apply = [&] {
+    const std::string arguments{
+        "\x04"
+        "eu/n"
+        "\x01"
+        "x",
+        7};
+    return StatusOf(space->Write(std::move(Batch().Apply("eu/1", "counted.put", arguments))));
+  };
+  WithinASecond(true, [&] { return StatusOf(space->Get("eu/1")); }, "get");
+  EXPECT_EQ(call().code(), Code::kPermissionDenied);
+  EXPECT_EQ(apply().code(), Code::kPermissionDenied);
+  ASSERT_TRUE(Give(Permission::kRead, "space").ok());
+  WithinASecond(true, call, "call");
+  EXPECT_EQ(apply().code(), Code::kPermissionDenied);
+  ASSERT_TRUE(Give(Permission::kWrite, "space").ok());
+  WithinASecond(true, apply, "apply");
+}
+
 TEST_F(GrantsTest, WhatIsRevokedBitesWithinASecond) {
   ASSERT_TRUE(Give(Permission::kRead).ok());
   const auto ada = Connect("user", std::chrono::seconds(2));

@@ -40,7 +40,7 @@ class CallOperation final : public Operation {
 
  private:
   std::string_view RoutingKey() const override { return request_.key; }
-  KeyRange Touched() const override { return {request_.key, KeyAfter(request_.key)}; }
+  KeyRange Touched() const override { return place()->range; }  // the key's group lies in it
   void Send(rpc::Channel& channel) override;
   void Finish(Status status) override;
 

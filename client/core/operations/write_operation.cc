@@ -135,6 +135,10 @@ void WriteOperation::Start(Status valid, Callback<Result<BatchResult>> done) {
 }
 
 KeyRange WriteOperation::Touched() const {
+  // A function may change any key of its group, which lies in the tablet.
+  const bool applies =
+      std::ranges::any_of(request_.writes, [](const idl::Write& write) { return write.kind == idl::WriteKind::APPLY; });
+  if (applies && place()) return place()->range;
   if (request_.writes.size() == 1) return {request_.writes.front().key, KeyAfter(request_.writes.front().key)};
   const auto [low, high] = std::ranges::minmax_element(request_.writes, {}, &idl::Write::key);
   return {low->key, KeyAfter(high->key)};
