@@ -68,11 +68,11 @@ bool DescribesMetadata(std::string_view config) {
 Status CheckTurtle(const std::string& directory, bool made_before) {
   const std::string name = directory + "/WiredTiger.turtle";
   std::ifstream in(name, std::ios::binary);
-  if (!in.is_open() && errno != ENOENT) return SystemError(Code::kUnavailable, "cannot open " + name);
+  if (!in.is_open() && errno != ENOENT) return SystemError(Code::kInternal, "cannot open " + name);
   const std::string text = ReadAll(in);
   if (in.bad()) {
-    const Status error = SystemError(Code::kUnavailable, "cannot read " + name);
-    return Error(Code::kUnavailable, error.message() + "; nothing is lost by that: start again");
+    const Status error = SystemError(Code::kInternal, "cannot read " + name);
+    return Error(error.code(), error.message() + "; start once more before all else, as it may be whole");
   }
   if (text.empty()) {
     const std::string other = FileOfDatabase(directory);

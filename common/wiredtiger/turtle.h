@@ -14,8 +14,8 @@
 
 namespace ebla::wiredtiger {
 
-// OK where no database was made yet. `made_before`: one was. INTERNAL: it is damaged or missing. UNAVAILABLE: it cannot
-// be read at present. The message names the file.
+// OK where no database was made yet. `made_before`: one was. INTERNAL: it is damaged or missing, or its disk cannot
+// read it. The message names the file.
 Status CheckTurtle(const std::string& directory, bool made_before = false);
 
 }  // namespace ebla::wiredtiger

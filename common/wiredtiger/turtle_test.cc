@@ -69,12 +69,12 @@ TEST_F(TurtleTest, AMissingOrEmptyFileBesideOthersIsDamage) {
   EXPECT_TRUE(Refusal().starts_with(File() + " is missing or empty, and ")) << Refusal();
 }
 
-TEST_F(TurtleTest, AFileThatCannotBeReadIsNoDamage) {
+TEST_F(TurtleTest, AFileThatCannotBeReadIsNotSaidToBeMissing) {
   MakeDatabase();
   fs::remove(File());
   fs::create_directory(File());
   const Status status = CheckTurtle(directory_, /*made_before=*/true);
-  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_EQ(status.code(), Code::kInternal);
   EXPECT_TRUE(status.message().starts_with("cannot read " + File())) << status;
 }
 

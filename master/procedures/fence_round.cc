@@ -259,8 +259,10 @@ void FenceRound::Emit() {
       ++it;
       continue;
     }
-    AddReminders(fencing, reminders);
-    items.push_back(Decide(std::move(it->second)));
+    const PrimaryChoice choice = Choose(fencing);
+    // A choice that accepts a loss has no other majority to go by, and each voter has just promised anew.
+    if (!choice.loss_possible) AddReminders(fencing, choice, reminders);
+    items.push_back(Decide(std::move(it->second), choice));
     it = fencing_.erase(it);
   }
   const bool over = fencing_.empty();
@@ -274,10 +276,9 @@ void FenceRound::Emit() {
   if (!items.empty()) ready_(std::move(items), over);
 }
 
-void FenceRound::AddReminders(const Fencing& fencing, Orders& orders) const {
-  const std::optional<ServerName> primary = Choose(fencing).primary;
+void FenceRound::AddReminders(const Fencing& fencing, const PrimaryChoice& choice, Orders& orders) const {
   for (const FenceAnswer& answer : fencing.answers) {
-    if (!IsShort(answer, fencing.had) || answer.lost || answer.server == primary) continue;
+    if (!IsShort(answer, fencing.had) || answer.lost || answer.server == choice.primary) continue;
     const Version had = fencing.had.at(answer.server);
     LOG(ERROR) << "tablet " << fencing.item.tablet << ": the log on " << answer.server << " ends at " << answer.last
                << ", and other servers remember that its disk had " << had << ", so it has lost a part of its log";
@@ -289,9 +290,8 @@ void FenceRound::AddReminders(const Fencing& fencing, Orders& orders) const {
   }
 }
 
-BatchItem FenceRound::Decide(Fencing fencing) const {
+BatchItem FenceRound::Decide(Fencing fencing, const PrimaryChoice& choice) const {
   BatchItem item = std::move(fencing.item);
-  const PrimaryChoice choice = Choose(fencing);
   if (!choice.primary) {
     if (!fencing.answers.empty()) item.status = Error(Code::kUnavailable, choice.reason);
     return item;

@@ -99,10 +99,10 @@ class FenceRound {
   void TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const;
   PrimaryChoice Choose(const Fencing& fencing) const;
   // To replicas whose answers are short, but for the one that is to lead: what they had.
-  void AddReminders(const Fencing& fencing, Orders& orders) const;
+  void AddReminders(const Fencing& fencing, const PrimaryChoice& choice, Orders& orders) const;
   bool late() const { return context_.executor.Now() >= deadline_; }
   void Emit();
-  BatchItem Decide(Fencing fencing) const;
+  BatchItem Decide(Fencing fencing, const PrimaryChoice& choice) const;
   Status MendSplits(const PrimaryChoice& choice, const std::optional<std::string>& end, BatchItem& item) const;
 
   const Context context_;

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPrefix = "ebla-salvage-";
+constexpr std::string_view kPrefix = ".ebla-salvage-view-";  // no name that a person gives
 // Replaced as a whole by those that write them.
 constexpr std::array<std::string_view, 4> kCopied = {"FORMAT", "WiredTiger", "WiredTiger.lock", "WiredTiger.turtle"};
 // Useless without the process that made them; INVENTORY is read where it lies.

@@ -63,7 +63,7 @@ struct Block {
 };
 
 // An address that this build does not understand has none.
-std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address) {
+std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address, bool only_to_read) {
   std::string bytes;
   for (size_t at = 0; at + 2 <= address.size(); at += 2) {
     uint8_t byte = 0;
@@ -78,7 +78,8 @@ std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address) {
     return {};
   }
   std::vector<Block> blocks;
-  for (size_t at = 0; at < n.size(); at += 3) {
+  // The root, and the lists of blocks: allocated, available, discarded.
+  for (size_t at = 0; at < n.size(); at += only_to_read ? 6 : 3) {
     if (n[at + 1] == 0) continue;
     blocks.push_back({(static_cast<int64_t>(n[at]) + 1) * kUnit, static_cast<size_t>(n[at + 1]) * kUnit,
                       static_cast<uint32_t>(n[at + 2])});
@@ -104,18 +105,18 @@ int CheckBlocks(int fd, const std::vector<Block>& blocks) {
 
 }  // namespace
 
-int CheckCheckpointBlocks(WtSession& session, const std::string& file) {
+int CheckCheckpointBlocks(WtSession& session, const std::string& file, bool only_to_read) {
   WT_CONNECTION* const connection = session.get()->connection;
   const std::string path = connection->get_home(connection) + ("/" + file), uri = "file:" + file;
-  if (const int error = CheckTableFile(path)) return error;
-  const Descriptor fd(OpenRetrying(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return errno;
   std::string address;
   if (const int error = ReadAddress(session, uri, address)) return error;
   for (;;) {
-    const int damage = CheckBlocks(fd.get(), BlocksOf(session.get(), address));
+    if (const int error = CheckTableFile(path)) return error;
+    const Descriptor fd(OpenRetrying(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return errno;
+    const int damage = CheckBlocks(fd.get(), BlocksOf(session.get(), address, only_to_read));
     if (damage == 0) return 0;
-    // Once there is a newer checkpoint the blocks of this one may be written anew.
+    // Once there is a newer checkpoint the blocks of this one may be written anew, and so may the file.
     const std::string before = address;
     if (const int error = ReadAddress(session, uri, address)) return error;
     if (address == before) return damage;

@@ -14,19 +14,19 @@
 // Threads: any; the session is the calling thread's.
 #pragma once
 
-#include <cerrno>
 #include <string>
 
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {
 
-// To open the file makes WiredTiger panic. No file system call used here returns it.
-inline constexpr int kOtherFile = ESTALE;
+// To open the file makes WiredTiger panic. It is no error of the system, nor of WiredTiger.
+inline constexpr int kOtherFile = 1'000'000;
 
 // `file`: "data_7.wt". 0: it is. kDamagedBlock: the result of CheckTableFile, or one of these blocks is damaged.
 // kOtherFile: one of them is another. A further error: the metadata or the file cannot be read.
-int CheckCheckpointBlocks(WtSession& session, const std::string& file);
+// `only_to_read`: those alone that a file needs which no checkpoint changes any more.
+int CheckCheckpointBlocks(WtSession& session, const std::string& file, bool only_to_read = false);
 // "is missing or damaged": follows the file's path.
 std::string DescribeDamage(int error);
 

@@ -104,7 +104,7 @@ int SyncDirectoryOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name
   directory = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
   const Descriptor fd(OpenRetrying(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.valid() && fsync(fd.get()) == 0) return 0;
-  static_cast<Files*>(files)->sync_failed = true;
+  if (fd.valid()) static_cast<Files*>(files)->sync_failed = true;
   return Failed(files, session, "sync the directory", directory.c_str());
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/descriptor.h"
+#include "tabletserver/storage/log/open_retrying.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
 
 namespace ebla::tabletserver {
@@ -17,8 +18,9 @@ namespace {
 
 // The kernel has written most of it by now (os_cache_dirty_max).
 int SyncPath(const std::string& path, int flags) {
-  const Descriptor fd(open(path.c_str(), flags | O_CLOEXEC));
-  return fd.valid() && fsync(fd.get()) == 0 ? 0 : EIO;
+  const Descriptor fd(OpenRetrying(path.c_str(), flags | O_CLOEXEC));
+  if (!fd.valid()) return errno;
+  return fsync(fd.get()) == 0 ? 0 : EIO;
 }
 
 }  // namespace

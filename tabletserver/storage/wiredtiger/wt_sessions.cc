@@ -188,8 +188,8 @@ Status WtSessions::CheckTable(int error, TableId table, std::string_view doing) 
   return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
 }
 
-bool WtSessions::NoteIfDamaged(WtSession& session, TableId table, const std::string& file) {
-  const int error = CheckCheckpointBlocks(session, file);
+bool WtSessions::NoteIfDamaged(WtSession& session, TableId table, const std::string& file, bool only_to_read) {
+  const int error = CheckCheckpointBlocks(session, file, only_to_read);
   if (error == 0 || IsShortage(error)) return false;
   (void)CheckTable(kDamagedBlock, table, PathOf(file) + " " + DescribeDamage(error));
   return true;

@@ -199,7 +199,7 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   Status CheckTable(int error, TableId table, std::string_view doing);
   // For a file that the metadata names, before a cursor opens it. True: no cursor can, or WiredTiger would panic
   // (wt_checkpoint_blocks.h). Then the table is noted.
-  bool NoteIfDamaged(WtSession& session, TableId table, const std::string& file);
+  bool NoteIfDamaged(WtSession& session, TableId table, const std::string& file, bool only_to_read = false);
   DamagedTables& damaged() { return damaged_; }
   TablesInPlace& in_place() { return in_place_; }
 

@@ -89,7 +89,7 @@ Status WtSortedTables::Open() {
       for (const RunOfTable& run : found.runs.runs) {
         next_file_ = std::max(next_file_.load(), run.file->run.number + 1);
         const RunFileId file{run.file->run.number};
-        if (sessions_.NoteIfDamaged(*session, found.table, RunFileName(file)))
+        if (sessions_.NoteIfDamaged(*session, found.table, RunFileName(file), /*only_to_read=*/true))
           sessions_.damaged().NoteLostRun(file.number);
       }
       {
@@ -341,9 +341,9 @@ Status WtSortedTables::WriteGeneration(SortedTable& table, const BufferGeneratio
         return error == 0;
       });
     }
-    if (IsShortage(error)) return ShortageError(error, "writing a run");
     std::shared_ptr<const RunFile> run;
     if (error == 0) error = writer.Finish(table.next_order++, run);
+    if (IsShortage(error)) return ShortageError(error, "writing a run");
     EBLA_TRY(sessions_.Check(error, "writing a run"));
     after.runs.insert(after.runs.begin(), {std::move(run), {}});
   }

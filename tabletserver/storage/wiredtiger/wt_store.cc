@@ -184,6 +184,7 @@ Status WtStore::Parts::Files::CheckRecordsExplained(const WtStoreOptions& option
   EBLA_ASSIGN(const std::unique_ptr<WtConnection> connection, WtConnection::Open(options));
   WtRecordStore records(options, *connection, reserve);
   EBLA_TRY(records.Open());
+  EBLA_TRY(CheckRecords(options, *inventory, records.checkpoint_number()));
   return CheckExplained(read, records, *loss);
 }
 
