@@ -6,15 +6,14 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
+#include <utility>
 
-#include "common/base/functions.h"
 #include "tabletserver/reads/read_attempt.h"
 #include "tabletserver/tablet/group_rows.h"
 
 namespace ebla::tabletserver {
 
-class SnapshotGroupRows final : public GroupRows {
+class SnapshotGroupRows final : public BoundedGroupRows {
  public:
   struct Snapshot {
     RecordStore::View& view;
@@ -22,25 +21,17 @@ class SnapshotGroupRows final : public GroupRows {
     const LoggedSlice* logged;  // null: not looked at
   };
   SnapshotGroupRows(KeyRange group, Snapshot snapshot, ReadAttempt& attempt, FunctionRoom& room)
-      : group_(std::move(group)), snapshot_(snapshot), attempt_(attempt), room_(room) {}
-
-  const KeyRange& group() const override { return group_; }
-  Result<std::optional<FunctionRow>> Get(std::string_view key) override;
-  Result<std::vector<FunctionRow>> Scan(const RowScan& scan) override;
-  Result<size_t> Count(const KeyRange& keys) override;
-
-  // Not OK: the store could not be read, whatever the function made of that.
-  const Status& store_failure() const { return store_failure_; }
+      : BoundedGroupRows(std::move(group), room), snapshot_(snapshot), attempt_(attempt) {}
 
  private:
-  // Shows each live row of the group in these bounds, until `show` returns false.
-  Status Visit(const RowScan& scan, const RecordStore::Visitor& show);
+  Status Look(std::string_view key, const Visitor& visitor) override;
+  Status Walk(const ScanBounds& bounds, const Visitor& visitor) override;
+  bool Show(std::string_view key, const StoredRecord& record, const Visitor& visitor) {
+    return visitor(key, {attempt_.Lives(key, record), record.value, record.version, record.expires_at});
+  }
 
-  const KeyRange group_;
   const Snapshot snapshot_;
   ReadAttempt& attempt_;
-  FunctionRoom& room_;
-  Status store_failure_;
 };
 
 }  // namespace ebla::tabletserver

@@ -13,6 +13,20 @@ Status CheckExpiry(int64_t expires_ms) {
   return Error(Code::kInvalidArgument, "the function has the record expire at a time that no clock shows");
 }
 
+FunctionRow RowOf(std::string_view key, const auto& row) {
+  return {.key = std::string(key),
+          .value = std::string(row.value),
+          .version = row.version,
+          .expires_ms = row.expires_at ? std::optional(static_cast<int64_t>(row.expires_at.value)) : std::nullopt};
+}
+
+Status CheckInGroup(std::string_view key, const KeyRange& group, std::string_view what) {
+  EBLA_TRY(CheckKey(key));
+  if (group.Contains(key)) return Status::Ok();
+  return Error(Code::kInvalidArgument, "the function " + std::string(what) + " \"" + EscapeBytes(key) +
+                                           "\", which lies outside its key group, " + group.ToString());
+}
+
 }  // namespace
 
 // ---- bounds ---------------------------------------------------------------------------------------------------------
@@ -57,26 +71,12 @@ Status FunctionRoom::TakeChanges(const FunctionInput& input, const FunctionResul
                                              " records together: change fewer at a time");
   effects_ -= result.others.size() + 1;
   for (const FunctionResult::RowChange& other : result.others) {
-    EBLA_TRY(CheckKey(other.key));
-    if (!group.Contains(other.key))
-      return Error(Code::kInvalidArgument, "the function changes \"" + EscapeBytes(other.key) +
-                                               "\", which lies outside its key group, " + group.ToString());
+    EBLA_TRY(CheckInGroup(other.key, group, "changes"));
     EBLA_TRY(CheckValue(other.value));
     EBLA_TRY(CheckExpiry(other.expires_ms));
     EBLA_TRY(TakeBytes(other.key.size() + other.value.size()));
   }
   return Status::Ok();
-}
-
-std::optional<int64_t> ExpiryOfRow(TabletTime expires_at) {
-  return expires_at ? std::optional(static_cast<int64_t>(expires_at.value)) : std::nullopt;
-}
-
-Status CheckInGroup(std::string_view key, const KeyRange& group) {
-  EBLA_TRY(CheckKey(key));
-  if (group.Contains(key)) return Status::Ok();
-  return Error(Code::kInvalidArgument, "the function looks at \"" + EscapeBytes(key) +
-                                           "\", which lies outside its key group, " + group.ToString());
 }
 
 Status CheckScope(const Function& function, const FunctionResult& result) {
@@ -86,49 +86,58 @@ Status CheckScope(const Function& function, const FunctionResult& result) {
 
 // ---- rows -----------------------------------------------------------------------------------------------------------
 
-Result<std::optional<FunctionRow>> LoggedGroupRows::Get(std::string_view key) {
-  EBLA_TRY(CheckInGroup(key, group_));
-  Result<SeenRecord> seen = records_.Get(key);
-  if (!seen) {
-    store_failure_ = seen.error();
-    return Error(store_failure_);
-  }
-  EBLA_TRY(room_.TakeRow(key.size() + (seen->live ? seen->live->value.size() : 0)));
-  if (!seen->live) return std::nullopt;
-  return FunctionRow{.key = std::string(key),
-                     .value = std::move(seen->live->value),
-                     .version = seen->live->version,
-                     .expires_ms = ExpiryOfRow(seen->live->expires_at)};
+Result<std::optional<FunctionRow>> BoundedGroupRows::Get(std::string_view key) {
+  EBLA_TRY(CheckInGroup(key, group_, "looks at"));
+  size_t bytes = key.size();
+  std::optional<FunctionRow> found;
+  Status looked = Look(key, [&](std::string_view, const Row& row) {
+    bytes += row.value.size();
+    if (row.lives) found = RowOf(key, row);
+    return true;
+  });
+  if (!looked.ok()) return Error(store_failure_ = std::move(looked));
+  EBLA_TRY(room_.TakeRow(bytes));
+  return found;
 }
 
-Status LoggedGroupRows::Visit(const KeyRange& keys, bool reverse, bool keys_only, const LoggedRecords::Visitor& show) {
-  const ScanBounds bounds{.range = keys.Intersect(group_), .reverse = reverse};
+Status BoundedGroupRows::Visit(const RowScan& scan, const Visitor& show) {
+  const ScanBounds bounds{.range = scan.keys.Intersect(group_), .reverse = scan.reverse};
   Status taken;
-  Status scanned = records_.Scan(bounds, [&](std::string_view key, const LoggedRecords::Row* live) {
-    taken = room_.TakeRow(key.size() + (live == nullptr || keys_only ? 0 : live->value.size()));
-    return taken.ok() && (live == nullptr || show(key, live));
+  Status walked = Walk(bounds, [&](std::string_view key, Row row) {
+    if (scan.keys_only) row.value = {};
+    taken = room_.TakeRow(key.size() + row.value.size());
+    return taken.ok() && (!row.lives || show(key, row));
   });
-  if (!scanned.ok()) return store_failure_ = std::move(scanned);
+  if (!walked.ok()) return store_failure_ = std::move(walked);
   return taken;
 }
 
-Result<std::vector<FunctionRow>> LoggedGroupRows::Scan(const RowScan& scan) {
+Result<std::vector<FunctionRow>> BoundedGroupRows::Scan(const RowScan& scan) {
   std::vector<FunctionRow> rows;
   if (scan.limit == 0) return rows;
-  EBLA_TRY(Visit(scan.keys, scan.reverse, scan.keys_only, [&](std::string_view key, const LoggedRecords::Row* live) {
-    rows.push_back({.key = std::string(key),
-                    .value = scan.keys_only ? std::string() : std::string(live->value),
-                    .version = live->version,
-                    .expires_ms = ExpiryOfRow(live->expires_at)});
+  EBLA_TRY(Visit(scan, [&](std::string_view key, const Row& row) {
+    rows.push_back(RowOf(key, row));
     return rows.size() < scan.limit;
   }));
   return rows;
 }
 
-Result<size_t> LoggedGroupRows::Count(const KeyRange& keys) {
+Result<size_t> BoundedGroupRows::Count(const KeyRange& keys) {
   size_t count = 0;
-  EBLA_TRY(Visit(keys, false, true, [&](std::string_view, const LoggedRecords::Row*) { return ++count > 0; }));
+  EBLA_TRY(Visit({.keys = keys, .keys_only = true}, [&](std::string_view, const Row&) { return ++count > 0; }));
   return count;
+}
+
+Status LoggedGroupRows::Look(std::string_view key, const Visitor& visitor) {
+  EBLA_ASSIGN(const SeenRecord seen, records_.Get(key));
+  if (seen.live) visitor(key, {true, seen.live->value, seen.live->version, seen.live->expires_at});
+  return Status::Ok();
+}
+
+Status LoggedGroupRows::Walk(const ScanBounds& bounds, const Visitor& visitor) {
+  return records_.Scan(bounds, [&](std::string_view key, const LoggedRecords::Row* live) {
+    return visitor(key, live == nullptr ? Row() : Row{true, live->value, live->version, live->expires_at});
+  });
 }
 
 }  // namespace ebla::tabletserver

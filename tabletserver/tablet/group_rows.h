@@ -5,7 +5,10 @@
 // Threads:    thread-compatible.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/functions.h"
@@ -44,17 +47,13 @@ class FunctionRoom {
   bool rows_refused_ = false;
 };
 
-// INVALID_ARGUMENT: a function looks at a key of another group.
-Status CheckInGroup(std::string_view key, const KeyRange& group);
-std::optional<int64_t> ExpiryOfRow(TabletTime expires_at);  // as a function sees it
-
 // Refuses the change of a function that only reads.
 Status CheckScope(const Function& function, const FunctionResult& result);
 
-class LoggedGroupRows final : public GroupRows {
+// The part of a key group's rows that is the same for all sources of records: the group's bounds and the room.
+class BoundedGroupRows : public GroupRows {
  public:
-  LoggedGroupRows(KeyRange group, LoggedRecords& records, FunctionRoom& room)
-      : group_(std::move(group)), records_(records), room_(room) {}
+  BoundedGroupRows(KeyRange group, FunctionRoom& room) : group_(std::move(group)), room_(room) {}
 
   const KeyRange& group() const override { return group_; }
   Result<std::optional<FunctionRow>> Get(std::string_view key) override;
@@ -64,14 +63,39 @@ class LoggedGroupRows final : public GroupRows {
   // Not OK: the store could not be read, whatever the function made of that.
   const Status& store_failure() const { return store_failure_; }
 
+ protected:
+  // Valid during the visit only.
+  struct Row {
+    bool lives = false;
+    std::string_view value = {};
+    Version version = {};
+    TabletTime expires_at = {};
+  };
+  using Visitor = std::function<bool(std::string_view key, const Row& row)>;
+
  private:
-  // Shows each live row in the range to `show`, until that returns false.
-  Status Visit(const KeyRange& keys, bool reverse, bool keys_only, const LoggedRecords::Visitor& show);
+  // Shows the key's record, if there is one. An error is the store's.
+  virtual Status Look(std::string_view key, const Visitor& visitor) = 0;
+  // Shows the records within, in order, until the visitor returns false.
+  virtual Status Walk(const ScanBounds& bounds, const Visitor& visitor) = 0;
+  // Shows each live row, until `show` returns false.
+  Status Visit(const RowScan& scan, const Visitor& show);
 
   const KeyRange group_;
-  LoggedRecords& records_;
   FunctionRoom& room_;
   Status store_failure_;
+};
+
+class LoggedGroupRows final : public BoundedGroupRows {
+ public:
+  LoggedGroupRows(KeyRange group, LoggedRecords& records, FunctionRoom& room)
+      : BoundedGroupRows(std::move(group), room), records_(records) {}
+
+ private:
+  Status Look(std::string_view key, const Visitor& visitor) override;
+  Status Walk(const ScanBounds& bounds, const Visitor& visitor) override;
+
+  LoggedRecords& records_;
 };
 
 }  // namespace ebla::tabletserver

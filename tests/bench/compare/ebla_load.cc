@@ -19,12 +19,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Done = std::move_only_function<void(Status)>;
 
-// Passes the outcome of an answer of any kind to `done`.
-template <class T>
-Callback<Result<T>> Answer(Done done) {
-  return [done = std::move(done)](Result<T> result) mutable { done(result ? Status() : result.error()); };
-}
-
 // Its next page, and so on until no row is left to read, where a tablet or a page ends before the last.
 void ReadRows(const Table& table, ScanOptions options, Done done) {
   const ScanOptions page_options = options;

@@ -14,6 +14,12 @@
 
 namespace ebla::bench {
 
+// Passes the outcome of an answer of any kind to `done`.
+template <class T>
+Callback<Result<T>> Answer(std::move_only_function<void(Status)> done) {
+  return [done = std::move(done)](Result<T> result) mutable { done(result ? Status() : result.error()); };
+}
+
 // Makes an empty table.
 Table MakeTable(Client& client, const std::string& name, const TableOptions& options);
 // Makes a table of one tablet that has every record.

@@ -101,12 +101,6 @@ class FunctionsPart : public Part {
     });
   }
 
-  // Passes the outcome of an answer of any kind to `done`.
-  template <class T>
-  static Callback<Result<T>> Answer(Done done) {
-    return [done = std::move(done)](Result<T> result) mutable { done(result ? Status() : result.error()); };
-  }
-
   EblaStandalone ebla_;
   const EblaLoad load_;
   std::vector<std::unique_ptr<GroupedTable>> tables_;
