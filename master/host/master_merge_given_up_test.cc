@@ -169,6 +169,49 @@ TEST_F(MasterMergeTest, WhatOneMasterGaveUpAnotherThaws) {
   ExpectGivenUp();
 }
 
+// The tablet that has a primary first is merged with its other neighbour, before most voters of the second one answer.
+class MasterMergeHalfGivenUpTest : public MasterMergeTest {
+ protected:
+  void MergeTheFirstAway() {
+    Begin();
+    ASSERT_EQ(cluster().Split("carts", "t").header.code, idl::Code::OK);
+    WaitServing();
+    EachServer([](FakeServer& server) { server.lose_freeze_answers = true; });
+    AskToMerge();
+    const auto given_up = [&] {
+      const auto left = Node(left_.tabletId), right = Node(right_.tabletId);
+      return left && right && left->merge.givenUp && right->merge.givenUp;
+    };
+    ASSERT_TRUE(cluster().RunUntil([&] { return IntentsOpen(); }, 10s));
+    LeftFails(true);
+    ASSERT_TRUE(cluster().RunUntil(given_up, 10s));
+    ASSERT_TRUE(cluster().RunUntil([&] { return !Node(right_.tabletId)->__isset.merge; }, 20s));
+    EachServer([](FakeServer& server) { server.lose_freeze_answers = false; });
+    ASSERT_EQ(Merge("t").header.code, idl::Code::OK);
+    ASSERT_TRUE(Node(left_.tabletId)->__isset.merge) << "the test shows nothing";
+  }
+  void LeftFails(bool failed) {
+    EachServer([&](FakeServer& server) { server.mutable_replicas().at(left_.tabletId).failed = failed; });
+  }
+  void ExpectLeftGoesOn() {
+    LeftFails(false);
+    EXPECT_TRUE(cluster().RunUntil([&] { return !IntentsOpen(); }, 60s)) << "it can never be moved or split again";
+    WaitServing();
+  }
+};
+
+TEST_F(MasterMergeHalfGivenUpTest, TheSecondGoesOn) {
+  ASSERT_NO_FATAL_FAILURE(MergeTheFirstAway());
+  ExpectLeftGoesOn();
+}
+
+TEST_F(MasterMergeHalfGivenUpTest, TheSecondGoesOnUnderTheNextMaster) {
+  ASSERT_NO_FATAL_FAILURE(MergeTheFirstAway());
+  cluster().KillMaster(*cluster().Leader());
+  ASSERT_TRUE(cluster().WaitForLeader());
+  ExpectLeftGoesOn();
+}
+
 // Restored from a state before the intents, the catalog does not name what the two are frozen for.
 TEST_F(MasterMergeTest, ACatalogThatHasForgottenTheIntentsThawsBoth) {
   Begin();

@@ -98,10 +98,10 @@ Result<Neighbours> FindNeighbours(const Image& image, const std::string& name, c
 
 std::optional<Neighbours> NeighboursOf(const Image& image, const std::set<TabletId>& merging) {
   const TabletEntry* one = merging.empty() ? nullptr : image.Tablet(*merging.begin());
-  const TabletEntry* other = one && one->merging() ? image.Tablet(one->neighbour()) : nullptr;
-  if (!other) return std::nullopt;
-  const bool ordered = one->node.info.range.startKey < other->node.info.range.startKey;
-  return ordered ? Neighbours{one->id(), other->id()} : Neighbours{other->id(), one->id()};
+  if (!one || !one->merging()) return std::nullopt;
+  const TabletEntry* other = image.Tablet(one->neighbour());
+  const bool ordered = !other || one->node.info.range.startKey < other->node.info.range.startKey;
+  return ordered ? Neighbours{one->id(), one->neighbour()} : Neighbours{one->neighbour(), one->id()};
 }
 
 Status CheckMerge(const Image& image, const Neighbours& two) {

@@ -27,7 +27,9 @@ struct Neighbours {
 // The tablet that begins at the key, and the one before it: NO_SUCH_TABLE; INVALID_ARGUMENT none begins there, or it is
 // the first.
 Result<Neighbours> FindNeighbours(const Image& image, const std::string& table, const std::string& key);
-// Of open intents: who is on which side. None: the catalog has not both.
+// Of open intents: who is on which side. None: there is no intent.
+// A merge that was given up may leave one intent alone, while the neighbour is part of another tablet already.
+// Then `left` is the tablet with the intent.
 std::optional<Neighbours> NeighboursOf(const Image& image, const std::set<TabletId>& merging);
 // NOT_FOUND one is gone; CONDITION_FAILED they are no neighbours.
 Status CheckMerge(const Image& image, const Neighbours& two);

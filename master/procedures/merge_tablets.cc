@@ -55,9 +55,14 @@ void MergeTablets::Step(Done done) {
   if (const TabletEntry* merged = into_ ? context_.image().Tablet(into_) : nullptr)
     return AwaitLed(*merged, std::move(done));
   const TabletEntry *left = context_.image().Tablet(two_.left), *right = context_.image().Tablet(two_.right);
-  if (!left || !right || !context_.image().LivingTable(*left)) {
-    return done(Progress::Done(Error(Code::kNotFound, "one of " + Both(two_) + " is gone")));
+  const TabletEntry* any = left ? left : right;
+  const bool living = any && context_.image().LivingTable(*any);
+  if (living && !(left && right) && any->merging() && any->neighbour() == (left ? two_.right : two_.left)) {
+    into_ = any->into();
+    return Thaw(std::move(done));
   }
+  if (!living || !left || !right)
+    return done(Progress::Done(Error(Code::kNotFound, "one of " + Both(two_) + " is gone")));
   const bool of_left = MergeOf(*left, *right), of_right = MergeOf(*right, *left);
   if (!of_left && !of_right) {
     if (!into_) return Prepare(*left, *right, std::move(done));
@@ -77,7 +82,7 @@ void MergeTablets::Step(Done done) {
   switch (NextMergeStep(LookAround(*left, *right, given_up))) {
     case MergeStep::kEnd:
       if (IsOpen(*left) || IsOpen(*right)) return GiveUp(std::move(done));  // of one side alone so far
-      return Thaw(*left, *right, std::move(done));
+      return Thaw(std::move(done));
     case MergeStep::kFreeze: return Freeze(*left, *right, std::move(done));
     case MergeStep::kForward: return Forward(*left, *right, std::move(done));
     case MergeStep::kThaw: return ThawAhead(*left, *right, std::move(done));
@@ -438,7 +443,16 @@ bool MergeTablets::ThawedAhead(const TabletEntry& tablet) const {
          context_.servers.Leads(tablet.node.info.primary, tablet.id(), tablet.thaw_epoch());
 }
 
-void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done done) {
+std::vector<const TabletEntry*> MergeTablets::StillGivenUp(const Image& image) const {
+  std::vector<const TabletEntry*> sides;
+  for (const TabletId id : {two_.left, two_.right}) {
+    const TabletEntry* tablet = image.Tablet(id);
+    if (tablet && tablet->merging() && tablet->into() == into_) sides.push_back(tablet);
+  }
+  return sides;
+}
+
+void MergeTablets::Thaw(Done done) {
   // Not before it is led in that epoch: till then its primary may be frozen still.
   const auto over = [this](const TabletEntry& tablet) {
     const bool later = tablet.node.info.epoch > tablet.node.merge.epoch && reconciler_.IsLed(tablet);
@@ -448,8 +462,7 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
   const bool late = context_.executor.Now() - *thawing_since_ >= kThawPatience;
   bool some = false;
   std::string waits;
-  for (const TabletEntry* tablet : {&left, &right}) {
-    if (!tablet->merging() || tablet->into() != into_) continue;  // of another merge since
+  for (const TabletEntry* tablet : StillGivenUp(context_.image())) {
     const bool moves = over(*tablet) || ThawedAhead(*tablet);
     some = some || moves;
     if (moves) continue;
@@ -465,9 +478,7 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
   if (!some) return done(Progress::Later(Error(Code::kUnavailable, std::move(waits))));
   auto decide = [this, over](const Image& image) -> Result<Change> {
     Change change;
-    for (const TabletId id : {two_.left, two_.right}) {
-      const TabletEntry* tablet = image.Tablet(id);
-      if (!tablet || !tablet->merging() || tablet->into() != into_) continue;
+    for (const TabletEntry* tablet : StillGivenUp(image)) {
       idl::TabletNode node = tablet->node;
       if (over(*tablet)) {
         node.__isset.merge = false;

@@ -16,7 +16,8 @@
 //             operator asks for it. The master that wrote the intents first makes both continue in the next epoch.
 //             Another master first fences the merged tablet (merge_exclusion.h). Either master then marks both intents,
 //             takes each side to a later epoch in the catalog, and removes its intent once it is led there. A primary
-//             that does not continue there is fenced.
+//             that does not continue there is fenced. The side that is led first may become part of another tablet
+//             before the second is led.
 // Old form:   Below the feature merges_without_coordinator the catalog has the merged tablet, or that the merge is
 //             given up, before any server is told.
 // Resumption: the intents and `merged` are enough. The next master orders the same FREEZE again, completes the merge
@@ -34,6 +35,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "master/procedures/configure_repeater.h"
 #include "master/procedures/merge_decision.h"
@@ -96,7 +98,8 @@ class MergeTablets final : public Procedure {
   void AwaitReport(Done done);
   void GiveUp(Done done);
   bool ThawedAhead(const TabletEntry& tablet) const;
-  void Thaw(const TabletEntry& left, const TabletEntry& right, Done done);
+  std::vector<const TabletEntry*> StillGivenUp(const Image& image) const;
+  void Thaw(Done done);
   void AwaitLed(const TabletEntry& merged, Done done);
 
   const Context context_;

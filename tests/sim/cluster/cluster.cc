@@ -259,15 +259,24 @@ void Cluster::LoseEnd(int index, Loss loss) {
   for (UnresolvedEntry& kept : kept_) kept.may_be_lost = kept.may_be_lost || kept.server == name;
 }
 
-bool Cluster::AllRemember() const {
-  for (const auto& server : servers_) {
-    if (server == nullptr || !server->registered()) return false;
-    for (const auto& handle : server->host().directory().snapshot()->All()) {
+std::string Cluster::Unsure() {
+  if (catalog_ != nullptr && !liars_.empty()) catalog_->Look();
+  for (int i = 0; i < servers(); ++i) {
+    const std::string name = ServerName(i);
+    if (server(i) == nullptr || !server(i)->registered()) return name;
+    const auto directory = server(i)->host().directory().snapshot();
+    for (const auto& handle : directory->All()) {
       const auto view = handle->view();
-      if (view != nullptr && view->may_have_lost_writes) return false;
+      if (view != nullptr && view->may_have_lost_writes)
+        return name + "'s replica of tablet " + std::to_string(view->tablet.value);
+    }
+    if (catalog_ == nullptr || !liars_.contains(i)) continue;
+    for (const auto& [path, tablet] : catalog_->tablets()) {
+      const bool votes = !tablet.creating && std::ranges::find(tablet.voters, name) != tablet.voters.end();
+      if (votes && directory->Find(tablet.table, tablet.id) == nullptr) return name + " without " + path;
     }
   }
-  return true;
+  return "";
 }
 
 Epochs EpochsOf(const tabletserver::TabletView& view, const std::string& key) {

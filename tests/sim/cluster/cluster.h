@@ -26,6 +26,7 @@
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 #include "tests/sim/checker/levels.h"
+#include "tests/sim/cluster/catalog_watch.h"
 #include "tests/sim/cluster/disk_failures.h"
 #include "tests/sim/cluster/event_log.h"
 #include "tests/sim/cluster/faulty_records.h"
@@ -201,6 +202,8 @@ class Cluster {
   using Loss = tabletserver::SimulatedDisk::Loss;
   void SetLies(std::function<std::optional<Loss>(int index)> lies) { lies_ = std::move(lies); }
   uint64_t lies() const { return lies_told_; }  // by disks, so far
+  // A disk that has lied may have forgotten whole replicas. `catalog` outlives the cluster's use.
+  void SetCatalog(CatalogWatch& catalog) { catalog_ = &catalog; }
   // Before a server's process ends, however it does.
   void OnDeath(std::function<void(int index)> told) { on_death_ = std::move(told); }
   // Copies go as fast as they can from now on.
@@ -213,7 +216,9 @@ class Cluster {
   void EndServer(int index);
   // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Until then no
   // server may lose anything more, so KillServer kills a process and not its machine.
-  bool AllRemember() const;
+  bool AllRemember() { return Unsure().empty(); }
+  // The first server or replica of which that is not known. Empty: AllRemember().
+  std::string Unsure();
   // A process with clocks of its own.
   Process NewProcess();
 
@@ -242,8 +247,9 @@ class Cluster {
   std::function<void(int index)> on_death_;
   std::function<std::optional<Loss>(int index)> lies_;
   uint64_t lies_told_ = 0;
-  std::set<int> liars_;   // servers whose disks have lied
-  std::set<int> spared_;  // that were to be killed, and are to be started again
+  std::set<int> liars_;              // servers whose disks have lied
+  CatalogWatch* catalog_ = nullptr;  // null: replicas are not missed
+  std::set<int> spared_;             // that were to be killed, and are to be started again
   std::vector<std::unique_ptr<ServerDisk>> disks_;
   std::vector<std::unique_ptr<SimMaster>> masters_;
   std::vector<std::unique_ptr<SimServer>> servers_;

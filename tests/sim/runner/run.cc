@@ -52,6 +52,7 @@ class Run {
         memory_(cluster_, catalog_, workload_.groups, options.merges),
         lww_replicas_(cluster_, catalog_, workload_),
         watcher_(scheduler_) {
+    cluster_.SetCatalog(catalog_);
     cluster_.SetMayDie([this](int index) {
       catalog_.Look();
       return memory_.MayDie(index);
@@ -334,7 +335,7 @@ void Run::Converge() {
     if (!fatal.ok()) Problem(Cluster::ServerName(i) + " serves no more: " + fatal.ToString());
   }
   if (!Until([this] { return cluster_.AllRemember(); }, options_.patience))
-    Problem("though nothing more is written, a replica is not sure to have what it acknowledged");
+    Problem("though nothing more is written, a replica is not sure to have what it acknowledged: " + cluster_.Unsure());
   if (workload_.lww_groups > 0) AwaitDeliveries();
   std::optional<Status> read;
   const auto reader = NewClient("reader");
