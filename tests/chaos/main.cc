@@ -44,6 +44,7 @@ struct Arguments {
   std::optional<int> cases;
   int jobs = 6;
   std::string markdown;
+  std::string results;
   bool secure = false;
   bool root = false;  // networks can be made, and cut
 };
@@ -111,6 +112,7 @@ int Damages(const Arguments& arguments) {
                                          .jobs = arguments.jobs,
                                          .seed = arguments.seed,
                                          .markdown = arguments.markdown,
+                                         .results = arguments.results,
                                          .say = Printer()}));
 }
 
@@ -160,6 +162,8 @@ void AddOptions(CLI::App& app, Arguments& given) {
       ->capture_default_str();
   app.add_option("--markdown", given.markdown, "damage: page of the docs whose tables are replaced by this run's")
       ->check(CLI::ExistingFile);
+  app.add_option("--results", given.results,
+                 "damage: file that keeps each result, so that the same call continues a run that was ended");
   app.add_flag("--secure", given.secure, "upgrade: give the processes of the cluster certificates");
   app.add_option("--bound-mb", given.bound_mb, "churn: most memory of all tables in memory on the server, in MiB")
       ->check(CLI::Range(64, 1'000'000))

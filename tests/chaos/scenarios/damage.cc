@@ -7,15 +7,18 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <sstream>
 #include <thread>
 
+#include "common/base/crc32.h"
 #include "common/base/mutex.h"
 #include "common/base/read_all.h"
 #include "common/testing/temporary_directory.h"
 #include "test_paths.h"
 #include "tests/chaos/damage/case_run.h"
 #include "tests/chaos/damage/harm.h"
+#include "tests/chaos/damage/results_file.h"
 #include "tests/chaos/scenarios/scenarios.h"
 
 namespace ebla::chaos {
@@ -38,6 +41,19 @@ int64_t ProcessorSeconds() {
   return seconds;
 }
 
+// One checksum for all of them.
+Result<std::string> ChecksumOf(const std::string& directory, std::span<const char* const> programs) {
+  uint32_t sum = 0;
+  for (const char* program : programs) {
+    std::ifstream in(directory + "/" + program, std::ios::binary);
+    if (!in) return Error(Code::kInvalidArgument, "cannot read " + directory + "/" + program);
+    sum = Crc32(ReadAll(in), sum);
+  }
+  std::ostringstream text;
+  text << std::hex << sum;
+  return text.str();
+}
+
 Result<std::string> PageWith(const std::string& file, const std::string& tables) {
   std::ifstream in(file);
   auto page = WithTables(ReadAll(in), tables);
@@ -55,6 +71,7 @@ class DamageRun {
 
   Status Begin() {
     if (cases_.empty()) return Error(Code::kInvalidArgument, "there is no such case");
+    if (!options_.results.empty()) EBLA_TRY(TakeUpResults());
     if (!options_.markdown.empty())
       if (const auto page = PageWith(options_.markdown, ""); !page) return page.error();
     // A build meanwhile changes nothing in a run of hours. Another process copies: a program cannot be started as long
@@ -78,7 +95,7 @@ class DamageRun {
     for (const Outcome& outcome : results_.Bad())
       report.faults.push_back(ToString(outcome) + "; again by ./dev chaos --only damage --cases 1 --first " +
                               std::to_string(outcome.one.number) + " --seed " + std::to_string(options_.seed));
-    if (results_.size() < cases_.size()) report.faults.emplace_back("not every case was run");
+    if (results_.size() < known_ + cases_.size()) report.faults.emplace_back("not every case was run");
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - begin_).count();
     report.summary = results_.Sums() + "\n\n" + results_.Tables() + "\n" + std::to_string(seconds) + " s, " +
                      std::to_string(ProcessorSeconds()) + " s of processors";
@@ -93,6 +110,18 @@ class DamageRun {
 
  private:
   std::string Bin() const { return dir_ / "bin"; }
+
+  Status TakeUpResults() {
+    EBLA_ASSIGN(const std::string programs, ChecksumOf(std::string(kBinaryDir) + "/bin", kPrograms));
+    MutexLock lock(mutex_);
+    EBLA_ASSIGN(std::vector<Outcome> known, results_file_.Open(options_.results, programs, options_.seed));
+    for (Outcome& outcome : known) {
+      std::erase_if(cases_, [&](const Case& one) { return one.number == outcome.one.number; });
+      results_.Add(std::move(outcome));
+    }
+    known_ = results_.size();
+    return {};
+  }
 
   // Side by side, because a preparation mostly waits.
   Status PrepareShapes() {
@@ -142,11 +171,13 @@ class DamageRun {
          << std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begin).count() << " ms]";
     MutexLock lock(mutex_);
     if (options_.say) options_.say(text.str());  // a line at a time
+    results_file_.Add(outcome);
     results_.Add(std::move(outcome));
   }
 
   const DamageOptions options_;
-  const std::vector<Case> cases_;
+  std::vector<Case> cases_;  // that are to be run
+  size_t known_ = 0;         // results of earlier runs
   const steady_clock::time_point begin_ = steady_clock::now();
   const testing::TemporaryDirectory dir_;
   std::unique_ptr<Trees> trees_;
@@ -155,6 +186,7 @@ class DamageRun {
   std::atomic<int> kept_ = 0;
   Mutex mutex_;
   Results results_ EBLA_GUARDED_BY(mutex_);
+  ResultsFile results_file_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -205,6 +205,7 @@ struct DamageOptions {
   int jobs = 2;                // cases at a time
   uint64_t seed = 1;
   std::string markdown;  // a page whose tables are replaced (WithTables()); empty: none
+  std::string results;   // a file of results (ResultsFile), of which the run adds those that lack; empty: none
   Say say;
 };
 // The files of a server are damaged, one at a time, in every way that a disk lies (damage/cases.h). Acknowledged
