@@ -201,6 +201,7 @@ class Cluster {
   // Asked when a machine loses power: what its disk loses of what it had. None: nothing.
   using Loss = tabletserver::SimulatedDisk::Loss;
   void SetLies(std::function<std::optional<Loss>(int index)> lies) { lies_ = std::move(lies); }
+  bool disks_lie() const { return lies_ != nullptr; }
   uint64_t lies() const { return lies_told_; }  // by disks, so far
   // A disk that has lied may have forgotten whole replicas. `catalog` outlives the cluster's use.
   void SetCatalog(CatalogWatch& catalog) { catalog_ = &catalog; }

@@ -4,7 +4,8 @@
 // replicas do not count until they are made anew (PROTOCOL 5).
 // Bound:   one disk lies at a time. It may lie only while a majority of each of its tablets' voters is on other servers
 //          that run and have all that they acknowledged, and the next one only when all replicas are sure again. Other
-//          servers may die meanwhile, but their disks keep what they had.
+//          servers may die meanwhile, but their disks keep what they had. No clients' table has fewer replicas than
+//          three.
 // How:     each such fault is a scenario directed at one tablet. In runs with these faults a disk may also lie when
 //          another fault takes its machine's power.
 //          A whole disk returns to an earlier moment in a scenario of its own alone, because no start sees that. A

@@ -109,8 +109,10 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
     if (InjectorOf(fault) == Injector::kDiskLies && scheduler.Random(2) == 0) continue;
     if (scheduler.Random(2) == 0 && (of.several || !IsDirected(fault))) faults.push_back(fault);
   }
-  // When the third voter leaves, an entry that is not yet fsynced may be on one machine alone, and that may die.
-  if (of.interval || of.memory) std::erase(faults, Fault::kResize);
+  // When the third voter leaves, an entry that is not yet fsynced may be on one machine alone, and that may die. If the
+  // disk of one of two voters lies, the tablet waits for an operator (PROTOCOL 5).
+  const bool lies = std::ranges::any_of(faults, [](Fault fault) { return InjectorOf(fault) == Injector::kDiskLies; });
+  if (of.interval || of.memory || lies) std::erase(faults, Fault::kResize);
   // These end processes even while another server has forgotten its data.
   if (of.memory) {
     for (const Fault fault : {Fault::kServerRestart, Fault::kDiskFailure, Fault::kAllPower}) std::erase(faults, fault);

@@ -24,7 +24,8 @@ void MembershipScenarios::Begin(Fault fault, const Target& target) {
 }
 
 bool MembershipScenarios::Resize(int replicas, Duration lasting) {
-  if (resized_ || (replicas == 2 && (cluster_.interval() || cluster_.memory()))) return false;  // see DrawFaults
+  const bool needs_three = cluster_.interval() || cluster_.memory() || cluster_.disks_lie();  // see DrawFaults
+  if (resized_ || (replicas == 2 && needs_three)) return false;
   resized_ = true;
   cluster_.log().Add("admin", "wants " + std::to_string(replicas) + " replicas");
   hooks_.resize(replicas);
