@@ -229,12 +229,13 @@ void Cluster::StartServer(int index) {
 
 void Cluster::KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind) {
   const bool may_die = !shape_.memory_majority || !may_die_ || server(index) == nullptr || may_die_(index);
-  if ((shape_.memory && !shape_.memory_loss && !AllRemember()) || !may_die) {
+  if ((shape_.memory && !shape_.memory_loss && !Unsure().empty()) || !may_die) {
     log_.Add(ServerName(index), "is spared: what it has in memory may be nowhere else");
     spared_.insert(index);
     return;
   }
-  const bool machine = kind == tabletserver::SimulatedDisk::CrashKind::kMachine && (!shape_.interval || AllRemember());
+  const bool machine =
+      kind == tabletserver::SimulatedDisk::CrashKind::kMachine && (!shape_.interval || Unsure().empty());
   if (!machine) kind = tabletserver::SimulatedDisk::CrashKind::kProcess;
   const auto loss = machine && lies_ && server(index) != nullptr ? lies_(index) : std::nullopt;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");

@@ -215,10 +215,9 @@ class Cluster {
   void KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind);
   // A clean end: what was flushed at Stop() stays, and so does the rest.
   void EndServer(int index);
-  // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Until then no
-  // server may lose anything more, so KillServer kills a process and not its machine.
-  bool AllRemember() { return Unsure().empty(); }
-  // The first server or replica of which that is not known. Empty: AllRemember().
+  // Empty once every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Until
+  // then the first server or replica of which that is not known. No server may lose anything more meanwhile, so
+  // KillServer kills a process and not its machine.
   std::string Unsure();
   // A process with clocks of its own.
   Process NewProcess();

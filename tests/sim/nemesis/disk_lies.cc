@@ -57,7 +57,7 @@ std::optional<DiskLies::Loss> DiskLies::LossAt(int index) {
 
 bool DiskLies::MayLie(int index) {
   const ServerName name = Cluster::ServerName(index);
-  return cluster_.AllRemember() && std::ranges::all_of(hooks_.catalog_now().tablets(), [&](const auto& item) {
+  return cluster_.Unsure().empty() && std::ranges::all_of(hooks_.catalog_now().tablets(), [&](const auto& item) {
            const CatalogWatch::Tablet& tablet = item.second;
            const auto& voters = tablet.voters;
            if (std::ranges::find(voters, name) == voters.end()) return true;

@@ -334,7 +334,7 @@ void Run::Converge() {
     const Status fatal = cluster_.server(i)->fatal();
     if (!fatal.ok()) Problem(Cluster::ServerName(i) + " serves no more: " + fatal.ToString());
   }
-  if (!Until([this] { return cluster_.AllRemember(); }, options_.patience))
+  if (!Until([this] { return cluster_.Unsure().empty(); }, options_.patience))
     Problem("though nothing more is written, a replica is not sure to have what it acknowledged: " + cluster_.Unsure());
   if (workload_.lww_groups > 0) AwaitDeliveries();
   std::optional<Status> read;
