@@ -159,11 +159,7 @@ TEST_F(MasterMergeTest, WhatOneMasterGaveUpAnotherThaws) {
   Begin();
   EachServer([](FakeServer& server) { server.lose_freeze_answers = true; });
   AskToMerge();
-  const auto given_up = [&] {
-    const auto left = Node(left_.tabletId), right = Node(right_.tabletId);
-    return left && right && left->merge.givenUp && right->merge.givenUp;
-  };
-  ASSERT_TRUE(cluster().RunUntil(given_up, 10s));
+  ASSERT_TRUE(cluster().RunUntil([&] { return GivenUp(); }, 10s));
   cluster().KillMaster(*cluster().Leader());
   EachServer([](FakeServer& server) { server.lose_freeze_answers = false; });
   ExpectGivenUp();
@@ -178,13 +174,9 @@ class MasterMergeHalfGivenUpTest : public MasterMergeTest {
     WaitServing();
     EachServer([](FakeServer& server) { server.lose_freeze_answers = true; });
     AskToMerge();
-    const auto given_up = [&] {
-      const auto left = Node(left_.tabletId), right = Node(right_.tabletId);
-      return left && right && left->merge.givenUp && right->merge.givenUp;
-    };
     ASSERT_TRUE(cluster().RunUntil([&] { return IntentsOpen(); }, 10s));
     LeftFails(true);
-    ASSERT_TRUE(cluster().RunUntil(given_up, 10s));
+    ASSERT_TRUE(cluster().RunUntil([&] { return GivenUp(); }, 10s));
     ASSERT_TRUE(cluster().RunUntil([&] { return !Node(right_.tabletId)->__isset.merge; }, 20s));
     EachServer([](FakeServer& server) { server.lose_freeze_answers = false; });
     ASSERT_EQ(Merge("t").header.code, idl::Code::OK);
@@ -210,6 +202,26 @@ TEST_F(MasterMergeHalfGivenUpTest, TheSecondGoesOnUnderTheNextMaster) {
   cluster().KillMaster(*cluster().Leader());
   ASSERT_TRUE(cluster().WaitForLeader());
   ExpectLeftGoesOn();
+}
+
+// PROTOCOL 24: nothing is repaired by an older catalog.
+TEST_F(MasterMergeHalfGivenUpTest, AnOlderCatalogEndsNoIntent) {
+  ASSERT_NO_FATAL_FAILURE(MergeTheFirstAway());
+  auto older = cluster().coordination().TakeSnapshot();
+  ASSERT_EQ(cluster().Create("later", {}, WithReplicas(3)).header.code, idl::Code::OK);
+  cluster().scheduler().RunFor(3s);
+  cluster().coordination().Restore(std::move(older));
+  cluster().scheduler().RunFor(5s);
+  ASSERT_TRUE(cluster().WaitForLeader());
+  LeftFails(false);
+  cluster().scheduler().RunFor(20s);
+  EXPECT_TRUE(IntentsOpen());
+  idl::AdoptRequest request;
+  request.confirm = true;
+  const auto reply = cluster().Call<idl::AdoptReply>(&idl::MasterServiceCobSvIf::adopt, request, 60s);
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
+  EXPECT_TRUE(cluster().RunUntil([&] { return !IntentsOpen(); }, 60s));
 }
 
 // Restored from a state before the intents, the catalog does not name what the two are frozen for.

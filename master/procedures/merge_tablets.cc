@@ -56,13 +56,16 @@ void MergeTablets::Step(Done done) {
     return AwaitLed(*merged, std::move(done));
   const TabletEntry *left = context_.image().Tablet(two_.left), *right = context_.image().Tablet(two_.right);
   const TabletEntry* any = left ? left : right;
-  const bool living = any && context_.image().LivingTable(*any);
-  if (living && !(left && right) && any->merging() && any->neighbour() == (left ? two_.right : two_.left)) {
+  const bool half = any && !(left && right);  // of a merge that was given up, perhaps
+  const bool intent = half && any->merging() && any->neighbour() == (left ? two_.right : two_.left);
+  if (!any || !context_.image().LivingTable(*any) || (half && !intent))
+    return done(Progress::Done(Error(Code::kNotFound, "one of " + Both(two_) + " is gone")));
+  auto stale = context_.stale_catalog.Why();
+  if (half) {
+    if (stale) return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
     into_ = any->into();
     return Thaw(std::move(done));
   }
-  if (!living || !left || !right)
-    return done(Progress::Done(Error(Code::kNotFound, "one of " + Both(two_) + " is gone")));
   const bool of_left = MergeOf(*left, *right), of_right = MergeOf(*right, *left);
   if (!of_left && !of_right) {
     if (!into_) return Prepare(*left, *right, std::move(done));
@@ -77,8 +80,7 @@ void MergeTablets::Step(Done done) {
   // The catalog answers again: the orders ahead of the catalog end.
   if (given_up) repeater_.Stop();
   // In a catalog restored from an older state it may have been completed long ago.
-  if (auto stale = context_.stale_catalog.Why())
-    return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
+  if (stale) return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
   switch (NextMergeStep(LookAround(*left, *right, given_up))) {
     case MergeStep::kEnd:
       if (IsOpen(*left) || IsOpen(*right)) return GiveUp(std::move(done));  // of one side alone so far

@@ -61,6 +61,10 @@ class MasterMergeTest : public RigFixture {
   bool IntentsOpen() {
     return std::ranges::any_of(cluster().Tablets(), [&](const auto& item) { return Node(item.first)->__isset.merge; });
   }
+  bool GivenUp() {
+    const auto left = Node(left_.tabletId), right = Node(right_.tabletId);
+    return left && right && left->merge.givenUp && right->merge.givenUp;
+  }
   bool MergeUnfinished() {
     return std::ranges::any_of(cluster().Tablets(), [&](const auto& item) { return Node(item.first)->__isset.merged; });
   }
