@@ -8,10 +8,16 @@
 namespace ebla::chaos {
 namespace {
 
-std::optional<Verdict> VerdictNamed(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(Verdict::kBroken); ++i)
-    if (std::string word(Name(static_cast<Verdict>(i))); (std::ranges::replace(word, ' ', '-'), word) == name)
-      return static_cast<Verdict>(i);
+std::string WordOf(Verdict verdict) {
+  std::string word(Name(verdict));
+  std::ranges::replace(word, ' ', '-');
+  return word;
+}
+
+std::optional<Verdict> VerdictOf(const std::string& word) {
+  for (int i = 0; i <= static_cast<int>(Verdict::kBroken); ++i) {
+    if (WordOf(static_cast<Verdict>(i)) == word) return static_cast<Verdict>(i);
+  }
   return std::nullopt;
 }
 
@@ -35,7 +41,7 @@ Result<std::vector<Outcome>> ResultsFile::Open(const std::string& file, const st
     double seconds = 0;
     words >> number >> verdict >> seconds;
     const auto known = cases.find(number);
-    const auto named = VerdictNamed(verdict);
+    const auto named = VerdictOf(verdict);
     if (words.fail() || known == cases.end() || !named)
       return Error(Code::kInvalidArgument, file + " has a line that is no result: \"" + line + "\"");
     outcomes.push_back({.one = known->second, .verdict = *named, .seconds = seconds});
@@ -48,9 +54,7 @@ Result<std::vector<Outcome>> ResultsFile::Open(const std::string& file, const st
 
 void ResultsFile::Add(const Outcome& outcome) {
   if (!out_.is_open() || outcome.verdict == Verdict::kBroken) return;
-  std::string verdict(Name(outcome.verdict));
-  std::ranges::replace(verdict, ' ', '-');
-  out_ << outcome.one.number << " " << verdict << " " << outcome.seconds << std::endl;
+  out_ << outcome.one.number << " " << WordOf(outcome.verdict) << " " << outcome.seconds << std::endl;
 }
 
 }  // namespace ebla::chaos
