@@ -96,6 +96,11 @@ class DiskFaultsTest : public ::testing::Test {
   std::string Disk() const { return directory_ / "disk"; }
   std::string Data() const { return Disk() + "/data"; }
   std::string Store() const { return Data() + "/store"; }
+  int64_t RunFiles(size_t more_than_bytes = 0) const {
+    return std::ranges::count_if(std::filesystem::directory_iterator(Store()), [&](const auto& entry) {
+      return entry.path().filename().string().starts_with("run_") && entry.file_size() > more_than_bytes;
+    });
+  }
   void StartProcess(const std::vector<std::string>& flags = {"--disk_reserve_mb=0"}) {
     std::filesystem::create_directories(Disk());
     std::vector<std::string> command = faulty_.Command();
@@ -114,6 +119,13 @@ class DiskFaultsTest : public ::testing::Test {
     ASSERT_TRUE(client.has_value()) << client.error();
     client_.emplace(*std::move(client));
     carts_.reset();
+  }
+  void StopProcess() {
+    carts_.reset();
+    client_.reset();
+    ASSERT_TRUE(cluster::Signal(process_, SIGTERM).ok());
+    ASSERT_EQ(cluster::ExitCode(process_, 30s), 0);
+    process_ = {};
   }
   void Kill() {
     carts_.reset();
@@ -240,15 +252,8 @@ TEST_F(DiskFaultsTest, AnUnreadableFileIsItsTablesDamage) {
   MakeTable();
   PutRows(kRows, 1000);
   // The stop writes one run: a merge of several would bring pages into memory before the disk fails.
-  ASSERT_TRUE(cluster::Signal(process_, SIGTERM).ok());
-  ASSERT_EQ(cluster::ExitCode(process_, 30s), 0);
-  process_ = {};
-  ASSERT_EQ(std::ranges::count_if(std::filesystem::directory_iterator(Store()),
-                                  [](const auto& entry) {
-                                    return entry.path().filename().string().starts_with("run_") &&
-                                           entry.file_size() > size_t{1} << 20;
-                                  }),
-            1);
+  ASSERT_NO_FATAL_FAILURE(StopProcess());
+  ASSERT_EQ(RunFiles(size_t{1} << 20), 1);
   ASSERT_NO_FATAL_FAILURE(StartProcess({"--disk_reserve_mb=0", "--checkpoint_seconds=3600"}));
   ASSERT_TRUE(client_->CreateTable("users").has_value());
   faulty_.Set("read /store/run_ 5");
@@ -276,6 +281,30 @@ TEST_F(DiskFaultsTest, ATablesFileWithoutRoomEndsTheStoreUntilARestart) {
   faulty_.Mend();
   ASSERT_NO_FATAL_FAILURE(StartProcess());
   for (int row = 0; row < 100; ++row) EXPECT_EQ(Carts().Get(KeyOf(row))->value, ValueOf(row));
+}
+
+// The runs are whole, and the merge is tried again.
+TEST_F(DiskFaultsTest, AMergeWithoutRoomEndsAloneAndIsTriedAgain) {
+  const std::vector<std::string> flags = {"--disk_reserve_mb=0", "--checkpoint_seconds=3600"};
+  ASSERT_NO_FATAL_FAILURE(StartProcess(flags));
+  MakeTable();
+  PutRows(kRows, 1000);
+  ASSERT_NO_FATAL_FAILURE(StopProcess());
+  ASSERT_NO_FATAL_FAILURE(StartProcess(flags));
+  ASSERT_EQ(Carts().Delete(KeyOf(0)), Status());
+  ASSERT_NO_FATAL_FAILURE(StopProcess());
+  ASSERT_EQ(RunFiles(), 2);
+  faulty_.Set("write /store/run_ 28");
+  ASSERT_NO_FATAL_FAILURE(StartProcess(flags));
+  EXPECT_THAT(Ebla("table compact carts"), HasSubstr("No space left on device"));
+  EXPECT_THAT(HealthWith("healthy"), Not(HasSubstr("failed")));
+  for (int row = 1; row < kRows; row += 100) EXPECT_EQ(TryGet(KeyOf(row)), Status());
+  EXPECT_EQ(RunFiles(), 2) << "the unfinished run is gone";
+  faulty_.Mend();
+  EXPECT_EQ(TryPut("again"), Status());
+  EXPECT_THAT(Ebla("table compact carts"), HasSubstr("done"));
+  EXPECT_EQ(TryGet(KeyOf(0)).code(), Code::kNotFound);
+  EXPECT_EQ(TryGet(KeyOf(1)), Status());
 }
 
 // ---- a full disk ---------------------------------------------------------------------------------------------------

@@ -41,37 +41,40 @@ std::string DiskReserve::BallastPath() const { return directory_ + "/BALLAST"; }
 
 void DiskReserve::BeforeOpen() {
   MutexLock lock(mutex_);
-  if (reserve_ == 0 || !Look()) return;
+  if (reserve_ == 0 || !Measure()) return;
   if (ballast_ && free_ < reserve_) {
     LOG(WARNING) << "only " << (free_ >> 20) << " MiB are free in " << directory_
                  << ": the ballast file is removed for recovery";
     RemoveBallast();
-    Look();
+    Measure();
   }
 }
 
 void DiskReserve::Check() {
   MutexLock lock(mutex_);
-  if (!Look() || reserve_ == 0) return;
+  if (!Measure() || reserve_ == 0) return;
   if (ballast_ && free_ < reserve_ / 4) {
     LOG(WARNING) << "only " << (free_ >> 20) << " MiB are free in " << directory_ << ": the ballast file is removed";
     RemoveBallast();
-    Look();
+    Measure();
   } else if (!ballast_ && free_ >= 2 * reserve_ + reserve_ / 8) {
     MakeBallast();
-    Look();
+    Measure();
   }
 }
 
 void DiskReserve::NoteWritten(int64_t bytes) {
   const int64_t written = written_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  if (reserve_ == 0 || written - written_at_look_.load(std::memory_order_relaxed) < reserve_ / 16) return;
-  if (!mutex_.TryLock()) return;
-  MutexLock lock(mutex_, std::adopt_lock);
-  Look();
+  if (written - written_at_look_.load(std::memory_order_relaxed) >= reserve_ / 16) Look();
 }
 
-bool DiskReserve::Look() {
+void DiskReserve::Look() {
+  if (reserve_ == 0 || !mutex_.TryLock()) return;
+  MutexLock lock(mutex_, std::adopt_lock);
+  Measure();
+}
+
+bool DiskReserve::Measure() {
   written_at_look_.store(written_, std::memory_order_relaxed);
   const Result<DiskSpace> space = disk_space_(directory_);
   if (!space) {

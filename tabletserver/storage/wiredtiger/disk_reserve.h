@@ -30,7 +30,9 @@ class DiskReserve {
   void BeforeOpen();
   // Looks at the disk, then makes or gives back the ballast. To be called often, from a thread that may block.
   void Check();
-  // Counts bytes of the log, and looks at the disk (no more than that) each sixteenth of the reserve.
+  // Only looks at the disk, unless another thread does so at this moment.
+  void Look();
+  // Counts bytes of the log, and looks at the disk each sixteenth of the reserve.
   void NoteWritten(int64_t bytes);
   int64_t written() const { return written_; }  // noted since the start
 
@@ -40,7 +42,7 @@ class DiskReserve {
 
  private:
   std::string BallastPath() const;
-  bool Look() EBLA_REQUIRES(mutex_);  // measures and decides; false when the filesystem does not answer
+  bool Measure() EBLA_REQUIRES(mutex_);  // measures and decides; false when the filesystem does not answer
   DiskRoom RoomNow() const EBLA_REQUIRES(mutex_);
   void Decide() EBLA_REQUIRES(mutex_);
   void MakeBallast() EBLA_REQUIRES(mutex_);

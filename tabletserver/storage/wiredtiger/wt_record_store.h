@@ -27,7 +27,7 @@ namespace ebla::tabletserver {
 
 class WtRecordStore final : public RecordStore, private RecordFiles {
  public:
-  WtRecordStore(const WtStoreOptions& options, WtConnection& connection, const DiskReserve& reserve)
+  WtRecordStore(const WtStoreOptions& options, WtConnection& connection, DiskReserve& reserve)
       : options_(options),
         connection_(connection),
         reserve_(reserve),
@@ -94,7 +94,7 @@ class WtRecordStore final : public RecordStore, private RecordFiles {
 
   const WtStoreOptions& options_;
   WtConnection& connection_;
-  const DiskReserve& reserve_;
+  DiskReserve& reserve_;
   const std::shared_ptr<WtSessions> sessions_;
   WtTables tables_;
   WtSortedTables sorted_tables_;

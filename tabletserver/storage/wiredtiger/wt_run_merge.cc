@@ -17,6 +17,10 @@ Status Final(Status status) {
   return status.code() == Code::kOverloaded ? Status(Code::kComeAgain, status.message()) : std::move(status);
 }
 
+Status NoFile(int error) {
+  return Error(Code::kComeAgain, std::string("a new run cannot be made: ") + std::strerror(error));
+}
+
 // An estimate where there are holes. A large part of a run may be holes, and none of it needs room on the disk.
 int64_t BytesThatCount(const TableMerge& merge) {
   int64_t bytes = 0;
@@ -60,12 +64,14 @@ int64_t WtRunMerge::bytes_expected() const {
   return BytesThatStay(bytes_left(), records, deletes);
 }
 
-// The merge is tried again later if the new file cannot be made, because its inputs stay.
 Status WtRunMerge::Begin() {
   const int error = writer_.Begin(RecordsOf(merge_));
-  if (IsShortage(error) || error == EIO)
-    return Error(Code::kComeAgain, std::string("a new run cannot be made: ") + std::strerror(error));
-  return sessions_.Check(error, "merging runs");
+  return IsShortage(error) || error == EIO ? NoFile(error) : Wrote(error);
+}
+
+// The merge is tried again later, because its inputs stay.
+Status WtRunMerge::Wrote(int error) {
+  return error == ENOSPC || error == EDQUOT ? NoFile(error) : sessions_.Check(error, "merging runs");
 }
 
 Result<bool> WtRunMerge::Step(int64_t bytes) {
@@ -78,7 +84,7 @@ Result<bool> WtRunMerge::Step(int64_t bytes) {
     WtRunScan rows(*session, nullptr, merge_.inputs, {.range = rest_, .deleted = true, .counted = true});
     EBLA_TRY(Copy(rows, bytes));
     if (rows.valid()) return false;
-    EBLA_TRY(Final(sessions_.Check(writer_.Finish(merge_.inputs.front().file->run.order, run), "merging runs")));
+    EBLA_TRY(Final(Wrote(writer_.Finish(merge_.inputs.front().file->run.order, run))));
   }
   EBLA_TRY(Final(tables_.EndMerge(merge_, run, writer_.filter())));
   ended_ = true;
@@ -91,7 +97,7 @@ Status WtRunMerge::Copy(WtRunScan& rows, int64_t bytes) {
   int error = rows.Start();
   while (error == 0 && rows.valid() && rows.bytes_passed() < bytes) {
     const bool needed = rows.row() || !merge_.oldest;
-    if (needed) EBLA_TRY(Final(sessions_.Check(writer_.Add(rows.key(), rows.row()), "merging runs")));
+    if (needed) EBLA_TRY(Final(Wrote(writer_.Add(rows.key(), rows.row()))));
     rest_.start.assign(rows.key()).push_back('\0');  // KeyAfter, without an allocation for each row
     error = rows.Next();
   }

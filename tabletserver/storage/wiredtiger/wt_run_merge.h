@@ -2,7 +2,8 @@
 // One merge of runs under way. It takes many steps, so that a small merge overtakes a large one.
 // Place:   wt_run_merger.h begins merges, and gives each its turns.
 // Errors:  those of the store. OVERLOADED: a step found no room in the cache, and the next one may. UNAVAILABLE: an
-//          input has a damaged block. A merge that ends before it is done leaves the inputs as they are.
+//          input has a damaged block. COME_AGAIN: the disk has no room for the merged run. A merge that ends before it
+//          is done leaves the inputs as they are.
 // Threads: thread-compatible. The steps may be on several threads.
 #pragma once
 
@@ -37,6 +38,7 @@ class WtRunMerge {
   int64_t bytes_left() const { return std::max<int64_t>(0, bytes_ - read_); }
 
  private:
+  Status Wrote(int error);
   Status Copy(WtRunScan& rows, int64_t bytes);
 
   WtSessions& sessions_;

@@ -22,7 +22,7 @@ uint64_t NewestOf(const SortedTable& table) {
 
 }  // namespace
 
-WtRunMerger::WtRunMerger(const WtStoreOptions& options, WtConnection& connection, const DiskReserve& reserve,
+WtRunMerger::WtRunMerger(const WtStoreOptions& options, WtConnection& connection, DiskReserve& reserve,
                          WtSessions& sessions, WtSortedTables& tables)
     : options_(options),
       limits_{.smallest_tier_bytes = 2 * tables.generation_bytes_max()},
@@ -195,6 +195,7 @@ Result<std::unique_ptr<WtRunMerge>> WtRunMerger::Begin(const SortedTablePtr& tab
 
 Result<bool> WtRunMerger::Step(WtRunMerge& merge) {
   if (stopping_) return Error(Code::kComeAgain, "the store is closing");
+  reserve_.Look();  // a merge writes hundreds of megabytes between two looks of the store's own
   if (reserve_.room() != DiskRoom::kAll) EBLA_TRY(CheckRoomBelowReserve(merge));
   return merge.Step(kStepBytes);
 }

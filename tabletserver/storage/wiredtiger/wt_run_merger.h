@@ -28,7 +28,7 @@ namespace ebla::tabletserver {
 
 class WtRunMerger {
  public:
-  WtRunMerger(const WtStoreOptions& options, WtConnection& connection, const DiskReserve& reserve, WtSessions& sessions,
+  WtRunMerger(const WtStoreOptions& options, WtConnection& connection, DiskReserve& reserve, WtSessions& sessions,
               WtSortedTables& tables);
   ~WtRunMerger() { Stop(); }
   void Stop();
@@ -72,7 +72,7 @@ class WtRunMerger {
   const MergeLimits limits_;
   Executor& executor_;
   WtConnection& connection_;
-  const DiskReserve& reserve_;
+  DiskReserve& reserve_;
   WtSessions& sessions_;
   WtSortedTables& tables_;
   std::atomic<bool> stopping_{false};

@@ -37,7 +37,10 @@ WtRunWriter::WtRunWriter(WtConnection& connection, const std::string& directory,
 
 WtRunWriter::~WtRunWriter() {
   if (session_ == nullptr || connection_.failed()) return;
-  if (!kept_ && CloseCursor() == 0 && Drop() == EBUSY) remove_later_(file_);
+  if (!kept_) {
+    (void)CloseCursor();  // on a full disk it cannot write what is left
+    if (Drop() == EBUSY) remove_later_(file_);
+  }
   session_->close(session_, nullptr);
 }
 

@@ -59,7 +59,7 @@ struct WtStore::Parts {
     // Opens the log, and compares it with the inventory.
     Status OpenLog(const WtStoreOptions& options);
     Status FindLoss(const WtStoreOptions& options, const SharedLog& read);
-    Status CheckRecordsExplained(const WtStoreOptions& options, const SharedLog& read) const;
+    Status CheckRecordsExplained(const WtStoreOptions& options, const SharedLog& read);
 
     StoreDirectory directory;
     FileRecycler recycler;
@@ -180,7 +180,7 @@ Status WtStore::Parts::Files::FindLoss(const WtStoreOptions& options, const Shar
 }
 
 // In a database of their own, because a start opens it only once it has the log.
-Status WtStore::Parts::Files::CheckRecordsExplained(const WtStoreOptions& options, const SharedLog& read) const {
+Status WtStore::Parts::Files::CheckRecordsExplained(const WtStoreOptions& options, const SharedLog& read) {
   EBLA_ASSIGN(const std::unique_ptr<WtConnection> connection, WtConnection::Open(options));
   WtRecordStore records(options, *connection, reserve);
   EBLA_TRY(records.Open());
